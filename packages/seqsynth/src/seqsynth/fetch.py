@@ -1,0 +1,198 @@
+"""Brings the packages of the embedded default into the cache, each once, checked, resumable.
+
+An archive is downloaded into a work folder, compared with its pinned checksum, unpacked, and
+deleted. What is complete is not touched again; what is damaged is fetched again. An archive laid
+by hand into `CACHE/downloads` is used in place of the network, and left there.
+"""
+
+import contextlib
+import logging
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from seqsynth import registry_clients as clients_of
+from seqsynth.cache import default_cache_dir, exclusive
+from seqsynth.default_packages import (
+    DEFAULT_PACKAGES,
+    EYE,
+    LLM,
+    NAMES,
+    NODE_REQUIREMENT,
+    STILLS_3D,
+    STILLS_FLAT,
+    Package,
+)
+from seqsynth.registry_clients import ClientError, Clients
+from seqsynth.unpack import sha256_of, unpack, verify
+
+log = logging.getLogger(__name__)
+
+ByteProgress = Callable[[Package, int], None]
+"""Called with a package and the bytes of its archive that have arrived."""
+
+
+class FetchError(RuntimeError):
+    """What is needed could not be fetched; the message is one line for the user."""
+
+
+@dataclass(frozen=True, slots=True)
+class FetchReport:
+    """What a fetch found and did, by part name.
+
+    Attributes:
+        present: parts that were complete before.
+        fetched: parts that were brought now.
+        missing: parts that could not be had, each with the reason.
+    """
+
+    present: tuple[str, ...]
+    fetched: tuple[str, ...]
+    missing: tuple[tuple[str, str], ...]
+
+
+def default_dir(cache_dir: Path | None = None) -> Path:
+    """The folder that holds one folder per part of the default."""
+    return (cache_dir or default_cache_dir()) / "default"
+
+
+def fetch_default(
+    cache_dir: Path | None = None,
+    *,
+    packages: Sequence[Package] = DEFAULT_PACKAGES,
+    clients: Clients | None = None,
+    on_bytes: ByteProgress = lambda package, num_bytes: None,
+    on_done: Callable[[Package], None] = lambda package: None,
+) -> FetchReport:
+    """Completes the parts of the default in the cache and returns what was done.
+
+    Args:
+        cache_dir: default `default_cache_dir()`.
+        packages: what to have; the order is that of fetching.
+        clients: default `find_clients()`.
+        on_bytes: progress inside one archive.
+        on_done: called once per package that is complete.
+
+    Raises:
+        FetchError: a part without which nothing can be trained is missing (models, names, or
+            every kind of still); parts that only npm has may be absent and are reported.
+        OSError: the cache cannot be written.
+    """
+    root = default_dir(cache_dir)
+    downloads = root.parent / "downloads"
+    downloads.mkdir(parents=True, exist_ok=True)
+    root.mkdir(exist_ok=True)
+    on_wait = _say_waiting(root.parent)
+    with exclusive(root.parent / "fetch.lock", on_wait), _work_dir(downloads, root) as work_dir:
+        source = _Source(clients or clients_of.find_clients(), work_dir, downloads)
+        present, fetched, missing = [], [], []
+        for package in packages:
+            try:
+                if _is_complete(package, root / package.part):
+                    present.append(package.part)
+                else:
+                    _fetch(package, root / package.part, source, on_bytes)
+                    fetched.append(package.part)
+                on_done(package)
+            except (ClientError, ValueError) as error:
+                log.info("%s is missing: %s", package.part, error)
+                missing.append((package.part, str(error)))
+    report = FetchReport(tuple(present), tuple(fetched), tuple(missing))
+    _require_enough(report)
+    return report
+
+
+class _Source:
+    """The registries as seen in one fetch: remembers which did not answer, and a private npm."""
+
+    def __init__(self, clients: Clients, work_dir: Path, downloads: Path) -> None:
+        self.clients = clients
+        self.work_dir = work_dir
+        self.downloads = downloads
+        self.failures: dict[str, str] = {}
+
+    def download(self, package: Package, progress: clients_of.Progress) -> Path:
+        """Path of the archive as the registry gives it, not yet compared with its checksum."""
+        if package.registry in self.failures:  # do not wait for its time-outs once per package
+            raise ClientError(self.failures[package.registry])
+        folder = Path(tempfile.mkdtemp(dir=self.work_dir))
+        try:
+            if package.registry == "npm":
+                return clients_of.npm_pack(self._npm(), package.requirement, folder, progress)
+            return clients_of.pip_download(self.clients.pip, package.requirement, folder, progress)
+        except ClientError as error:
+            self.failures[package.registry] = str(error)
+            raise
+
+    def _npm(self) -> tuple[str, ...]:
+        if self.clients.npm is None:
+            log.info("no npm on PATH: fetching the one inside %s (60 MB)", NODE_REQUIREMENT)
+            folder = Path(tempfile.mkdtemp(dir=self.work_dir))
+            try:
+                wheel = clients_of.pip_download(
+                    self.clients.pip, NODE_REQUIREMENT, folder, lambda num_bytes: None
+                )
+                npm = clients_of.unpack_npm(wheel, folder / "node")
+            except ClientError as error:
+                raise ClientError(f"no npm on PATH, and {NODE_REQUIREMENT}: {error}") from None
+            self.clients = Clients(self.clients.pip, npm)
+        assert self.clients.npm is not None
+        return self.clients.npm
+
+
+def _fetch(package: Package, part_dir: Path, source: _Source, on_bytes: ByteProgress) -> None:
+    by_hand = source.downloads / package.filename
+    if by_hand.is_file() and sha256_of(by_hand) == package.sha256:
+        unpack(package, by_hand, part_dir)
+        return
+    if by_hand.is_file():
+        log.warning("%s is not the pinned file: fetching it instead", by_hand)
+    for attempt in (1, 2):
+        archive = source.download(package, lambda num_bytes: on_bytes(package, num_bytes))
+        found = sha256_of(archive)
+        if found == package.sha256:
+            unpack(package, archive, part_dir)
+            archive.unlink()
+            return
+        archive.unlink()
+        log.warning("%s arrived damaged (attempt %d of 2)", package.filename, attempt)
+    raise ValueError(
+        f"{package.filename}: sha256 {found[:12]}... is not the pinned {package.sha256[:12]}...; "
+        "a mirror or proxy may be changing files"
+    )
+
+
+def _is_complete(package: Package, part_dir: Path) -> bool:
+    try:
+        verify(package, part_dir)
+    except FileNotFoundError:
+        return False
+    except ValueError as error:
+        log.warning("%s; fetching it again", error)
+        return False
+    return True
+
+
+def _require_enough(report: FetchReport) -> None:
+    missing = dict(report.missing)
+    for package in (EYE, LLM, NAMES):
+        if package.part in missing:
+            raise FetchError(f"cannot fetch {package.requirement}: {missing[package.part]}")
+    if STILLS_FLAT.part in missing and STILLS_3D.part in missing:
+        raise FetchError(f"cannot fetch any still pictures: {missing[STILLS_FLAT.part]}")
+
+
+@contextlib.contextmanager
+def _work_dir(downloads: Path, root: Path) -> Iterator[Path]:
+    """A folder for half-done downloads; also clears what a killed run has left."""
+    for folder in (downloads, root):
+        for stale in folder.glob("work-*"):
+            shutil.rmtree(stale, ignore_errors=True)
+    with tempfile.TemporaryDirectory(dir=downloads, prefix="work-") as name:
+        yield Path(name)
+
+
+def _say_waiting(cache_dir: Path) -> Callable[[], None]:
+    return lambda: log.warning("another fetch holds %s; waiting for it", cache_dir / "fetch.lock")

