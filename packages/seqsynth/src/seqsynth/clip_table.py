@@ -18,7 +18,7 @@ MAX_TICKS = 2**62 - 1  # so that a difference of two times is exact
 Int64Array = NDArray[np.int64]
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
 class ClipTable:
     """The clips that sequences are drawn from, one row a clip.
 
@@ -39,9 +39,9 @@ class ClipTable:
     num_source_frames: Int64Array
     pts: Int64Array | None = None
     pts_ends: Int64Array | None = None
-    clips_by_label: Int64Array = field(init=False, repr=False, compare=False)
-    label_starts: Int64Array = field(init=False, repr=False, compare=False)
-    pts_starts: Int64Array = field(init=False, repr=False, compare=False)
+    clips_by_label: Int64Array = field(init=False, repr=False)
+    label_starts: Int64Array = field(init=False, repr=False)
+    pts_starts: Int64Array = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
         """Check every row and group the clips by label."""

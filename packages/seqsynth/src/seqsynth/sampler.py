@@ -75,7 +75,7 @@ class SamplerSpec:
         _check_clips_fit(self, self.max_clips)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class SequencePlan:
     """One sequence: clip k shows the frames [boundaries[k], boundaries[k + 1]).
 
@@ -95,7 +95,7 @@ class SequencePlan:
         return np.concatenate([[0], np.cumsum(self.frame_counts)]).astype(np.int64)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class BatchPlan:
     """Plans of B sequences as arrays; row b is the plan of the b-th index asked for.
 
@@ -292,7 +292,8 @@ def _frames_of_clip(
     if table.pts is None:
         return instants
     times = table.pts[first:stop]
-    return np.searchsorted(times, times[0] + instants, side="right").astype(np.int64) - 1
+    on_screen: Int64Array = np.searchsorted(times, times[0] + instants, side="right") - 1
+    return on_screen
 
 
 def _check_clips_fit(spec: SamplerSpec, num_clips: int) -> None:
