@@ -1,0 +1,48 @@
+"""What a person sees while a fetch runs: a bar on a terminal, one line a part anywhere."""
+
+import contextlib
+from collections.abc import Callable, Iterator, Sequence
+
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    DownloadColumn,
+    Progress,
+    TextColumn,
+    TimeRemainingColumn,
+    TransferSpeedColumn,
+)
+
+from seqsynth.default_packages import Package
+
+
+@contextlib.contextmanager
+def shown(
+    console: Console, packages: Sequence[Package]
+) -> Iterator[tuple[Callable[[Package, int], None], Callable[[Package], None]]]:
+    """Yields `on_bytes` and `on_done` for `fetch_default`."""
+    total = sum(package.num_bytes for package in packages)
+    columns = (
+        TextColumn("{task.fields[files]}/{task.fields[num_files]} packages"),
+        BarColumn(),
+        DownloadColumn(),
+        TransferSpeedColumn(),
+        TimeRemainingColumn(),
+        TextColumn("{task.description}"),
+    )
+    done: list[Package] = []
+    with Progress(*columns, console=console, transient=True) as progress:
+        bar = progress.add_task("", total=total, files=0, num_files=len(packages))
+
+        def on_bytes(package: Package, num_bytes: int) -> None:
+            # A client may hold a file twice for a moment, in its cache and as the archive.
+            arrived = min(num_bytes, package.num_bytes) + sum(p.num_bytes for p in done)
+            progress.update(bar, completed=arrived, description=package.holds)
+
+        def on_done(package: Package) -> None:
+            done.append(package)
+            progress.update(bar, completed=sum(p.num_bytes for p in done), files=len(done))
+            megabytes = f"{package.num_bytes / 1e6:.1f} MB"
+            console.print(f"  {package.part}: {package.holds}, {megabytes}, {package.licence}")
+
+        yield on_bytes, on_done
