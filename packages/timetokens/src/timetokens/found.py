@@ -1,0 +1,209 @@
+"""Which of the positions in a text belong together as spans, and which are left over."""
+
+import bisect
+from dataclasses import dataclass
+from typing import Literal
+
+from timetokens import context
+from timetokens.codecs import Codec
+from timetokens.mentions import Point, find_points
+from timetokens.spans import Malformed, Span
+
+Separator = Literal["dash", "to", "and", "label"]
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A span in a text.
+
+    Attributes:
+        lead: offset where the part of the text that is about this span begins.
+        start: offset where the words that make the span begin ("from 1.0 to 2.0 seconds").
+        end: offset after them.
+        span: what they say, start before end.
+        is_inside: it stands inside the sentence that describes it, not before the caption.
+    """
+
+    lead: int
+    start: int
+    end: int
+    span: Span
+    is_inside: bool
+
+
+@dataclass(frozen=True, slots=True)
+class _Before:
+    """What stands before a position: an introducing word, the start of an answer, or text.
+
+    Attributes:
+        intro: "start", "from", "happens", "in" or "" (which word introduces the position).
+        start: offset of that word, of the position without one.
+        lead: offset where the answer starts whose first words these are, None inside a sentence.
+        lasts: a word such as "for" says that a duration follows.
+        is_negative: a minus sign.
+        is_half_open: "start -" in place of a first position.
+    """
+
+    intro: str
+    start: int
+    lead: int | None
+    lasts: bool
+    is_negative: bool
+    is_half_open: bool
+
+
+def find_spans(
+    text: str, codec: Codec, duration_seconds: float | None
+) -> tuple[list[Found], list[Malformed]]:
+    """Spans in order, and everything that looks like a position of an answer but is no span."""
+    points, malformed = find_points(text, codec, duration_seconds)
+    sentence_ends = [match.end() for match in context.SENTENCE_END.finditer(text)]
+    found: list[Found] = []
+    index = 0
+    while index < len(points):
+        first = points[index]
+        second = points[index + 1] if index + 1 < len(points) else None
+        before = _before(text, first, found[-1].end if found else 0)
+        separator = None if second is None else _separator(text, first, second)
+        is_pair = second is not None and separator is not None
+        if second is not None and separator is not None:
+            if before.is_negative and not first.is_sure:
+                malformed.append(_malformed(text, first.start - 1, second.end, "negative time"))
+                index += 2
+                continue
+            is_pair = _is_span(text, first, second, separator, before)
+        last = second if is_pair and second is not None else first
+        if is_pair or _is_single(text, first, before):
+            item = _placed(text, first, last, before, found, sentence_ends)
+            if item is not None:
+                found.append(item)
+                index += 2 if is_pair else 1
+                continue
+        reason = _reason(text, first, before)
+        if reason:
+            malformed.append(_malformed(text, first.start, first.end, reason))
+        index += 1
+    malformed.sort(key=lambda piece: piece.offset)
+    return found, malformed
+
+
+def _separator(text: str, first: Point, second: Point) -> Separator | None:
+    """What joins two neighbouring positions to a span, None if nothing does."""
+    if second.start - first.end > context.WINDOW or first.is_sure != second.is_sure:
+        return None
+    gap = text[first.end : second.start]
+    if context.DASH.fullmatch(gap) or (first.is_sure and not gap.strip()):
+        return "dash"
+    if context.END_LABEL.fullmatch(gap):
+        return "label"
+    if context.TO_WORD.fullmatch(gap):
+        return "to"
+    return "and" if context.AND_WORD.fullmatch(gap) else None
+
+
+def _before(text: str, point: Point, previous_end: int) -> _Before:
+    """Reads the words before a position, back to the span before it."""
+    window_start = max(previous_end, point.start - context.WINDOW)
+    tail = text[window_start : point.start]
+    offset = window_start
+    if window_start in (0, previous_end):
+        tail = context.TEXT_START + tail
+        offset -= len(context.TEXT_START)
+    intro, intro_start = "", len(tail)
+    for name, pattern in (
+        ("start", context.START_LABEL),
+        ("from", context.FROM),
+        ("happens", context.HAPPENS_IN),
+        ("in", context.IN),
+    ):
+        match = pattern.search(tail)
+        if match:
+            intro, intro_start = name, match.start()
+            break
+    answer = context.ANSWER_START.search(tail[:intro_start])
+    return _Before(
+        intro=intro,
+        start=offset + intro_start,
+        lead=None if answer is None else max(offset + answer.end("stop"), previous_end),
+        lasts=context.LASTS.search(tail) is not None,
+        is_negative=context.MINUS_SIGN.search(tail) is not None,
+        is_half_open=context.HALF_OPEN_BEFORE.search(tail) is not None,
+    )
+
+
+def _is_span(text: str, first: Point, second: Point, separator: Separator, before: _Before) -> bool:
+    """Whether two joined positions are a span of the answer rather than numbers of a caption."""
+    if separator == "and" and before.intro != "from":
+        return False
+    if first.is_sure:
+        return True
+    has_unit = first.has_unit or second.has_unit
+    is_exact = first.is_exact and second.is_exact
+    if before.lasts or (not has_unit and context.MEASURE.match(text, second.end)):
+        return False
+    follows = context.FOLLOW.match(text, second.end) is not None
+    if separator == "label":
+        return before.intro == "start" or has_unit or is_exact
+    if before.lead is not None or before.intro in ("start", "from", "happens"):
+        return has_unit or is_exact or follows
+    if before.intro == "in":
+        return has_unit or is_exact
+    return has_unit and is_exact
+
+
+def _is_single(text: str, point: Point, before: _Before) -> bool:
+    """Whether a position without partner is a moment of the answer ("12.0 seconds, intro.")."""
+    if before.is_half_open or before.is_negative or before.intro in ("start", "from"):
+        return False
+    if context.HALF_OPEN_AFTER.match(text, point.end):
+        return False
+    if point.is_sure:
+        return before.lead is not None or before.intro != ""
+    if before.lasts or not (point.has_unit or point.is_exact):
+        return False
+    if before.lead is not None:
+        return context.CAPTION_FOLLOWS.match(text, point.end) is not None
+    return before.intro == "happens"
+
+
+def _placed(
+    text: str,
+    first: Point,
+    last: Point,
+    before: _Before,
+    found: list[Found],
+    sentence_ends: list[int],
+) -> Found | None:
+    """The span with its part of the text; None when it belongs to the caption before it."""
+    span = Span(*sorted((first.seconds, last.seconds)))
+    if before.lead is not None and before.intro != "happens":
+        return Found(before.lead, before.start, last.end, span, is_inside=False)
+    if before.intro == "" and context.CAPTION_FOLLOWS.match(text, last.end):
+        return Found(before.start, before.start, last.end, span, is_inside=False)
+    previous_end = found[-1].end if found else 0
+    index = bisect.bisect_right(sentence_ends, first.start)
+    sentence_start = sentence_ends[index - 1] if index else 0
+    if found and sentence_start <= previous_end and not found[-1].is_inside:
+        if not first.is_sure:
+            return None
+        return Found(before.start, before.start, last.end, span, is_inside=False)
+    lead = max(sentence_start, previous_end)
+    return Found(lead, max(before.start, lead), last.end, span, is_inside=True)
+
+
+def _reason(text: str, point: Point, before: _Before) -> str:
+    """Why a position that is part of no span is malformed; empty when it is just a number."""
+    looks_meant = point.is_sure or point.has_unit or ":" in point.text
+    if not looks_meant or (before.lasts and not point.is_sure):
+        return ""
+    if before.is_half_open or context.HALF_OPEN_AFTER.match(text, point.end):
+        return "a span of which one end is a word"
+    if before.intro in ("start", "from"):
+        return "a start without an end"
+    if before.is_negative and not point.is_sure:
+        return "negative time"
+    return "a single position inside a caption" if point.is_sure else ""
+
+
+def _malformed(text: str, start: int, end: int, reason: str) -> Malformed:
+    return Malformed(start, text[start : min(end, start + 80)], reason)

@@ -1,0 +1,125 @@
+"""Finds the positions in a text: where each stands, what it says, whether it can be anything else.
+
+One left-to-right pass with bounded patterns, so the work is linear in the length of the text
+whatever a model writes. What the positions mean (events, spans, items) is decided in parsing.py.
+"""
+
+import functools
+import re
+from dataclasses import dataclass, replace
+
+from timetokens.codecs import Codec
+from timetokens.errors import CodecError
+from timetokens.spans import Malformed
+
+
+@dataclass(frozen=True, slots=True)
+class Point:
+    """One position found in a text.
+
+    Attributes:
+        start: offset of its first character.
+        end: offset after its last character, unit word included.
+        text: the position alone, as its codec reads it.
+        seconds: what it says.
+        is_sure: it cannot be anything but a position (time tokens); a number may be anything.
+        has_unit: a unit word follows it.
+        is_exact: it has decimals or is a clock reading, which numbers in captions rarely are.
+    """
+
+    start: int
+    end: int
+    text: str
+    seconds: float
+    is_sure: bool
+    has_unit: bool
+    is_exact: bool
+
+
+def find_points(
+    text: str, codec: Codec, duration_seconds: float | None
+) -> tuple[list[Point], list[Malformed]]:
+    """All positions of a text in order, and the pieces of time tokens that are none."""
+    points: list[Point] = []
+    malformed: list[Malformed] = []
+    lexer = _lexer(codec.point_pattern, codec.piece_pattern, codec.bare_pattern, codec.unit_pattern)
+    for match in lexer.finditer(text):
+        if match["run"] is not None:
+            found, wrong = _points_of_run(match, codec, duration_seconds)
+            points += found
+            malformed += wrong
+            continue
+        number = match["number"]
+        # Digits that lost their brackets are read as the code they would be with them.
+        written = f"<{number}>" if codec.piece_pattern else number
+        points.append(
+            Point(
+                start=match.start(),
+                end=match.end(),
+                text=written,
+                seconds=codec.parse_point(written, duration_seconds=duration_seconds),
+                is_sure=False,
+                has_unit=match["number_unit"] is not None,
+                is_exact="." in number or ":" in number,
+            )
+        )
+    return points, malformed
+
+
+def _points_of_run(
+    match: re.Match[str], codec: Codec, duration_seconds: float | None
+) -> tuple[list[Point], list[Malformed]]:
+    """The points that a run of time tokens is made of; they must use up all of it."""
+    run = match["run"]
+    pieces = list(_compiled(codec.point_pattern).finditer(run))
+    rest = _compiled(codec.point_pattern).sub("", run)
+    try:
+        if not pieces or rest.strip():
+            raise CodecError(f"time tokens that are no {codec.name} position")
+        seconds = [
+            codec.parse_point(piece[0], duration_seconds=duration_seconds) for piece in pieces
+        ]
+    except CodecError as error:
+        # A lone bracket as in "if x<5" is ordinary text; a whole token never is.
+        is_token = any(token in run for token in codec.new_tokens) or len(run) > 6
+        wrong = Malformed(match.start(), run[:80], str(error))
+        return [], [wrong] if is_token else []
+    points = [
+        Point(
+            start=match.start() + piece.start(),
+            end=match.start() + piece.end(),
+            text=piece[0],
+            seconds=value,
+            is_sure=True,
+            has_unit=False,
+            is_exact=True,
+        )
+        for piece, value in zip(pieces, seconds, strict=True)
+    ]
+    has_unit = match["run_unit"] is not None
+    points[-1] = replace(points[-1], end=match.end(), has_unit=has_unit)
+    return points, []
+
+
+@functools.cache
+def _lexer(
+    point_pattern: str, piece_pattern: str, bare_pattern: str, unit_pattern: str
+) -> re.Pattern[str]:
+    """Alternatives `run` (time tokens in a row) and `number` (text that may be a position)."""
+    nothing = "(?!)"
+    run = rf"{piece_pattern}(?:\s{{0,2}}{piece_pattern})*" if piece_pattern else nothing
+    number = (bare_pattern if piece_pattern else point_pattern) or nothing
+    unit = rf"\s{{0,2}}{unit_pattern}"
+    # Not inside a longer number, a version (1.2.3), a word (mp4), or an escaped token (<\\5>).
+    before = r"(?<![0-9A-Za-z_\\])(?<![0-9][.:])"
+    after = r"(?![0-9A-Za-z_]|[.:][0-9])"
+    return re.compile(
+        rf"(?P<run>{run})(?P<run_unit>{unit})?"
+        rf"|{before}(?P<number>{number})(?:(?P<number_unit>{unit})|{after})",
+        re.IGNORECASE,
+    )
+
+
+@functools.cache
+def _compiled(pattern: str) -> re.Pattern[str]:
+    return re.compile(pattern, re.IGNORECASE)

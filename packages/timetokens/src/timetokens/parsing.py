@@ -1,0 +1,131 @@
+"""Model text to events and spans, tolerantly: nothing here raises on what a model wrote.
+
+A *position* is a time token, or a number that stands where a position stands. Two positions make a
+span when a dash, "to", "until", an end label ("end time:") or nothing at all stands between them.
+Numbers are ambiguous ("add 1-2 cups"), so a span of numbers counts only where an answer puts one:
+at the start of a sentence or line, or after words such as "from" or "happens in", and then with a
+unit word, decimals or punctuation behind it. Reversed spans are turned round. Nothing is invented:
+a span of which one end cannot be read is reported as malformed, not completed.
+"""
+
+import bisect
+from typing import SupportsIndex
+
+from timetokens import context
+from timetokens.codecs import Codec, as_codec
+from timetokens.errors import CodecError
+from timetokens.escaping import unescape
+from timetokens.found import Found, find_spans
+from timetokens.mentions import find_points
+from timetokens.position import checked_item
+from timetokens.spans import Event, ItemResult, Malformed, ParseResult, SpanResult
+
+
+def parse_events(
+    text: str,
+    codec: str | Codec = "rpt",
+    *,
+    duration_seconds: float | None = None,
+) -> ParseResult:
+    """The events of a model's answer, and every piece that looks like one and is not.
+
+    Args:
+        text: what the model wrote.
+        codec: how its positions are written.
+        duration_seconds: length of the video (of a sequence: number of items); needed by relative
+            codecs, for which 1.0 gives places as fractions.
+
+    Returns:
+        Events in the order of the text, captions stripped and unescaped. Times beyond the end of
+        the video are kept as written.
+
+    Raises:
+        CodecError: an unknown codec, a missing or bad duration. Never for the text.
+
+    Example:
+        >>> parse_events("1.0 - 2.0 seconds, pour.", "seconds").events
+        (Event(start_seconds=1.0, end_seconds=2.0, caption='pour.'),)
+    """
+    codec = as_codec(codec)
+    found, malformed = find_spans(text, codec, duration_seconds)
+    sentence_ends = [match.end() for match in context.SENTENCE_END.finditer(text)]
+    stops = [*(item.lead for item in found[1:]), len(text)]
+    events = []
+    for item, stop in zip(found, stops, strict=False):
+        caption = unescape(_caption(text, item, stop, sentence_ends))
+        events.append(Event(item.span.start_seconds, item.span.end_seconds, caption))
+    return ParseResult(tuple(events), tuple(malformed))
+
+
+def parse_spans(
+    text: str,
+    codec: str | Codec = "rpt",
+    *,
+    duration_seconds: float | None = None,
+) -> SpanResult:
+    """The spans of an answer to "when does ... happen"; the first one is the answer.
+
+    Arguments and errors as for `parse_events`. A single position gives a span of no length.
+
+    Example:
+        >>> parse_spans("It happens in <1><0><0><0> - <2><0><0><0>.", duration_seconds=60.0).spans
+        (Span(start_seconds=6.0, end_seconds=12.0),)
+    """
+    found, malformed = find_spans(text, as_codec(codec), duration_seconds)
+    return SpanResult(tuple(item.span for item in found), tuple(malformed))
+
+
+def parse_items(text: str, codec: str | Codec = "rpt", *, length: SupportsIndex) -> ItemResult:
+    """The item numbers that an answer about a sequence of `length` items names.
+
+    Numbers written as ordinary text count only behind a word such as "index" or "image", in a list
+    that starts there, or when they are all there is; a number that is no item is malformed.
+
+    Raises:
+        CodecError: an unknown codec or a length below 1. Never for the text.
+
+    Example:
+        >>> parse_items("The image indices are 7, 9.", "index", length=96).items
+        (7, 9)
+    """
+    codec = as_codec(codec)
+    _, length = checked_item(1, length)
+    points, malformed = find_points(text, codec, float(length))
+    items: list[int] = []
+    list_end = -1  # where the list of items read so far ends
+    for point in points:
+        gap = text[list_end : point.start] if 0 <= list_end else ""
+        goes_on = 0 < len(gap) <= context.WINDOW and context.LIST_GAP.fullmatch(gap) is not None
+        if not (point.is_sure or goes_on or _names_item(text, point.start)):
+            continue
+        list_end = point.end
+        try:
+            items.append(codec.parse_item(point.text, length=length))
+        except CodecError as error:
+            malformed.append(Malformed(point.start, text[point.start : point.end], str(error)))
+    return ItemResult(tuple(items), tuple(sorted(malformed, key=lambda piece: piece.offset)))
+
+
+def _names_item(text: str, offset: int) -> bool:
+    """Whether the words before `offset` announce an item number, or nothing stands before it."""
+    before = text[max(0, offset - context.WINDOW) : offset]
+    return context.ITEM_WORD.search(before) is not None or (
+        offset <= context.WINDOW and not before.strip()
+    )
+
+
+def _caption(text: str, item: Found, stop: int, sentence_ends: list[int]) -> str:
+    """What the text says about a span, up to `stop` where the next one's part begins."""
+    if not item.is_inside:
+        separator = context.CAPTION_SEPARATOR.match(text, item.end, stop)
+        start = item.end if separator is None else separator.end()
+        label = context.CAPTION_LABEL.match(text, start, stop)
+        return text[start if label is None else label.end() : stop].strip()
+    # "A man opens a jar from 0.0 to 9.1 seconds.": the sentence without the span.
+    index = bisect.bisect_left(sentence_ends, item.end)
+    stop = min(stop, sentence_ends[index] if index < len(sentence_ends) else stop)
+    marker = context.LEADING_MARKER.match(text, item.lead, item.start)
+    before = text[item.lead if marker is None else marker.end() : item.start].strip(" \t\n,;")
+    after = text[item.end : max(stop, item.end)].strip().lstrip(")]")
+    joint = " " if before and after[:1].isalnum() else ""
+    return f"{before}{joint}{after}".strip()
