@@ -1,0 +1,135 @@
+"""Which caption is compared with which, and METEOR of each such pair, once.
+
+Captions are numbered: equal token strings share a number, so nothing is scored twice however often
+a model repeats itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import numpy as np
+
+from vidmetrics.events import FloatArray, IntArray
+from vidmetrics.meteor import STATISTICS, Meteor, score_statistics
+
+_CHUNKS = STATISTICS.index("chunks")
+
+
+class CaptionTable:
+    """Token strings of all captions under one number each.
+
+    Captions are registered as raw text and tokenized together, because a tokenizer call costs more
+    than a caption.
+    """
+
+    def __init__(self, *, ascii_only: bool) -> None:
+        """`ascii_only` replaces every other character by a space before tokenizing."""
+        self._ascii_only = ascii_only
+        self._numbers: dict[str, int] = {}
+        self._token_numbers: IntArray | None = None
+        self.tokens: list[str] = []
+
+    def add(self, captions: Iterable[str]) -> IntArray:
+        """Raw numbers of the captions, to be passed to `numbers_of` once all are added."""
+        numbers = self._numbers
+        return np.array(
+            [numbers.setdefault(caption, len(numbers)) for caption in captions], dtype=np.int64
+        )
+
+    def tokenize(self) -> None:
+        """Tokenize what was added; token string 0 is a word that no caption holds."""
+        from vidmetrics.ptb import tokenize
+
+        texts: list[str] = list(self._numbers)
+        if self._ascii_only:
+            texts = [_ascii(text) for text in texts]
+        tokenized = tokenize(texts)
+        numbers: dict[str, int] = {_word_outside(tokenized): 0}
+        self._token_numbers = np.array(
+            [numbers.setdefault(tokens, len(numbers)) for tokens in tokenized], dtype=np.int64
+        )
+        self.tokens = list(numbers)
+
+    def numbers_of(self, raw: IntArray) -> IntArray:
+        """Numbers of the token strings (indices of `tokens`) of captions added before."""
+        if self._token_numbers is None:
+            raise RuntimeError("tokenize() first")
+        return self._token_numbers[raw]
+
+
+NOTHING = 0
+"""Number of the word that no caption holds: what an unmatched prediction is compared with."""
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class MeteorTable:
+    """METEOR of many pairs of token strings.
+
+    Attributes:
+        statistics: (u, 23) int64, one row a different pair.
+        scores: (u,) float64 in [0, 1].
+    """
+
+    statistics: IntArray
+    scores: FloatArray
+    _keys: IntArray
+    _width: int
+
+    def rows_of(self, hypotheses: IntArray, references: IntArray) -> IntArray:
+        """Row of each pair; it must have been among those the table was made from."""
+        return np.searchsorted(self._keys, hypotheses * self._width + references).astype(np.int64)
+
+
+def score_pairs(
+    meteor: Meteor, tokens: list[str], hypotheses: IntArray, references: IntArray
+) -> MeteorTable:
+    """METEOR of pair k = (hypotheses[k], references[k]), numbers into `tokens`; repeats are free."""
+    keys = np.unique(hypotheses * len(tokens) + references)
+    hypothesis, reference = np.divmod(keys, len(tokens))
+    statistics = meteor.pair_statistics(
+        [tokens[number] for number in hypothesis.tolist()],
+        [tokens[number] for number in reference.tolist()],
+    )
+    return MeteorTable(statistics, score_statistics(statistics), keys, len(tokens))
+
+
+def additive_statistics(statistics: IntArray) -> IntArray:
+    """Statistics whose plain sum gives METEOR's corpus score: (n, 23) int64.
+
+    METEOR leaves the chunk of a segment that matches completely in one chunk out of its corpus
+    sum, so that perfect segments carry no fragmentation penalty.
+    """
+    by_name = {name: statistics[:, column] for column, name in enumerate(STATISTICS)}
+    perfect = (
+        (by_name["chunks"] == 1)
+        & (by_name["hypothesis_matched_words"] == by_name["hypothesis_words"])
+        & (by_name["reference_matched_words"] == by_name["reference_words"])
+    )
+    additive = statistics.copy()
+    additive[perfect, _CHUNKS] = 0
+    return additive
+
+
+def sums_by_group(values: IntArray, groups: IntArray, num_groups: int) -> IntArray:
+    """Sum the rows of each group: (n, k) int64 and sorted (n,) groups -> (num_groups, k)."""
+    sums = np.zeros((num_groups, values.shape[1]), dtype=np.int64)
+    if len(groups):
+        starts = np.flatnonzero(np.diff(groups, prepend=-1))
+        sums[groups[starts]] = np.add.reduceat(values, starts, axis=0)
+    return sums
+
+
+def _ascii(text: str) -> str:
+    if text.isascii():
+        return text
+    return "".join(character if ord(character) < 128 else " " for character in text)
+
+
+def _word_outside(captions: list[str]) -> str:
+    """A word that no caption contains, so that it matches nothing."""
+    word = "zqxjkvbzqxjkvbz"
+    while any(word in caption for caption in captions):
+        word += "q"
+    return word

@@ -1,0 +1,281 @@
+"""Intervals and paired tests from statistics that were computed once.
+
+Every score here is a function of sums over videos (or queries), so a resample only weighs those
+sums anew: nothing is scored twice. Bootstrap: Efron 1979; paired test: approximate randomization
+(Noreen 1989), as sacrebleu offers for translation.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+import numpy as np
+
+from vidmetrics.coverage import f_score
+from vidmetrics.events import FloatArray
+
+_BLOCK = 4_000_000  # random numbers drawn at once; bounds memory at about 64 MB
+
+
+class Interval(NamedTuple):
+    """A confidence interval of one score."""
+
+    low: float
+    high: float
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Resampling:
+    """How intervals and tests are drawn; the same values give the same numbers.
+
+    Attributes:
+        level: coverage of the intervals, in (0, 1).
+        num_resamples: how many resamples; 0 means no intervals.
+        seed: of the random generator.
+    """
+
+    level: float = 0.95
+    num_resamples: int = 1000
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        """Reject values that make no interval."""
+        if not 0.0 < self.level < 1.0:
+            raise ValueError(f"level must lie strictly between 0 and 1, got {self.level!r}")
+        if self.num_resamples < 0:
+            raise ValueError(f"num_resamples must not be negative, got {self.num_resamples!r}")
+        if self.seed < 0:
+            raise ValueError(f"seed must not be negative, got {self.seed!r}")
+
+    @property
+    def rng(self) -> np.random.Generator:
+        """A fresh generator of this seed."""
+        return np.random.default_rng(self.seed)
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Statistic:
+    """What one score is made of, per unit (video or query).
+
+    Attributes:
+        kind: how sums become the score, a key of `FINISHERS`.
+        numerators: (n, k) float64.
+        denominators: (n, k) float64; a unit that does not count has zeros in both.
+    """
+
+    kind: str
+    numerators: FloatArray
+    denominators: FloatArray = field(repr=False)
+
+    def scores(self, weights: FloatArray) -> FloatArray:
+        """The score under each weighting: (r, n) weights of the units -> (r,)."""
+        return FINISHERS[self.kind](weights @ self.numerators, weights @ self.denominators)
+
+    @property
+    def score(self) -> float:
+        """The score with every unit counted once."""
+        return float(self.scores(np.ones((1, len(self.numerators))))[0])
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Statistics:
+    """Statistics of all scores of one evaluation.
+
+    Attributes:
+        ids: the n units, in the order of the rows.
+        metrics: score name -> its statistic.
+    """
+
+    ids: tuple[str, ...]
+    metrics: Mapping[str, Statistic]
+
+
+class Comparison(NamedTuple):
+    """One score of two systems.
+
+    Attributes:
+        first: the first system's score.
+        second: the second system's score.
+        difference: second minus first.
+        interval: bootstrap interval of the difference.
+        p_value: of the paired randomization test that both are equally good.
+    """
+
+    first: float
+    second: float
+    difference: float
+    interval: Interval
+    p_value: float
+
+
+def mean_statistic(values: FloatArray, counted: FloatArray) -> Statistic:
+    """A score that is the mean over counted units, then over columns.
+
+    Args:
+        values: (n,) or (n, k) float64.
+        counted: (n,) or (n, k) float64, 1 where the unit counts, else 0.
+    """
+    values = values.reshape(len(values), -1)
+    counted = np.broadcast_to(counted.reshape(len(values), -1), values.shape)
+    return Statistic("mean", values * counted, np.ascontiguousarray(counted))
+
+
+def confidence(statistics: Statistics, resampling: Resampling) -> dict[str, Interval]:
+    """Percentile bootstrap interval of every score; empty without resamples or units."""
+    num_units = len(statistics.ids)
+    if resampling.num_resamples == 0 or num_units == 0:
+        return {}
+    drawn: dict[str, list[FloatArray]] = {name: [] for name in statistics.metrics}
+    for weights in bootstrap_weights(num_units, resampling):
+        for name, statistic in statistics.metrics.items():
+            drawn[name].append(statistic.scores(weights))
+    return {
+        name: percentile_interval(np.concatenate(scores), resampling.level)
+        for name, scores in drawn.items()
+    }
+
+
+def compare(first: Statistics, second: Statistics, resampling: Resampling) -> dict[str, Comparison]:
+    """Both systems' scores, an interval of each difference, and a paired test.
+
+    Args:
+        first: one system's statistics.
+        second: the other's, of the same units.
+        resampling: the randomization test uses as many trials as there are resamples.
+
+    Raises:
+        ValueError: the units differ (names one), or no score is in both.
+    """
+    second = _aligned(first, second)
+    names = [name for name in first.metrics if name in second.metrics]
+    if not names:
+        raise ValueError("the two evaluations have no score in common")
+    differences: dict[str, list[FloatArray]] = {name: [] for name in names}
+    num_units = len(first.ids)
+    for weights in bootstrap_weights(num_units, resampling):
+        for name in names:
+            differences[name].append(
+                second.metrics[name].scores(weights) - first.metrics[name].scores(weights)
+            )
+    extreme = dict.fromkeys(names, 0)
+    for mask in _swap_masks(num_units, resampling):
+        for name in names:
+            a, b = first.metrics[name], second.metrics[name]
+            observed = abs(b.score - a.score)
+            shuffled = _shuffled_scores(b, a, mask) - _shuffled_scores(a, b, mask)
+            # Rounding must not turn a tie with the observed difference into a smaller one.
+            extreme[name] += int((np.abs(shuffled) >= observed - 1e-12).sum())
+    return {
+        name: _comparison(
+            first.metrics[name].score,
+            second.metrics[name].score,
+            percentile_interval(np.concatenate(differences[name]), resampling.level),
+            (extreme[name] + 1) / (resampling.num_resamples + 1),
+        )
+        for name in names
+    }
+
+
+def _comparison(first: float, second: float, interval: Interval, p_value: float) -> Comparison:
+    return Comparison(first, second, second - first, interval, p_value)
+
+
+def bootstrap_weights(num_units: int, resampling: Resampling) -> Iterator[FloatArray]:
+    """How often each unit is drawn in each resample, in blocks of (r, n) float64."""
+    rng = resampling.rng
+    for rows in _blocks(resampling.num_resamples, num_units):
+        drawn = rng.integers(0, num_units, (rows, num_units), dtype=np.int32)
+        drawn += np.arange(0, rows * num_units, num_units, dtype=np.int32)[:, None]
+        counts = np.bincount(drawn.ravel(), minlength=rows * num_units)
+        yield counts.reshape(rows, num_units).astype(np.float64)
+
+
+def percentile_interval(scores: FloatArray, level: float) -> Interval:
+    """The central part of the drawn scores that holds `level` of them."""
+    low, high = np.quantile(scores, [(1.0 - level) / 2.0, (1.0 + level) / 2.0])
+    return Interval(float(low), float(high))
+
+
+def _aligned(first: Statistics, second: Statistics) -> Statistics:
+    if first.ids == second.ids:
+        return second
+    row_of = {unit: row for row, unit in enumerate(second.ids)}
+    if set(row_of) != set(first.ids):
+        odd = sorted(set(row_of) ^ set(first.ids))[0]
+        where = "second" if odd in row_of else "first"
+        raise ValueError(
+            f"the two evaluations cover different videos or queries: {odd!r} is in the {where} only"
+        )
+    rows = np.array([row_of[unit] for unit in first.ids], dtype=np.int64)
+    return Statistics(
+        first.ids,
+        {
+            name: Statistic(s.kind, s.numerators[rows], s.denominators[rows])
+            for name, s in second.metrics.items()
+        },
+    )
+
+
+def _swap_masks(num_units: int, resampling: Resampling) -> Iterator[FloatArray]:
+    # A stream of its own: the test must not depend on how many numbers the bootstrap drew.
+    rng = np.random.default_rng([resampling.seed, 1])
+    for rows in _blocks(resampling.num_resamples, num_units):
+        yield rng.integers(0, 2, (rows, num_units), dtype=np.int8).astype(np.float64)
+
+
+def _shuffled_scores(kept: Statistic, taken: Statistic, mask: FloatArray) -> FloatArray:
+    """Scores of `kept` where each unit with mask 1 is replaced by that of `taken`."""
+    numerators = kept.numerators.sum(axis=0) + mask @ (taken.numerators - kept.numerators)
+    denominators = kept.denominators.sum(axis=0) + mask @ (taken.denominators - kept.denominators)
+    return FINISHERS[kept.kind](numerators, denominators)
+
+
+def _blocks(num_rows: int, num_units: int) -> Iterator[int]:
+    rows = max(1, _BLOCK // max(num_units, 1))
+    for start in range(0, num_rows, rows):
+        yield min(rows, num_rows - start)
+
+
+def _ratios(numerators: FloatArray, denominators: FloatArray) -> FloatArray:
+    return np.divide(
+        numerators, denominators, out=np.zeros_like(numerators), where=denominators > 0.0
+    )
+
+
+def _mean(numerators: FloatArray, denominators: FloatArray) -> FloatArray:
+    """Mean over columns of the ratio of sums."""
+    mean: FloatArray = _ratios(numerators, denominators).mean(axis=1)
+    return mean
+
+
+def _f_of_thresholds(numerators: FloatArray, denominators: FloatArray) -> FloatArray:
+    """Columns: precisions, then recalls, one of each a threshold. Mean of their F scores."""
+    precision, recall = np.split(_ratios(numerators, denominators), 2, axis=1)
+    mean: FloatArray = f_score(precision, recall).mean(axis=1)
+    return mean
+
+
+def _f_of_means(numerators: FloatArray, denominators: FloatArray) -> FloatArray:
+    """Columns as above. F score of mean precision and mean recall."""
+    precision, recall = np.split(_ratios(numerators, denominators), 2, axis=1)
+    return f_score(precision.mean(axis=1), recall.mean(axis=1))
+
+
+def _meteor(numerators: FloatArray, denominators: FloatArray) -> FloatArray:
+    """Columns: the 23 statistics at each threshold. Mean of the corpus-level scores."""
+    from vidmetrics.meteor import STATISTICS, score_statistics
+
+    del denominators  # the statistics carry their own lengths
+    sums = np.rint(numerators).astype(np.int64).reshape(len(numerators), -1, len(STATISTICS))
+    mean: FloatArray = score_statistics(sums).mean(axis=1)
+    return mean
+
+
+FINISHERS: dict[str, Callable[[FloatArray, FloatArray], FloatArray]] = {
+    "mean": _mean,
+    "f_of_thresholds": _f_of_thresholds,
+    "f_of_means": _f_of_means,
+    "meteor": _meteor,
+}
