@@ -30,8 +30,8 @@ struct ClipTableView {
 // Row b belongs to the b-th index: arrays of B, B x max_clips (twice) and B x num_frames.
 struct BatchOutput {
   std::int64_t* num_clips;
-  std::int64_t* clip_ids;       // -1 after the last clip
-  std::int64_t* frame_counts;   // 0 after the last clip
+  std::int64_t* clip_ids;      // -1 after the last clip
+  std::int64_t* frame_counts;  // 0 after the last clip
   std::int64_t* frame_indices;
 };
 

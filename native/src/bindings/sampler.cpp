@@ -3,6 +3,7 @@
 
 #include <pybind11/numpy.h>
 #include <pybind11/stl.h>
+#include <pybind11/typing.h>
 
 #include <optional>
 #include <string>
@@ -15,10 +16,13 @@ namespace {
 
 using Int64Array = py::array_t<std::int64_t, py::array::c_style>;
 
+using PlanArrays = py::typing::Tuple<Int64Array, Int64Array, Int64Array>;
+using BatchArrays = py::typing::Tuple<Int64Array, Int64Array, Int64Array, Int64Array>;
+
 const std::int64_t* vector_data(const char* name, const Int64Array& array) {
   if (array.ndim() != 1) {
-    throw std::invalid_argument(std::string(name) + " must have one dimension, got " +
-                                std::to_string(array.ndim()));
+    const std::string shape = py::str(array.attr("shape"));
+    throw std::invalid_argument(std::string(name) + " must have one dimension, got shape " + shape);
   }
   return array.data();
 }
@@ -56,8 +60,7 @@ struct BoundPlanner {
 };
 
 BoundPlanner make_planner(const Int64Array& labels, const Int64Array& durations_ms,
-                          const Int64Array& num_source_frames,
-                          const std::optional<Int64Array>& pts,
+                          const Int64Array& num_source_frames, const std::optional<Int64Array>& pts,
                           const std::optional<Int64Array>& pts_ends, std::int64_t num_frames,
                           std::int64_t min_clips, std::int64_t max_clips,
                           std::int64_t min_frames_per_clip, std::int64_t min_relative_rate,
@@ -78,13 +81,14 @@ BoundPlanner make_planner(const Int64Array& labels, const Int64Array& durations_
     table.pts_ends = vector_data("pts_ends", *pts_ends);
     check_length("pts_ends", *pts_ends, labels.size());
   }
-  const seqnative::SamplerSpec spec{num_frames,        min_clips,         max_clips, min_frames_per_clip,
-                                    min_relative_rate, max_relative_rate, jitter};
+  const seqnative::SamplerSpec spec{
+      num_frames,        min_clips,         max_clips, min_frames_per_clip,
+      min_relative_rate, max_relative_rate, jitter};
   return {seqnative::SequencePlanner(table, spec), pts};
 }
 
-py::tuple plan(const BoundPlanner& self, const py::int_& seed_object,
-               const py::int_& index_object) {
+PlanArrays plan(const BoundPlanner& self, const py::int_& seed_object,
+                const py::int_& index_object) {
   const std::uint64_t seed = checked_seed(seed_object);
   const std::uint64_t index = checked_index(index_object);
   const seqnative::SequencePlanner& planner = self.planner;
@@ -99,8 +103,8 @@ py::tuple plan(const BoundPlanner& self, const py::int_& seed_object,
   return py::make_tuple(clip_ids, frame_counts, frame_indices);
 }
 
-py::tuple plan_clips(const BoundPlanner& self, const py::int_& seed_object,
-                     const py::int_& index_object, const Int64Array& clip_ids) {
+PlanArrays plan_clips(const BoundPlanner& self, const py::int_& seed_object,
+                      const py::int_& index_object, const Int64Array& clip_ids) {
   const std::uint64_t seed = checked_seed(seed_object);
   const std::uint64_t index = checked_index(index_object);
   const std::int64_t* clips = vector_data("clip_ids", clip_ids);
@@ -113,8 +117,8 @@ py::tuple plan_clips(const BoundPlanner& self, const py::int_& seed_object,
   return py::make_tuple(clip_ids, frame_counts, frame_indices);
 }
 
-py::tuple plan_batch(const BoundPlanner& self, const py::int_& seed_object,
-                     const Int64Array& indices) {
+BatchArrays plan_batch(const BoundPlanner& self, const py::int_& seed_object,
+                       const Int64Array& indices) {
   const std::uint64_t seed = checked_seed(seed_object);
   const std::int64_t* rows = vector_data("indices", indices);
   const seqnative::SequencePlanner& planner = self.planner;
@@ -139,8 +143,7 @@ py::tuple plan_batch(const BoundPlanner& self, const py::int_& seed_object,
   std::int64_t* frame_data = frame_indices.mutable_data();
   {
     const py::gil_scoped_release release;
-    planner.plan_batch(seed, rows, num_rows,
-                       {num_clips_data, clip_data, count_data, frame_data});
+    planner.plan_batch(seed, rows, num_rows, {num_clips_data, clip_data, count_data, frame_data});
   }
   return py::make_tuple(num_clips, clip_ids, frame_counts, frame_indices);
 }
@@ -153,14 +156,16 @@ void bind_sampler(py::module_& module) {
       .def(py::init(&make_planner), py::arg("labels").noconvert(),
            py::arg("durations_ms").noconvert(), py::arg("num_source_frames").noconvert(),
            py::arg("pts").noconvert() = py::none(), py::arg("pts_ends").noconvert() = py::none(),
-           py::kw_only(), py::arg("num_frames"), py::arg("min_clips"), py::arg("max_clips"),
-           py::arg("min_frames_per_clip"), py::arg("min_relative_rate"),
-           py::arg("max_relative_rate"), py::arg("jitter"))
+           py::kw_only(), py::arg("num_frames").noconvert(), py::arg("min_clips").noconvert(),
+           py::arg("max_clips").noconvert(), py::arg("min_frames_per_clip").noconvert(),
+           py::arg("min_relative_rate").noconvert(), py::arg("max_relative_rate").noconvert(),
+           py::arg("jitter").noconvert())
       .def("plan", &plan, py::arg("seed"), py::arg("index"),
            "(clip_ids, frame_counts, frame_indices) of one sequence.")
       .def("plan_clips", &plan_clips, py::arg("seed"), py::arg("index"),
            py::arg("clip_ids").noconvert(),
            "(clip_ids, frame_counts, frame_indices) for clips chosen by the caller.")
-      .def("plan_batch", &plan_batch, py::arg("seed"), py::arg("indices").noconvert(),
-           "(num_clips, clip_ids, frame_counts, frame_indices) of many sequences, without the GIL.");
+      .def(
+          "plan_batch", &plan_batch, py::arg("seed"), py::arg("indices").noconvert(),
+          "(num_clips, clip_ids, frame_counts, frame_indices) of many sequences, without the GIL.");
 }

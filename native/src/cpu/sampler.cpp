@@ -24,8 +24,7 @@ using ClipSlots = std::array<std::int64_t, kMaxClips>;
 
 std::string text(std::int64_t value) { return std::to_string(value); }
 
-void check_range(const std::string& name, std::int64_t value, std::int64_t low,
-                 std::int64_t high) {
+void check_range(const std::string& name, std::int64_t value, std::int64_t low, std::int64_t high) {
   if (value < low || value > high) {
     throw std::invalid_argument(name + " = " + text(value) + " must be in [" + text(low) + ", " +
                                 text(high) + "]");
@@ -153,9 +152,10 @@ SequencePlanner::SequencePlanner(const ClipTableView& table, const SamplerSpec& 
   }
   clips_by_label_.resize(num_clips);
   std::iota(clips_by_label_.begin(), clips_by_label_.end(), std::int64_t{0});
-  std::stable_sort(
-      clips_by_label_.begin(), clips_by_label_.end(),
-      [&](std::int64_t left, std::int64_t right) { return table.labels[left] < table.labels[right]; });
+  std::stable_sort(clips_by_label_.begin(), clips_by_label_.end(),
+                   [&](std::int64_t left, std::int64_t right) {
+                     return table.labels[left] < table.labels[right];
+                   });
   for (std::size_t place = 0; place < num_clips; ++place) {
     if (place == 0 ||
         table.labels[clips_by_label_[place]] != table.labels[clips_by_label_[place - 1]]) {
@@ -168,10 +168,9 @@ SequencePlanner::SequencePlanner(const ClipTableView& table, const SamplerSpec& 
 void SequencePlanner::check_labels() const {
   const auto num_labels = static_cast<std::int64_t>(label_starts_.size()) - 1;
   if (num_labels < spec_.max_clips) {
-    throw std::invalid_argument(
-        "max_clips = " + text(spec_.max_clips) +
-        " clips of different labels cannot be drawn from a table of " + text(num_labels) +
-        " labels: lower max_clips or add clips");
+    throw std::invalid_argument("max_clips = " + text(spec_.max_clips) +
+                                " clips of different labels cannot be drawn from a table of " +
+                                text(num_labels) + " labels: lower max_clips or add clips");
   }
 }
 
@@ -210,9 +209,8 @@ void SequencePlanner::plan_clips(std::uint64_t seed, std::uint64_t index,
   ClipSlots weights;
   RandomWords rates(seed, index, kRates);
   for (std::int64_t slot = 0; slot < num_clips; ++slot) {
-    const std::int64_t rate =
-        spec_.min_relative_rate +
-        rates.below(spec_.max_relative_rate - spec_.min_relative_rate + 1);
+    const std::int64_t rate = spec_.min_relative_rate +
+                              rates.below(spec_.max_relative_rate - spec_.min_relative_rate + 1);
     weights[static_cast<std::size_t>(slot)] =
         durations_ms_[static_cast<std::size_t>(clip_ids[slot])] * rate;
   }
