@@ -6,20 +6,14 @@
 7
 """
 
-from timetokens.codecs import (
-    CODECS,
-    AbsoluteDigits,
-    Bins,
-    Codec,
-    DecimalText,
-    Percent,
-    RelativeDigits,
-    as_codec,
-)
+from timetokens.absolute_codecs import AbsoluteDigits, DecimalText
+from timetokens.codec import Codec
+from timetokens.codecs import CODECS, as_codec
 from timetokens.errors import CodecError
 from timetokens.escaping import escape, unescape
 from timetokens.parsing import parse_events, parse_items, parse_spans
 from timetokens.position import ItemPosition, Position, TimePosition, time_position
+from timetokens.relative_codecs import Bins, Percent, RelativeDigits
 from timetokens.rpt import (
     TOKENS,
     decode,

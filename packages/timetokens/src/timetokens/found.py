@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from timetokens import context
-from timetokens.codecs import Codec
+from timetokens.codec import Codec
 from timetokens.mentions import Point, find_points
 from timetokens.spans import Malformed, Span
 
@@ -133,18 +133,17 @@ def _before(text: str, point: Point, previous_end: int) -> _Before:
 
 def _is_span(text: str, first: Point, second: Point, separator: Separator, before: _Before) -> bool:
     """Whether two joined positions are a span of the answer rather than numbers of a caption."""
-    if separator == "and" and before.intro != "from":
-        return False
     if first.is_sure:
-        return True
+        return separator != "and" or before.intro == "from"
     has_unit = first.has_unit or second.has_unit
     is_exact = first.is_exact and second.is_exact
-    if before.lasts or (not has_unit and context.MEASURE.match(text, second.end)):
+    is_measure = not has_unit and context.MEASURE.match(text, second.end) is not None
+    if before.lasts or is_measure or (separator == "and" and before.intro != "from"):
         return False
-    follows = context.FOLLOW.match(text, second.end) is not None
     if separator == "label":
         return before.intro == "start" or has_unit or is_exact
     if before.lead is not None or before.intro in ("start", "from", "happens"):
+        follows = context.FOLLOW.match(text, second.end) is not None
         return has_unit or is_exact or follows
     if before.intro == "in":
         return has_unit or is_exact

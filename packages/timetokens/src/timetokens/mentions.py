@@ -8,7 +8,7 @@ import functools
 import re
 from dataclasses import dataclass, replace
 
-from timetokens.codecs import Codec
+from timetokens.codec import Codec, Spelling
 from timetokens.errors import CodecError
 from timetokens.spans import Malformed
 
@@ -42,7 +42,7 @@ def find_points(
     """All positions of a text in order, and the pieces of time tokens that are none."""
     points: list[Point] = []
     malformed: list[Malformed] = []
-    lexer = _lexer(codec.point_pattern, codec.piece_pattern, codec.bare_pattern, codec.unit_pattern)
+    lexer = _lexer(codec.spelling)
     for match in lexer.finditer(text):
         if match["run"] is not None:
             found, wrong = _points_of_run(match, codec, duration_seconds)
@@ -51,7 +51,7 @@ def find_points(
             continue
         number = match["number"]
         # Digits that lost their brackets are read as the code they would be with them.
-        written = f"<{number}>" if codec.piece_pattern else number
+        written = f"<{number}>" if codec.spelling.piece else number
         points.append(
             Point(
                 start=match.start(),
@@ -71,8 +71,8 @@ def _points_of_run(
 ) -> tuple[list[Point], list[Malformed]]:
     """The points that a run of time tokens is made of; they must use up all of it."""
     run = match["run"]
-    pieces = list(_compiled(codec.point_pattern).finditer(run))
-    rest = _compiled(codec.point_pattern).sub("", run)
+    pieces = list(_compiled(codec.spelling.point).finditer(run))
+    rest = _compiled(codec.spelling.point).sub("", run)
     try:
         if not pieces or rest.strip():
             raise CodecError(f"time tokens that are no {codec.name} position")
@@ -102,14 +102,13 @@ def _points_of_run(
 
 
 @functools.cache
-def _lexer(
-    point_pattern: str, piece_pattern: str, bare_pattern: str, unit_pattern: str
-) -> re.Pattern[str]:
+def _lexer(spelling: Spelling) -> re.Pattern[str]:
     """Alternatives `run` (time tokens in a row) and `number` (text that may be a position)."""
     nothing = "(?!)"
-    run = rf"{piece_pattern}(?:\s{{0,2}}{piece_pattern})*" if piece_pattern else nothing
-    number = (bare_pattern if piece_pattern else point_pattern) or nothing
-    unit = rf"\s{{0,2}}{unit_pattern}"
+    piece = spelling.piece
+    run = rf"{piece}(?:\s{{0,2}}{piece})*" if piece else nothing
+    number = (spelling.bare if piece else spelling.point) or nothing
+    unit = rf"\s{{0,2}}{spelling.unit}"
     # Not inside a longer number, a version (1.2.3), a word (mp4), or an escaped token (<\\5>).
     before = r"(?<![0-9A-Za-z_\\])(?<![0-9][.:])"
     after = r"(?![0-9A-Za-z_]|[.:][0-9])"

@@ -12,7 +12,8 @@ import bisect
 from typing import SupportsIndex
 
 from timetokens import context
-from timetokens.codecs import Codec, as_codec
+from timetokens.codec import Codec
+from timetokens.codecs import as_codec
 from timetokens.errors import CodecError
 from timetokens.escaping import unescape
 from timetokens.found import Found, find_spans
@@ -94,7 +95,7 @@ def parse_items(text: str, codec: str | Codec = "rpt", *, length: SupportsIndex)
     items: list[int] = []
     list_end = -1  # where the list of items read so far ends
     for point in points:
-        gap = text[list_end : point.start] if 0 <= list_end else ""
+        gap = text[list_end : point.start] if list_end >= 0 else ""
         goes_on = 0 < len(gap) <= context.WINDOW and context.LIST_GAP.fullmatch(gap) is not None
         if not (point.is_sure or goes_on or _names_item(text, point.start)):
             continue

@@ -110,8 +110,8 @@ def encode_seconds(
 def decode_seconds(text: str, *, duration_seconds: float) -> float:
     """The time in seconds that a code names in a video of `duration_seconds`.
 
-    With four digits it lies within duration / 20000 of the encoded time; only times in the last
-    duration / 20000 of the video, which share the code 9999, come back up to duration / 10000 early.
+    With four digits it lies within duration / 20000 of the encoded time. Only the last 1/20000 of
+    a video, which shares the code 9999, comes back up to duration / 10000 early.
 
     Raises:
         CodecError: text that is not one code, or a bad duration.
@@ -128,7 +128,7 @@ def decode_seconds(text: str, *, duration_seconds: float) -> float:
 def code_of(relative: float, digits: int) -> int:
     """The code, 0 .. 10**digits - 1, of a place in [0, 1]: the nearest, the end clamped."""
     checked_digits(digits)
-    num_codes = 10**digits
+    num_codes = num_codes_of(digits)
     return min(nearest_step(relative, num_codes), num_codes - 1)
 
 
@@ -146,6 +146,11 @@ def item_of_code(code: int, num_codes: int, length: SupportsIndex) -> int:
 def tokens_of_code(code: int, digits: int) -> str:
     """The code written as digit tokens: 729 with four digits is `<0><7><2><9>`."""
     return "<" + "><".join(f"{code:0{digits}d}") + ">"
+
+
+def num_codes_of(digits: int) -> int:
+    """How many codes that many digits can write."""
+    return int(10**digits)
 
 
 def checked_digits(digits: int) -> int:
@@ -166,4 +171,4 @@ def _read_code(text: str) -> tuple[int, int]:
             f"expected 1 to {MAX_DIGITS} digit tokens such as <0><7><2><9>, got {text[:80]!r}"
         )
     digits = re.sub(r"[<>\s]", "", text)
-    return int(digits), 10 ** len(digits)
+    return int(digits), num_codes_of(len(digits))

@@ -21,6 +21,7 @@ class Event:
 
     @property
     def span(self) -> Span:
+        """Start and end alone."""
         return Span(self.start_seconds, self.end_seconds)
 
 

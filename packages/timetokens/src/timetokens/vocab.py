@@ -8,7 +8,8 @@ from text decoded with skip_special_tokens=True, and with them every answer's ti
 import warnings
 from typing import Any, Final
 
-from timetokens.codecs import Codec, as_codec
+from timetokens.codec import Codec
+from timetokens.codecs import as_codec
 from timetokens.errors import CodecError
 
 ROWS_MULTIPLE: Final = 64
@@ -57,7 +58,7 @@ def add_to(
         return []
     ids = _add_tokens(tokenizer, codec)
     if model is not None:
-        sources = [_text_ids(tokenizer, text) for text in codec.new_token_texts]
+        sources = [_text_ids(tokenizer, text) for text in codec.new_token_texts.values()]
         _grow(model, max(ids) + 1)
         if initialize:
             _start_rows(model, ids, sources)
@@ -135,7 +136,7 @@ def _start_rows(model: Any, ids: list[int], sources: list[list[int]]) -> None:
 def _matrices(model: Any) -> list[Any]:
     """Input embeddings, and output embeddings with their bias where a model has them."""
     embeddings = [model.get_input_embeddings(), model.get_output_embeddings()]
-    matrices = []
+    matrices: list[Any] = []
     for layer in embeddings:
         for name in ("weight", "bias"):
             parameter = getattr(layer, name, None)

@@ -1,0 +1,169 @@
+"""What every time representation has in common.
+
+A codec writes a place of a sequence or a video as text and reads it back. The codecs themselves
+are in relative_codecs.py and absolute_codecs.py, the dict of them in codecs.py.
+"""
+
+import re
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from typing import Final, SupportsIndex
+
+from timetokens.errors import CodecError
+from timetokens.position import Position, checked_duration, checked_item
+
+SPAN_SEPARATOR: Final = " - "
+
+# "seonds" is a slip in TimeChat's own evaluation prompt, which models repeat.
+SECONDS_WORD: Final = "(?:seconds?|seonds?|secs?|s)(?![A-Za-z])"
+
+
+@dataclass(frozen=True, slots=True)
+class Spelling:
+    """How models write the points of a codec: regular expressions, bounded and without groups.
+
+    Attributes:
+        point: a whole point, small slips included.
+        piece: the smallest part of a point that is more than plain text, one digit token for
+            instance; empty when points are plain text.
+        bare: a point that lost all its brackets, read only where nothing else can stand.
+        unit: words that stand behind a point.
+    """
+
+    point: str
+    piece: str = ""
+    bare: str = ""
+    unit: str = SECONDS_WORD
+
+
+class Codec(ABC):
+    """One time representation.
+
+    Positions come as `ItemPosition` (item i of L) or `TimePosition` (t seconds of D). Times are
+    read in seconds; in a sequence of items, one item counts as one second.
+    """
+
+    __slots__ = ()
+
+    @property
+    @abstractmethod
+    def name(self) -> str:
+        """What a recipe calls it."""
+
+    @property
+    @abstractmethod
+    def slots(self) -> tuple[tuple[str, ...], ...]:
+        """For each place in a point the new tokens that may stand there, in rising order.
+
+        Empty when a point is plain text.
+        """
+
+    @property
+    @abstractmethod
+    def new_token_texts(self) -> dict[str, str]:
+        """The tokens the vocabulary gains, each with plain text of the same meaning."""
+
+    @property
+    @abstractmethod
+    def time_unit(self) -> str:
+        """The word that follows a video time in a sentence: "seconds", or nothing."""
+
+    @property
+    @abstractmethod
+    def is_relative(self) -> bool:
+        """Whether reading a time needs the duration of the video."""
+
+    @property
+    @abstractmethod
+    def spelling(self) -> Spelling:
+        """How models write it."""
+
+    @abstractmethod
+    def format_point(self, position: Position) -> str:
+        """The text of a position, without unit word."""
+
+    @abstractmethod
+    def resolution(self, duration_seconds: float) -> float:
+        """Seconds between two neighbouring times that can be written."""
+
+    @abstractmethod
+    def max_error(self, duration_seconds: float) -> float:
+        """The largest distance in seconds between a time and what is read back for it."""
+
+    @abstractmethod
+    def _read(self, text: str, duration_seconds: float) -> float:
+        """Seconds of a text that matches `spelling.point`."""
+
+    @property
+    def new_tokens(self) -> tuple[str, ...]:
+        """The tokens the vocabulary gains; often none."""
+        return tuple(self.new_token_texts)
+
+    def format_span(self, start: Position, end: Position) -> str:
+        """The text of a span, `START - END`, without unit word.
+
+        Raises:
+            CodecError: end before start.
+        """
+        if end.seconds < start.seconds:
+            raise CodecError(f"span ends before it starts: {start.seconds} - {end.seconds}")
+        return f"{self.format_point(start)}{SPAN_SEPARATOR}{self.format_point(end)}"
+
+    def parse_point(self, text: str, *, duration_seconds: float | None = None) -> float:
+        """The time in seconds that the whole text names.
+
+        Args:
+            text: one point, white space around it allowed.
+            duration_seconds: length of the video (number of items for a sequence); needed when
+                `is_relative`.
+
+        Raises:
+            CodecError: another text, or a missing or bad duration.
+        """
+        duration_seconds = self._checked_duration(duration_seconds)
+        stripped = text.strip()
+        if re.fullmatch(self.spelling.point, stripped, re.IGNORECASE) is None:
+            raise CodecError(f"not a {self.name} position: {text[:80]!r}")
+        return self._read(stripped, duration_seconds)
+
+    def parse_span(
+        self, text: str, *, duration_seconds: float | None = None
+    ) -> tuple[float, float]:
+        """Start and end in seconds of a text `START - END`; otherwise like `parse_point`."""
+        duration_seconds = self._checked_duration(duration_seconds)
+        point = self.spelling.point
+        match = re.fullmatch(rf"({point})\s{{0,4}}-\s{{0,4}}({point})", text.strip(), re.IGNORECASE)
+        if match is None:
+            raise CodecError(f"not a {self.name} span: {text[:80]!r}")
+        return self._read(match[1], duration_seconds), self._read(match[2], duration_seconds)
+
+    def parse_item(self, text: str, *, length: SupportsIndex) -> int:
+        """The number (from 1) of the item of a sequence of `length` that the text names.
+
+        A relative place gives the nearest item; a plain number must be one of the items.
+
+        Raises:
+            CodecError: another text, no such item, or a length below 1.
+        """
+        _, length = checked_item(1, length)
+        place = self.parse_point(text, duration_seconds=float(length))
+        if self.is_relative:
+            return max(round(place), 1)
+        if not place.is_integer():
+            raise CodecError(f"items are counted in whole numbers, got {text[:80]!r}")
+        return checked_item(int(place), length)[0]
+
+    def _checked_duration(self, duration_seconds: float | None) -> float:
+        if duration_seconds is not None:
+            return checked_duration(duration_seconds)
+        if self.is_relative:
+            raise CodecError(
+                f"{self.name} positions are relative: reading them needs duration_seconds "
+                "(1.0 gives places as fractions)"
+            )
+        return 1.0
+
+
+def loose_token(body: str) -> str:
+    """The pattern of a token `<body>` that lost one of its brackets at most."""
+    return rf"(?:<\s?{body}(?:\s?>)?|{body}\s?>)"

@@ -1,0 +1,174 @@
+"""Codecs that write a place as a share of the whole: `rpt`, `percent`, `bins`."""
+
+import re
+from dataclasses import dataclass
+from typing import SupportsIndex
+
+from timetokens.codec import Codec, Spelling, loose_token
+from timetokens.errors import CodecError
+from timetokens.position import Position, checked_duration, nearest_step
+from timetokens.rpt import (
+    DEFAULT_DIGITS,
+    TOKENS,
+    checked_digits,
+    code_of,
+    item_of_code,
+    num_codes_of,
+    tokens_of_code,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class RelativeDigits(Codec):
+    """`rpt`: the paper's relative position tokens, `<0><7><2><9>` for 0.0729 of the way.
+
+    Attributes:
+        digits: 1..6; the paper has 4.
+    """
+
+    digits: int = DEFAULT_DIGITS
+    name: str = "rpt"
+    time_unit: str = ""
+    is_relative: bool = True
+
+    def __post_init__(self) -> None:
+        checked_digits(self.digits)
+
+    @property
+    def slots(self) -> tuple[tuple[str, ...], ...]:
+        """Every place in a code takes every digit."""
+        return (TOKENS,) * self.digits
+
+    @property
+    def new_token_texts(self) -> dict[str, str]:
+        """`<7>` starts as "7"."""
+        return dict(zip(TOKENS, "0123456789", strict=True))
+
+    @property
+    def spelling(self) -> Spelling:
+        """Digits that keep at least one of their brackets, or one pair around them: `<0729>`."""
+        rest = self.digits - 1
+        one = loose_token("[0-9]")
+        together = rf"<[0-9](?:\s?[0-9]){{{rest}}}>"
+        return Spelling(
+            point=rf"(?:{together}|{one}(?:\s{{0,2}}{one}){{{rest}}})",
+            piece=rf"(?:{together}|{one})",
+            bare=rf"[0-9]{{{self.digits}}}",
+        )
+
+    def format_point(self, position: Position) -> str:
+        """The code nearest to the place; the very end shares the highest code."""
+        return tokens_of_code(code_of(position.relative, self.digits), self.digits)
+
+    def parse_item(self, text: str, *, length: SupportsIndex) -> int:
+        """The item whose code this is, else the nearest; the highest code is the last item."""
+        relative = self.parse_point(text, duration_seconds=1.0)
+        num_codes = num_codes_of(self.digits)
+        return item_of_code(round(relative * num_codes), num_codes, length)
+
+    def resolution(self, duration_seconds: float) -> float:
+        """One unit of the last digit."""
+        return checked_duration(duration_seconds) / num_codes_of(self.digits)
+
+    def max_error(self, duration_seconds: float) -> float:
+        """A whole step, reached at the very end; half a step in front of its last half step."""
+        return self.resolution(duration_seconds)
+
+    def _read(self, text: str, duration_seconds: float) -> float:
+        code = int(re.sub(r"[^0-9]", "", text))
+        return code / num_codes_of(self.digits) * duration_seconds
+
+
+@dataclass(frozen=True, slots=True)
+class Percent(Codec):
+    """`percent`: two digits of plain text, 00 to 99, as VTimeLLM writes times."""
+
+    name: str = "percent"
+    time_unit: str = ""
+    is_relative: bool = True
+    slots: tuple[tuple[str, ...], ...] = ()
+
+    @property
+    def new_token_texts(self) -> dict[str, str]:
+        """None."""
+        return {}
+
+    @property
+    def spelling(self) -> Spelling:
+        """One to three digits, with or without a percent sign."""
+        return Spelling(point="(?:100|[0-9]{1,2})", unit="%")
+
+    def format_point(self, position: Position) -> str:
+        """The nearest hundredth; the very end shares 99."""
+        return f"{min(nearest_step(position.relative, 100), 99):02d}"
+
+    def resolution(self, duration_seconds: float) -> float:
+        """A hundredth of the whole."""
+        return checked_duration(duration_seconds) / 100
+
+    def max_error(self, duration_seconds: float) -> float:
+        """A whole step, reached at the very end; half a step in front of its last half step."""
+        return self.resolution(duration_seconds)
+
+    def _read(self, text: str, duration_seconds: float) -> float:
+        return int(text) / 100 * duration_seconds
+
+
+@dataclass(frozen=True, slots=True)
+class Bins(Codec):
+    """`bins`: one special token per place, spread evenly from the start to the very end.
+
+    100 tokens `<t0>` .. `<t99>` are LITA's. `Bins(num_bins=301, prefix="")` has the vocabulary of
+    Grounded-VideoLLM, `<0>` .. `<300>`, whose first ten tokens collide with those of `rpt`; it
+    takes the nearest token where that system rounds down.
+
+    Attributes:
+        num_bins: 2..100000.
+        prefix: what stands before the number in a token.
+    """
+
+    num_bins: int = 100
+    prefix: str = "t"
+    name: str = "bins"
+    time_unit: str = ""
+    is_relative: bool = True
+
+    def __post_init__(self) -> None:
+        if not 2 <= self.num_bins <= 100_000:
+            raise CodecError(f"num_bins must lie in 2..100000, got {self.num_bins}")
+        if re.fullmatch("[A-Za-z_]{0,16}", self.prefix) is None:
+            raise CodecError(f"prefix must be 0 to 16 ASCII letters, got {self.prefix!r}")
+
+    @property
+    def slots(self) -> tuple[tuple[str, ...], ...]:
+        """One token is one point."""
+        return (self.new_tokens,)
+
+    @property
+    def new_token_texts(self) -> dict[str, str]:
+        """`<t17>` starts as "17"."""
+        return {f"<{self.prefix}{number}>": str(number) for number in range(self.num_bins)}
+
+    @property
+    def spelling(self) -> Spelling:
+        """The token, of which one bracket may be missing."""
+        token = rf"(?:{loose_token(self.prefix + '[0-9]{1,6}')})"
+        return Spelling(point=token, piece=token)
+
+    def format_point(self, position: Position) -> str:
+        """The token nearest to the place."""
+        return f"<{self.prefix}{nearest_step(position.relative, self.num_bins - 1)}>"
+
+    def resolution(self, duration_seconds: float) -> float:
+        """The whole, divided by the gaps between the tokens."""
+        return checked_duration(duration_seconds) / (self.num_bins - 1)
+
+    def max_error(self, duration_seconds: float) -> float:
+        """Half a step."""
+        return self.resolution(duration_seconds) / 2
+
+    def _read(self, text: str, duration_seconds: float) -> float:
+        number = int(re.sub(r"[^0-9]", "", text))
+        if number >= self.num_bins:
+            raise CodecError(f"bins go from 0 to {self.num_bins - 1}, got {text[:80]!r}")
+        return number / (self.num_bins - 1) * duration_seconds
