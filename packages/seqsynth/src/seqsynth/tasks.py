@@ -1,0 +1,89 @@
+"""What the tasks of image and of clip sequences share: settings, dealing of targets, captions."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+import timetokens as tt
+from seqsynth.templates import Templates, load_templates
+
+MAX_TARGETS = 5
+"""The paper's limit of targets of one question (section 3.1)."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TaskSettings:
+    """How questions are asked.
+
+    Attributes:
+        codec: name of the `timetokens` codec that writes positions.
+        templates: name or path of the wording, see `load_templates`.
+        num_turns: questions about the same sequence. Their targets are different ones until
+            every item has been a target.
+        max_targets: the number of targets of an iig or iic question is uniform in
+            1 .. max_targets; the other tasks always have one, dense captioning all.
+    """
+
+    codec: str = "rpt"
+    templates: str = "paper"
+    num_turns: int = 1
+    max_targets: int = MAX_TARGETS
+
+    def __post_init__(self) -> None:
+        if self.codec not in tt.CODECS:
+            raise ValueError(f"unknown codec {self.codec!r}; one of: {', '.join(tt.CODECS)}")
+        for name in ("num_turns", "max_targets"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name} must be at least 1, got {getattr(self, name)}")
+
+    @property
+    def wording(self) -> Templates:
+        """The loaded templates."""
+        return load_templates(self.templates)
+
+
+def deal(
+    num_items: int, hand_sizes: Iterable[int], rng: np.random.Generator
+) -> Iterator[list[int]]:
+    """Hands of different indices below num_items; hands are disjoint as long as items last.
+
+    Args:
+        num_items: at least as large as every hand.
+        hand_sizes: how many indices each hand has.
+        rng: source of the shuffles.
+    """
+    pile: list[int] = []
+    for size in hand_sizes:
+        hand: list[int] = []
+        while len(hand) < size:
+            if not pile:
+                pile = [i for i in rng.permutation(num_items).tolist() if i not in hand]
+            hand.append(pile.pop())
+        yield hand
+
+
+def caption_key(caption: str) -> str:
+    """Captions with equal keys read the same; a question could not tell them apart."""
+    return " ".join(caption.casefold().split()).removesuffix(".")
+
+
+def check_distinct(captions: Iterable[str]) -> None:
+    """Refuses captions that read the same.
+
+    Raises:
+        ValueError: names the caption and both item numbers (from 1).
+    """
+    number_of: dict[str, int] = {}
+    for number, caption in enumerate(captions, start=1):
+        first = number_of.setdefault(caption_key(caption), number)
+        if first != number:
+            raise ValueError(
+                f"items {first} and {number} have the same caption {caption[:80]!r}: "
+                "a question about it would have two answers"
+            )
+
+
+def written(caption: str) -> str:
+    """The caption as it stands in a question or an answer: trimmed, time tokens escaped."""
+    return tt.escape(caption.strip())
