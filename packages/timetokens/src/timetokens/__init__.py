@@ -6,9 +6,12 @@
 7
 """
 
+import importlib.metadata
+
 from timetokens.absolute_codecs import AbsoluteDigits, DecimalText
 from timetokens.codec import Codec
 from timetokens.codecs import CODECS, as_codec
+from timetokens.conversion import Conversion, convert_text
 from timetokens.errors import CodecError
 from timetokens.escaping import escape, unescape
 from timetokens.parsing import parse_events, parse_items, parse_spans
@@ -24,8 +27,18 @@ from timetokens.rpt import (
 )
 from timetokens.spans import Event, ItemResult, Malformed, ParseResult, Span, SpanResult
 from timetokens.vocab import add_to
-
-__version__ = "0.1.0"
+from timetokens.wording import (
+    SpeechQuestion,
+    dense_caption_answer,
+    frame_sentence,
+    grounding_answer,
+    parse_frame_sentence,
+    parse_sampling_sentence,
+    parse_speech_question,
+    sampling_sentence,
+    span_text,
+    speech_question,
+)
 
 __all__ = [
     "CODECS",
@@ -34,6 +47,7 @@ __all__ = [
     "Bins",
     "Codec",
     "CodecError",
+    "Conversion",
     "DecimalText",
     "Event",
     "ItemPosition",
@@ -45,18 +59,35 @@ __all__ = [
     "RelativeDigits",
     "Span",
     "SpanResult",
+    "SpeechQuestion",
     "TimePosition",
     "add_to",
     "as_codec",
+    "convert_text",
     "decode",
     "decode_item",
     "decode_seconds",
+    "dense_caption_answer",
     "encode",
     "encode_seconds",
     "escape",
+    "frame_sentence",
+    "grounding_answer",
     "parse_events",
+    "parse_frame_sentence",
     "parse_items",
+    "parse_sampling_sentence",
     "parse_spans",
+    "parse_speech_question",
+    "sampling_sentence",
+    "span_text",
+    "speech_question",
     "time_position",
     "unescape",
 ]
+
+
+def __getattr__(name: str) -> str:
+    if name == "__version__":  # read when asked for: importing this package touches no file
+        return importlib.metadata.version("seq2time-timetokens")
+    raise AttributeError(f"module 'timetokens' has no attribute {name!r}")

@@ -120,7 +120,7 @@ class Codec(ABC):
         Raises:
             CodecError: another text, or a missing or bad duration.
         """
-        duration_seconds = self._checked_duration(duration_seconds)
+        duration_seconds = self.duration_to_read(duration_seconds)
         stripped = text.strip()
         if re.fullmatch(self.spelling.point, stripped, re.IGNORECASE) is None:
             raise CodecError(f"not a {self.name} position: {text[:80]!r}")
@@ -130,7 +130,7 @@ class Codec(ABC):
         self, text: str, *, duration_seconds: float | None = None
     ) -> tuple[float, float]:
         """Start and end in seconds of a text `START - END`; otherwise like `parse_point`."""
-        duration_seconds = self._checked_duration(duration_seconds)
+        duration_seconds = self.duration_to_read(duration_seconds)
         point = self.spelling.point
         match = re.fullmatch(rf"({point})\s{{0,4}}-\s{{0,4}}({point})", text.strip(), re.IGNORECASE)
         if match is None:
@@ -153,7 +153,12 @@ class Codec(ABC):
             raise CodecError(f"items are counted in whole numbers, got {text[:80]!r}")
         return checked_item(int(place), length)[0]
 
-    def _checked_duration(self, duration_seconds: float | None) -> float:
+    def duration_to_read(self, duration_seconds: float | None) -> float:
+        """The duration that reading times needs; 1.0 where none was given and none is needed.
+
+        Raises:
+            CodecError: a bad duration, or none for a relative codec.
+        """
         if duration_seconds is not None:
             return checked_duration(duration_seconds)
         if self.is_relative:

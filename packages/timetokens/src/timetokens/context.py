@@ -57,6 +57,10 @@ LASTS: Final = _compile(r"\b(?:for|about|another|every|each|additional|wait|last
 HALF_OPEN_BEFORE: Final = _compile(rf"\b(?:start|begin(?:ning)?){_S}(?:[-\u2013]|to){_S}\Z")
 MINUS_SIGN: Final = _compile(r"(?:\0|[\s(\[:,])[-\u2212]\Z")
 
+SAMPLED_AT: Final = _compile(
+    rf"(?:\b(?:sampled|indexed) at|\b(?:timestamps?|moments?)(?:\s(?:is|are))? in(?: the)?){_S}\Z"
+)
+
 # Right behind a position.
 FOLLOW: Final = _compile(rf"{_S}(?:[,:;)\]\"'*\n]|[.!?](?:\s|\Z)|[-\u2013\u2014]\s|\Z)")
 CAPTION_FOLLOWS: Final = _compile(rf"{_S}[,:]{_S}[^\s]")

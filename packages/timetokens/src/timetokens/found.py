@@ -20,6 +20,7 @@ class Found:
         lead: offset where the part of the text that is about this span begins.
         start: offset where the words that make the span begin ("from 1.0 to 2.0 seconds").
         end: offset after them.
+        points: the one or two positions.
         span: what they say, start before end.
         is_inside: it stands inside the sentence that describes it, not before the caption.
     """
@@ -27,6 +28,7 @@ class Found:
     lead: int
     start: int
     end: int
+    points: tuple[Point, ...]
     span: Span
     is_inside: bool
 
@@ -174,20 +176,21 @@ def _placed(
     sentence_ends: list[int],
 ) -> Found | None:
     """The span with its part of the text; None when it belongs to the caption before it."""
+    points: tuple[Point, ...] = (first,) if first is last else (first, last)
     span = Span(*sorted((first.seconds, last.seconds)))
     if before.lead is not None and before.intro != "happens":
-        return Found(before.lead, before.start, last.end, span, is_inside=False)
+        return Found(before.lead, before.start, last.end, points, span, is_inside=False)
     if before.intro == "" and context.CAPTION_FOLLOWS.match(text, last.end):
-        return Found(before.start, before.start, last.end, span, is_inside=False)
+        return Found(before.start, before.start, last.end, points, span, is_inside=False)
     previous_end = found[-1].end if found else 0
     index = bisect.bisect_right(sentence_ends, first.start)
     sentence_start = sentence_ends[index - 1] if index else 0
     if found and sentence_start <= previous_end and not found[-1].is_inside:
         if not first.is_sure:
             return None
-        return Found(before.start, before.start, last.end, span, is_inside=False)
+        return Found(before.start, before.start, last.end, points, span, is_inside=False)
     lead = max(sentence_start, previous_end)
-    return Found(lead, max(before.start, lead), last.end, span, is_inside=True)
+    return Found(lead, max(before.start, lead), last.end, points, span, is_inside=True)
 
 
 def _reason(text: str, point: Point, before: _Before) -> str:

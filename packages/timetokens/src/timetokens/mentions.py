@@ -19,8 +19,9 @@ class Point:
 
     Attributes:
         start: offset of its first character.
-        end: offset after its last character, unit word included.
-        text: the position alone, as its codec reads it.
+        body_end: offset after the position itself.
+        end: the same with its unit word.
+        text: the position as its codec reads it.
         seconds: what it says.
         is_sure: it cannot be anything but a position (time tokens); a number may be anything.
         has_unit: a unit word follows it.
@@ -28,6 +29,7 @@ class Point:
     """
 
     start: int
+    body_end: int
     end: int
     text: str
     seconds: float
@@ -39,7 +41,12 @@ class Point:
 def find_points(
     text: str, codec: Codec, duration_seconds: float | None
 ) -> tuple[list[Point], list[Malformed]]:
-    """All positions of a text in order, and the pieces of time tokens that are none."""
+    """All positions of a text in order, and the pieces of time tokens that are none.
+
+    Raises:
+        CodecError: a bad duration, or none for a relative codec.
+    """
+    duration_seconds = codec.duration_to_read(duration_seconds)
     points: list[Point] = []
     malformed: list[Malformed] = []
     lexer = _lexer(codec.spelling)
@@ -55,6 +62,7 @@ def find_points(
         points.append(
             Point(
                 start=match.start(),
+                body_end=match.end("number"),
                 end=match.end(),
                 text=written,
                 seconds=codec.parse_point(written, duration_seconds=duration_seconds),
@@ -67,7 +75,7 @@ def find_points(
 
 
 def _points_of_run(
-    match: re.Match[str], codec: Codec, duration_seconds: float | None
+    match: re.Match[str], codec: Codec, duration_seconds: float
 ) -> tuple[list[Point], list[Malformed]]:
     """The points that a run of time tokens is made of; they must use up all of it."""
     run = match["run"]
@@ -87,6 +95,7 @@ def _points_of_run(
     points = [
         Point(
             start=match.start() + piece.start(),
+            body_end=match.start() + piece.end(),
             end=match.start() + piece.end(),
             text=piece[0],
             seconds=value,

@@ -1,0 +1,158 @@
+"""Text with positions of one codec to the same text with positions of another.
+
+What counts as a position is what parsing.py reads as one: the spans and moments of an answer, the
+lists behind "sampled at" and "timestamps are in the", and every time token. Durations and numbers
+in captions stay. All other characters stay as they are; time tokens that a caption holds by
+accident are escaped on the way to a codec with tokens and restored on the way back.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from timetokens import context
+from timetokens.codec import Codec
+from timetokens.codecs import as_codec
+from timetokens.errors import CodecError
+from timetokens.escaping import escape, unescape
+from timetokens.found import find_spans
+from timetokens.mentions import Point, find_points
+from timetokens.position import checked_duration, time_position
+from timetokens.spans import Malformed
+
+
+@dataclass(frozen=True, slots=True)
+class Conversion:
+    """A converted text.
+
+    Attributes:
+        text: the new text.
+        num_positions: how many positions were rewritten.
+        malformed: pieces that look like positions and were left alone; offsets in the old text.
+    """
+
+    text: str
+    num_positions: int
+    malformed: tuple[Malformed, ...]
+
+
+def convert_text(
+    text: str,
+    source: str | Codec,
+    target: str | Codec,
+    *,
+    duration_seconds: float | None = None,
+    clamp: bool = False,
+) -> Conversion:
+    """Rewrites every position of a text from one codec to another.
+
+    There and back again moves a time by no more than the resolution of the coarser codec.
+
+    Args:
+        text: an answer, a question or a prompt.
+        source: the codec it is written in.
+        target: the codec it shall be written in.
+        duration_seconds: length of the video; needed as soon as one of the codecs is relative and
+            the text has a position.
+        clamp: move times after the end of the video to the end instead of raising.
+
+    Raises:
+        CodecError: a missing or bad duration, or a time after the end of the video that rounding
+            does not explain.
+
+    Example:
+        >>> convert_text("5.0 - 9.1 seconds, wave.", "seconds", "rpt", duration_seconds=20.0).text
+        '<2><5><0><0> - <4><5><5><0>, wave.'
+    """
+    source, target = as_codec(source), as_codec(target)
+    if duration_seconds is not None:
+        checked_duration(duration_seconds)
+    # Without a duration the text is only searched; what is found decides whether one is needed.
+    readable = 1.0 if duration_seconds is None and source.is_relative else duration_seconds
+    groups, malformed = _groups(text, source, readable)
+    if groups and duration_seconds is None and (source.is_relative or target.is_relative):
+        raise CodecError(
+            f"{source.name} to {target.name} needs duration_seconds: the text has the position "
+            f"{groups[0][0].text!r}"
+        )
+    pieces = []
+    done = 0
+    for group in groups:
+        places = [_rewritten(point, source, target, duration_seconds, clamp) for point in group]
+        for index, (point, place) in enumerate(zip(group, places, strict=True)):
+            pieces.append(_rest(text[done : point.start], source, target) + place)
+            is_last = index == len(group) - 1
+            if is_last and target.time_unit:
+                pieces.append(f" {_unit_word(text, group[0], target)}")
+            done = point.end if is_last or point.has_unit else point.body_end
+    pieces.append(_rest(text[done:], source, target))
+    return Conversion("".join(pieces), sum(map(len, groups)), tuple(malformed))
+
+
+def _groups(
+    text: str, source: Codec, duration_seconds: float | None
+) -> tuple[list[tuple[Point, ...]], list[Malformed]]:
+    """Positions in order, those that share one unit word together: spans, lists, single ones."""
+    points, _ = find_points(text, source, duration_seconds)
+    found, malformed = find_spans(text, source, duration_seconds)
+    in_span = {point.start for item in found if len(item.points) == 2 for point in item.points}
+    groups: list[tuple[Point, ...]] = [item.points for item in found if len(item.points) == 2]
+    single = {item.points[0].start for item in found if len(item.points) == 1}
+    for chain in _chains(text, [point for point in points if point.start not in in_span]):
+        if _is_list(text, chain):
+            groups.append(chain)
+        else:
+            groups += [(point,) for point in chain if point.is_sure or point.start in single]
+    groups.sort(key=lambda group: group[0].start)
+    return groups, malformed
+
+
+def _chains(text: str, points: list[Point]) -> Iterator[tuple[Point, ...]]:
+    """Runs of points with nothing but commas between them."""
+    chain: list[Point] = []
+    for point in points:
+        if chain and context.LIST_GAP.fullmatch(text, chain[-1].end, point.start) is None:
+            yield tuple(chain)
+            chain = []
+        chain.append(point)
+    if chain:
+        yield tuple(chain)
+
+
+def _is_list(text: str, chain: tuple[Point, ...]) -> bool:
+    """Whether a chain is a list of positions, not of numbers that a caption counts up."""
+    start = chain[0].start
+    before = text[max(0, start - context.WINDOW) : start]
+    if chain[0].is_sure or context.SAMPLED_AT.search(before):
+        return True
+    return len(chain) > 1 and chain[-1].has_unit and context.IN.search(before) is not None
+
+
+def _rewritten(
+    point: Point, source: Codec, target: Codec, duration_seconds: float | None, clamp: bool
+) -> str:
+    seconds = point.seconds
+    if duration_seconds is None:
+        duration_seconds = max(seconds, 1.0)  # both codecs are absolute: any end will do
+    rounding = source.max_error(duration_seconds) * (1 + 1e-9)
+    if duration_seconds < seconds <= duration_seconds + rounding:
+        seconds = duration_seconds
+    if seconds > duration_seconds and not clamp:
+        raise CodecError(
+            f"{point.text!r} at character {point.start} lies after the end of the video "
+            f"({duration_seconds} seconds); clamp it or correct the duration"
+        )
+    position = time_position(seconds, duration_seconds=duration_seconds, clamp=True)
+    return target.format_point(position)
+
+
+def _rest(text: str, source: Codec, target: Codec) -> str:
+    """The text between positions, escaped for a target with tokens, restored for one without."""
+    if target.new_tokens and not source.new_tokens:
+        return escape(text)
+    return unescape(text) if source.new_tokens and not target.new_tokens else text
+
+
+def _unit_word(text: str, first: Point, target: Codec) -> str:
+    """The unit of the target, in the singular in the one sentence where TimeChat has it so."""
+    is_frame_sentence = text.endswith("This frame is sampled at ", 0, first.start)
+    return target.time_unit.removesuffix("s") if is_frame_sentence else target.time_unit
