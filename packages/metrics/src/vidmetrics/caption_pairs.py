@@ -85,7 +85,7 @@ class MeteorTable:
 def score_pairs(
     meteor: Meteor, tokens: list[str], hypotheses: IntArray, references: IntArray
 ) -> MeteorTable:
-    """METEOR of pair k = (hypotheses[k], references[k]), numbers into `tokens`; repeats are free."""
+    """METEOR of each pair of numbers into `tokens`; repeats cost nothing."""
     keys = np.unique(hypotheses * len(tokens) + references)
     hypothesis, reference = np.divmod(keys, len(tokens))
     statistics = meteor.pair_statistics(

@@ -154,7 +154,7 @@ def _scored_videos(
 
 def _statistics(scores: DenseScores, protocol: Protocol) -> dict[str, Statistic]:
     """What each score of the corpus is made of, per video."""
-    num_videos, num_thresholds = scores.precision.shape
+    num_videos = len(scores.precision)
     once = np.ones((num_videos, 1))
     corpus_cider = Statistic("mean", scores.cider_corpus_sum, scores.num_pairs)
     per_video = _video_scores(scores, protocol)

@@ -16,7 +16,6 @@ from numpy.typing import NDArray
 
 from vidmetrics.errors import InputError
 
-
 Event = tuple[float, float, str]
 """`(start_seconds, end_seconds, caption)`."""
 Span = tuple[float, float]
@@ -39,6 +38,8 @@ def seconds(value: object, place: Callable[[], str]) -> float:
     Raises:
         InputError: not a number, NaN or infinite.
     """
+    if type(value) is float and -MAX_SECONDS < value < MAX_SECONDS:
+        return value  # almost every time there is; the checks below cost more than the scores
     if isinstance(value, bool) or not isinstance(value, int | float | np.integer | np.floating):
         raise InputError(f"{place()}: a time must be a number of seconds, got {value!r:.60}")
     try:
@@ -56,7 +57,7 @@ def check_event(event: object, place: Callable[[], str]) -> Event:
     Raises:
         InputError: not three values, a time that is no finite number, a caption that is no text.
     """
-    if not _is_list(event) or len(event) != 3:
+    if not is_list(event) or len(event) != 3:
         raise InputError(
             f"{place()}: an event must be (start_seconds, end_seconds, caption), got {event!r:.80}"
         )
@@ -74,11 +75,27 @@ def check_span(span: object, place: Callable[[], str]) -> Span:
     """
     if isinstance(span, np.ndarray):
         span = span.tolist()
-    if not _is_list(span) or len(span) != 2:
+    if not is_list(span) or len(span) != 2:
         raise InputError(
             f"{place()}: a span must be (start_seconds, end_seconds), got {span!r:.80}"
         )
     return seconds(span[0], place), seconds(span[1], place)
+
+
+def check_scored_span(span: object, place: Callable[[], str]) -> Span | tuple[float, float, float]:
+    """The span as floats, with its score if it carries one.
+
+    Raises:
+        InputError: not two or three values, or one that is no finite number.
+    """
+    if is_list(span) and len(span) == 3:
+        start, end = check_span(list(span[:2]), place)
+        if isinstance(span[2], bool) or not isinstance(span[2], int | float):
+            raise InputError(f"{place()}: a score must be a number, got {span[2]!r:.60}")
+        if not math.isfinite(span[2]):
+            raise InputError(f"{place()}: a score must be finite, got {span[2]!r:.60}")
+        return start, end, float(span[2])
+    return check_span(span, place)
 
 
 def check_videos(
@@ -100,7 +117,7 @@ def check_videos(
         )
     checked: dict[str, list[Event]] = {}
     for video, events in videos.items():
-        if not _is_list(events):
+        if not is_list(events):
             raise InputError(
                 f"{name}[{video!r}] must be a list of events, got {type(events).__name__}"
             )
@@ -120,5 +137,8 @@ def span_array(events: Sequence[Event] | Sequence[Span]) -> FloatArray:
     return np.array([event[:2] for event in events], dtype=np.float64).reshape(-1, 2)
 
 
-def _is_list(value: object) -> TypeGuard[Sequence[Any]]:
-    return isinstance(value, Sequence) and not isinstance(value, str | bytes)
+def is_list(value: object) -> TypeGuard[Sequence[Any]]:
+    """Whether the value is a sequence and not text."""
+    return type(value) in (list, tuple) or (
+        isinstance(value, Sequence) and not isinstance(value, str | bytes)
+    )

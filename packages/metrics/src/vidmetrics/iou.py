@@ -13,7 +13,7 @@ import numpy as np
 
 from vidmetrics.events import FloatArray
 
-Union = Literal["hull", "capped", "lengths"]
+Union = Literal["hull", "capped", "true"]
 ReversedSpans = Literal["repaired", "zero", "kept"]
 
 
@@ -23,8 +23,8 @@ class IouRule:
 
     Attributes:
         union: the denominator. `"hull"`: latest end minus earliest start. `"capped"`: the hull, or
-            the sum of both lengths where that is smaller. `"lengths"`: both lengths minus the
-            intersection (the true union).
+            the sum of both lengths where that is smaller. `"true"`: both lengths minus the
+            intersection.
         epsilon: added to the denominator; 1e-8 pushes an exact 0.5 below 0.5, as dense-captioning
             scorers do.
         reversed_spans: a span with end < start is `"repaired"` (ends swapped), scores `"zero"`, or
@@ -37,8 +37,8 @@ class IouRule:
 
     def __post_init__(self) -> None:
         """Reject a rule that no scorer could follow."""
-        if self.union not in ("hull", "capped", "lengths"):
-            raise ValueError(f"union must be hull, capped or lengths, got {self.union!r}")
+        if self.union not in ("hull", "capped", "true"):
+            raise ValueError(f"union must be hull, capped or true, got {self.union!r}")
         if self.reversed_spans not in ("repaired", "zero", "kept"):
             raise ValueError(
                 f"reversed_spans must be repaired, zero or kept, got {self.reversed_spans!r}"

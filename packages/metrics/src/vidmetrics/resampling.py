@@ -16,7 +16,7 @@ import numpy as np
 from vidmetrics.coverage import f_score
 from vidmetrics.events import FloatArray
 
-_BLOCK = 4_000_000  # random numbers drawn at once; bounds memory at about 64 MB
+_BLOCK = 1_000_000  # random numbers drawn at once; bounds memory at about 20 MB
 
 
 class Interval(NamedTuple):
@@ -69,14 +69,11 @@ class Statistic:
     numerators: FloatArray
     denominators: FloatArray = field(repr=False)
 
-    def scores(self, weights: FloatArray) -> FloatArray:
-        """The score under each weighting: (r, n) weights of the units -> (r,)."""
-        return FINISHERS[self.kind](weights @ self.numerators, weights @ self.denominators)
-
     @property
     def score(self) -> float:
         """The score with every unit counted once."""
-        return float(self.scores(np.ones((1, len(self.numerators))))[0])
+        sums = self.numerators.sum(axis=0)[None], self.denominators.sum(axis=0)[None]
+        return float(FINISHERS[self.kind](*sums)[0])
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -90,6 +87,28 @@ class Statistics:
 
     ids: tuple[str, ...]
     metrics: Mapping[str, Statistic]
+
+    def stacked(self) -> FloatArray:
+        """Numerators and denominators of all scores side by side: (n, columns) float64."""
+        return np.concatenate(
+            [
+                part
+                for statistic in self.metrics.values()
+                for part in (statistic.numerators, statistic.denominators)
+            ],
+            axis=1,
+        )
+
+    def finish(self, sums: FloatArray) -> dict[str, FloatArray]:
+        """All scores from sums of `stacked` rows: (r, columns) -> (r,) each."""
+        scores: dict[str, FloatArray] = {}
+        first = 0
+        for name, statistic in self.metrics.items():
+            middle = first + statistic.numerators.shape[1]
+            last = middle + statistic.denominators.shape[1]
+            scores[name] = FINISHERS[statistic.kind](sums[:, first:middle], sums[:, middle:last])
+            first = last
+        return scores
 
 
 class Comparison(NamedTuple):
@@ -127,13 +146,15 @@ def confidence(statistics: Statistics, resampling: Resampling) -> dict[str, Inte
     num_units = len(statistics.ids)
     if resampling.num_resamples == 0 or num_units == 0:
         return {}
-    drawn: dict[str, list[FloatArray]] = {name: [] for name in statistics.metrics}
-    for weights in bootstrap_weights(num_units, resampling):
-        for name, statistic in statistics.metrics.items():
-            drawn[name].append(statistic.scores(weights))
+    stacked = statistics.stacked()
+    drawn = [
+        statistics.finish(weights @ stacked) for weights in bootstrap_weights(num_units, resampling)
+    ]
     return {
-        name: percentile_interval(np.concatenate(scores), resampling.level)
-        for name, scores in drawn.items()
+        name: percentile_interval(
+            np.concatenate([block[name] for block in drawn]), resampling.level
+        )
+        for name in statistics.metrics
     }
 
 
@@ -146,27 +167,28 @@ def compare(first: Statistics, second: Statistics, resampling: Resampling) -> di
         resampling: the randomization test uses as many trials as there are resamples.
 
     Raises:
-        ValueError: the units differ (names one), or no score is in both.
+        ValueError: the units differ (names one), no score is in both, or no resamples.
     """
-    second = _aligned(first, second)
-    names = [name for name in first.metrics if name in second.metrics]
-    if not names:
-        raise ValueError("the two evaluations have no score in common")
-    differences: dict[str, list[FloatArray]] = {name: [] for name in names}
-    num_units = len(first.ids)
-    for weights in bootstrap_weights(num_units, resampling):
-        for name in names:
-            differences[name].append(
-                second.metrics[name].scores(weights) - first.metrics[name].scores(weights)
-            )
-    extreme = dict.fromkeys(names, 0)
-    for mask in _swap_masks(num_units, resampling):
-        for name in names:
-            a, b = first.metrics[name], second.metrics[name]
-            observed = abs(b.score - a.score)
-            shuffled = _shuffled_scores(b, a, mask) - _shuffled_scores(a, b, mask)
+    first, second = _aligned(first, second)
+    if resampling.num_resamples == 0:
+        raise ValueError("a comparison needs at least one resample, got num_resamples=0")
+    a, b = first.stacked(), second.stacked()
+    differences: dict[str, list[FloatArray]] = {name: [] for name in first.metrics}
+    for weights in bootstrap_weights(len(first.ids), resampling):
+        drawn_a, drawn_b = first.finish(weights @ a), second.finish(weights @ b)
+        for name, blocks in differences.items():
+            blocks.append(drawn_b[name] - drawn_a[name])
+    extreme = dict.fromkeys(first.metrics, 0)
+    for mask in _swap_masks(len(first.ids), resampling):
+        swapped = mask @ (b - a)  # what moves from one system to the other
+        swapped_a = first.finish(a.sum(axis=0) + swapped)
+        swapped_b = second.finish(b.sum(axis=0) - swapped)
+        for name in extreme:
+            observed = abs(second.metrics[name].score - first.metrics[name].score)
             # Rounding must not turn a tie with the observed difference into a smaller one.
-            extreme[name] += int((np.abs(shuffled) >= observed - 1e-12).sum())
+            extreme[name] += int(
+                (np.abs(swapped_b[name] - swapped_a[name]) >= observed - 1e-12).sum()
+            )
     return {
         name: _comparison(
             first.metrics[name].score,
@@ -174,7 +196,7 @@ def compare(first: Statistics, second: Statistics, resampling: Resampling) -> di
             percentile_interval(np.concatenate(differences[name]), resampling.level),
             (extreme[name] + 1) / (resampling.num_resamples + 1),
         )
-        for name in names
+        for name in first.metrics
     }
 
 
@@ -185,11 +207,12 @@ def _comparison(first: float, second: float, interval: Interval, p_value: float)
 def bootstrap_weights(num_units: int, resampling: Resampling) -> Iterator[FloatArray]:
     """How often each unit is drawn in each resample, in blocks of (r, n) float64."""
     rng = resampling.rng
-    for rows in _blocks(resampling.num_resamples, num_units):
-        drawn = rng.integers(0, num_units, (rows, num_units), dtype=np.int32)
-        drawn += np.arange(0, rows * num_units, num_units, dtype=np.int32)[:, None]
-        counts = np.bincount(drawn.ravel(), minlength=rows * num_units)
-        yield counts.reshape(rows, num_units).astype(np.float64)
+    for num_rows in _blocks(resampling.num_resamples, num_units):
+        drawn = rng.integers(0, num_units, (num_rows, num_units), dtype=np.int32)
+        weights = np.empty((num_rows, num_units))
+        for row in range(num_rows):
+            weights[row] = np.bincount(drawn[row], minlength=num_units)
+        yield weights
 
 
 def percentile_interval(scores: FloatArray, level: float) -> Interval:
@@ -198,38 +221,45 @@ def percentile_interval(scores: FloatArray, level: float) -> Interval:
     return Interval(float(low), float(high))
 
 
-def _aligned(first: Statistics, second: Statistics) -> Statistics:
-    if first.ids == second.ids:
-        return second
+def _aligned(first: Statistics, second: Statistics) -> tuple[Statistics, Statistics]:
+    """Both with the scores that they share, units in the order of the first."""
     row_of = {unit: row for row, unit in enumerate(second.ids)}
-    if set(row_of) != set(first.ids):
-        odd = sorted(set(row_of) ^ set(first.ids))[0]
-        where = "second" if odd in row_of else "first"
+    odd = sorted(set(row_of) ^ set(first.ids))
+    if odd:
+        where = "second" if odd[0] in row_of else "first"
         raise ValueError(
-            f"the two evaluations cover different videos or queries: {odd!r} is in the {where} only"
+            "the two evaluations cover different videos or queries: "
+            f"{odd[0]!r} is in the {where} only"
         )
     rows = np.array([row_of[unit] for unit in first.ids], dtype=np.int64)
-    return Statistics(
-        first.ids,
-        {
-            name: Statistic(s.kind, s.numerators[rows], s.denominators[rows])
-            for name, s in second.metrics.items()
-        },
+    names = [name for name in first.metrics if name in second.metrics]
+    if not names:
+        raise ValueError("the two evaluations have no score in common")
+    for name in names:
+        a, b = first.metrics[name], second.metrics[name]
+        if (a.kind, a.numerators.shape[1]) != (b.kind, b.numerators.shape[1]):
+            raise ValueError(f"the two evaluations made {name} by different protocols")
+    return (
+        Statistics(first.ids, {name: first.metrics[name] for name in names}),
+        Statistics(
+            first.ids,
+            {
+                name: Statistic(
+                    second.metrics[name].kind,
+                    second.metrics[name].numerators[rows],
+                    second.metrics[name].denominators[rows],
+                )
+                for name in names
+            },
+        ),
     )
 
 
 def _swap_masks(num_units: int, resampling: Resampling) -> Iterator[FloatArray]:
     # A stream of its own: the test must not depend on how many numbers the bootstrap drew.
     rng = np.random.default_rng([resampling.seed, 1])
-    for rows in _blocks(resampling.num_resamples, num_units):
-        yield rng.integers(0, 2, (rows, num_units), dtype=np.int8).astype(np.float64)
-
-
-def _shuffled_scores(kept: Statistic, taken: Statistic, mask: FloatArray) -> FloatArray:
-    """Scores of `kept` where each unit with mask 1 is replaced by that of `taken`."""
-    numerators = kept.numerators.sum(axis=0) + mask @ (taken.numerators - kept.numerators)
-    denominators = kept.denominators.sum(axis=0) + mask @ (taken.denominators - kept.denominators)
-    return FINISHERS[kept.kind](numerators, denominators)
+    for num_rows in _blocks(resampling.num_resamples, num_units):
+        yield rng.integers(0, 2, (num_rows, num_units), dtype=np.int8).astype(np.float64)
 
 
 def _blocks(num_rows: int, num_units: int) -> Iterator[int]:
