@@ -3,9 +3,11 @@
 from importlib.metadata import version
 
 from seqsynth._native import backend
+from seqsynth.benchmark import BenchmarkSpec, build_default_benchmark
 from seqsynth.corpus import Corpus
 from seqsynth.dataset import SequenceDataset
 from seqsynth.default_data import DefaultCorpus, DefaultModels, default_corpus, default_models
+from seqsynth.example_files import read_examples, write_examples
 from seqsynth.fetch import FetchError, FetchReport, fetch_default
 from seqsynth.frames import MediaError, load_frames
 from seqsynth.recipes import RECIPES, SequenceRecipe, read_recipe
@@ -15,6 +17,7 @@ __version__ = version("seq2time-seqsynth")
 
 __all__ = [
     "RECIPES",
+    "BenchmarkSpec",
     "ClipItem",
     "Corpus",
     "DefaultCorpus",
@@ -30,9 +33,12 @@ __all__ = [
     "Target",
     "Turn",
     "backend",
+    "build_default_benchmark",
     "default_corpus",
     "default_models",
     "fetch_default",
     "load_frames",
+    "read_examples",
     "read_recipe",
+    "write_examples",
 ]

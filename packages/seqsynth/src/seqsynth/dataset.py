@@ -22,6 +22,12 @@ from seqsynth.records import Example
 _FINGERPRINT_LENGTH = 12
 
 
+def example_rng(seed: int, index: int) -> np.random.Generator:
+    """The random numbers of one example; the key is the pair, so no two streams ever meet."""
+    key = np.array([seed, index], dtype=np.uint64)
+    return np.random.Generator(np.random.Philox(key=key))
+
+
 class SequenceDataset:
     """The examples of a recipe over a corpus; works as a map-style dataset of any loader.
 
@@ -67,9 +73,7 @@ class SequenceDataset:
         """
         if not 0 <= index < len(self):
             raise IndexError(f"example {index} of {len(self)}")
-        # The key is the pair itself, so streams of different seeds and examples never meet.
-        key = np.array([self.seed, index], dtype=np.uint64)
-        rng = np.random.Generator(np.random.Philox(key=key))
+        rng = example_rng(self.seed, index)
         task = self._draw_task(rng)
         example_id = f"{task}-{self.fingerprint}-{index}"
         if task in IMAGE_TASKS:
