@@ -241,7 +241,7 @@ def check_versions(session: nox.Session) -> None:
 @nox.session(requires=["env"])
 def wheels(session: nox.Session) -> None:
     """Build all wheels and sdists into dist/, install the wheels elsewhere, and use them."""
-    session.install(*PINS, *groups("wheels"))
+    session.install(*PINS, *groups("editable", "wheels"))
     session.run("python", "tools/build_wheels.py", "--out", "dist/wheels")
     heavy = str(env_dir(session) / "bin" / "python")
     session.run("python", "tools/smoke_wheels.py", "dist/wheels", "--torch-python", heavy)

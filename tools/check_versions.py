@@ -52,7 +52,6 @@ class Distribution:
 
     def requirements(self) -> list[Requirement]:
         """What it needs, extras included."""
-        extras = self.project.get("optional-dependencies", {}).values()
         lines = list(self.project.get("dependencies", []))
         for extra in self.project.get("optional-dependencies", {}).values():
             lines += extra

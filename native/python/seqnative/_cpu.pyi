@@ -1,0 +1,26 @@
+"""
+CPU kernels. The Python code they mirror is their specification.
+"""
+from __future__ import annotations
+import numpy
+import numpy.typing
+import typing
+__all__: list[str] = ['SequencePlanner']
+class SequencePlanner:
+    """
+    Draws plans of clip sequences; the twin of seqsynth.sampler.
+    """
+    def __init__(self, labels: numpy.typing.NDArray[numpy.int64], durations_ms: numpy.typing.NDArray[numpy.int64], num_source_frames: numpy.typing.NDArray[numpy.int64], pts: numpy.typing.NDArray[numpy.int64] | None = None, pts_ends: numpy.typing.NDArray[numpy.int64] | None = None, *, num_frames: int, min_clips: int, max_clips: int, min_frames_per_clip: int, min_relative_rate: int, max_relative_rate: int, jitter: bool) -> None:
+        ...
+    def plan(self, seed: int, index: int) -> tuple[numpy.typing.NDArray[numpy.int64], numpy.typing.NDArray[numpy.int64], numpy.typing.NDArray[numpy.int64]]:
+        """
+        (clip_ids, frame_counts, frame_indices) of one sequence.
+        """
+    def plan_batch(self, seed: int, indices: numpy.typing.NDArray[numpy.int64]) -> tuple[numpy.typing.NDArray[numpy.int64], numpy.typing.NDArray[numpy.int64], numpy.typing.NDArray[numpy.int64], numpy.typing.NDArray[numpy.int64]]:
+        """
+        (num_clips, clip_ids, frame_counts, frame_indices) of many sequences, without the GIL.
+        """
+    def plan_clips(self, seed: int, index: int, clip_ids: numpy.typing.NDArray[numpy.int64]) -> tuple[numpy.typing.NDArray[numpy.int64], numpy.typing.NDArray[numpy.int64], numpy.typing.NDArray[numpy.int64]]:
+        """
+        (clip_ids, frame_counts, frame_indices) for clips chosen by the caller.
+        """
