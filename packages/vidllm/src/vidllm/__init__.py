@@ -1,0 +1,28 @@
+"""A video LLM that says where things are: training, prediction, reports.
+
+Heavy parts (torch, transformers) are imported by the modules that need them, not here.
+"""
+
+from importlib.metadata import version
+
+from vidllm.config import (
+    DataConfig,
+    ModelConfig,
+    OptimConfig,
+    PromptConfig,
+    StageConfig,
+    TrainConfig,
+)
+from vidllm.recipes import RECIPES
+
+__version__ = version("seq2time-vidllm")
+
+__all__ = [
+    "RECIPES",
+    "DataConfig",
+    "ModelConfig",
+    "OptimConfig",
+    "PromptConfig",
+    "StageConfig",
+    "TrainConfig",
+]

@@ -1,0 +1,9 @@
+"""The base models by name."""
+
+from vidllm.adapters.base import Adapter, Description, Eye, Language
+from vidllm.adapters.random import RandomAdapter
+from vidllm.adapters.tiny import TinyAdapter
+
+ADAPTERS: dict[str, Adapter] = {"tiny": TinyAdapter(), "random": RandomAdapter()}
+
+__all__ = ["ADAPTERS", "Adapter", "Description", "Eye", "Language"]

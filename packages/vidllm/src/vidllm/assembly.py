@@ -1,0 +1,152 @@
+"""Puts a run's parts together: corpus, features, tokenizer, language model, projector.
+
+The one place that knows in which order this happens; training and prediction both start here.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from transformers import PreTrainedTokenizerBase
+
+import timetokens as tt
+from seqsynth import Corpus, FrameRef, default_corpus
+from vidllm.adapters import ADAPTERS, Adapter
+from vidllm.config import DataConfig, ModelConfig, TrainConfig
+from vidllm.features import FeatureStore, build_features
+from vidllm.model.projector import Projector
+from vidllm.model.video_llm import VideoLLM, mean_word_embeddings
+from vidllm.prompting import Prompter
+from vidllm.shapes import shapes_corpus
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Assembly:
+    """A model that can be trained or asked."""
+
+    model: VideoLLM
+    prompter: Prompter
+    tokenizer: PreTrainedTokenizerBase
+
+
+def adapter_of(config: ModelConfig) -> Adapter:
+    """The adapter that model.adapter names.
+
+    Raises:
+        ValueError: there is none of that name.
+    """
+    if config.adapter not in ADAPTERS:
+        raise ValueError(
+            f"model.adapter is {config.adapter!r}: choose one of {', '.join(ADAPTERS)}"
+        )
+    return ADAPTERS[config.adapter]
+
+
+def cache_dir_of(config: DataConfig) -> Path | None:
+    """Where downloads lie; None: where seqsynth keeps them."""
+    return Path(config.cache_dir).expanduser() if config.cache_dir else None
+
+
+def load_corpus(config: DataConfig) -> Corpus:
+    """The pictures and clips of data.corpus.
+
+    Raises:
+        FileNotFoundError: not fetched yet (says what to run).
+    """
+    if config.corpus == "shapes":
+        from seqsynth.cache import default_cache_dir
+
+        return shapes_corpus((cache_dir_of(config) or default_cache_dir()) / "shapes")
+    return default_corpus(cache_dir_of(config))
+
+
+def load_features(
+    config: TrainConfig,
+    corpus: Corpus,
+    frames: list[FrameRef],
+    progress: Callable[[int, int], None] | None = None,
+) -> FeatureStore:
+    """Features of the frames, from the cache beside the corpus."""
+    adapter, cache_dir = adapter_of(config.model), cache_dir_of(config.data)
+    description = adapter.describe(config.model)
+    return build_features(
+        frames,
+        lambda: adapter.load_eye(config.model, cache_dir),
+        key=description.feature_key,
+        image_size=config.model.image_size,
+        cache_dir=Path(corpus.root) / "features",
+        clip_frame_step=config.data.clip_frame_step,
+        progress=progress,
+    )
+
+
+def assemble(config: TrainConfig, feature_width: int) -> Assembly:
+    """The model at its random start: LoRA and projector drawn from the configuration's seed.
+
+    Raises:
+        ValueError: a setting that the base model does not have.
+    """
+    from transformers import set_seed
+
+    language = adapter_of(config.model).load_language(config.model, cache_dir_of(config.data))
+    llm: Any = language.llm
+    code_ids = tt.add_to(language.tokenizer, llm, codec=config.model.codec)
+    set_seed(config.seed)
+    projector = Projector(config.model, feature_width, llm.config.hidden_size)
+    model = VideoLLM(_with_lora(llm, config.model, code_ids), projector)
+    prompter = Prompter(language.tokenizer, config.prompt, config.model.num_visual_tokens, code_ids)
+    return Assembly(model, prompter, language.tokenizer)
+
+
+def start_projector(
+    assembly: Assembly, config: TrainConfig, corpus: Corpus, features: FeatureStore
+) -> None:
+    """Standardises the projector on the training stills and, if asked, starts it by regression."""
+    images = corpus.train_images
+    features_NC = features.lookup([FrameRef(image.path, 0) for image in images])
+    model = assembly.model
+    model.projector.fit_scale(features_NC)
+    if config.model.projector_init != "ridge":
+        return
+    caption_ids = [list(assembly.prompter.ids(f" {image.caption}")) for image in images]
+    weight_KD = model.causal_lm.get_input_embeddings().weight.detach()
+    model.projector.fit_ridge(
+        features_NC,
+        mean_word_embeddings(model, caption_ids),
+        config.model.ridge_strength,
+        float(weight_KD.norm(dim=1).mean()),
+    )
+
+
+def _with_lora(llm: Any, config: ModelConfig, code_ids: list[int]) -> Any:
+    from peft import LoraConfig, get_peft_model
+
+    rows = None
+    if code_ids:
+        # On tied models one set of rows serves both ends; PEFT follows the tie by itself.
+        rows = {_name_of(llm, llm.get_input_embeddings()): code_ids}
+        if not getattr(llm.config, "tie_word_embeddings", False):
+            rows[_name_of(llm, llm.get_output_embeddings())] = code_ids
+    lora = LoraConfig(
+        r=config.lora_rank,
+        lora_alpha=config.lora_alpha,
+        lora_dropout=config.lora_dropout,
+        target_modules=list(config.lora_targets),
+        trainable_token_indices=rows,
+        task_type="CAUSAL_LM",
+    )
+    return get_peft_model(llm, lora)
+
+
+def _name_of(llm: Any, wanted: torch.nn.Module) -> str:
+    """The last part of a module's name, as PEFT matches it."""
+    return next(
+        str(name).rpartition(".")[2] for name, module in llm.named_modules() if module is wanted
+    )

@@ -1,0 +1,63 @@
+"""Examples to batches: padding on the right for training, on the left for generation.
+
+Shape suffixes: B examples, T tokens, N frames of the whole batch, C features.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from vidllm.features import FeatureStore
+from vidllm.prompting import CAPTION_TASK, IGNORED, Encoded
+
+TASKS = ("iig", "iic", "alr", "dvc", "tvg", CAPTION_TASK)
+"""What metrics.jsonl may list a loss for."""
+
+
+@dataclass(frozen=True, slots=True)
+class Collator:
+    """Makes training batches.
+
+    Attributes:
+        features: of every frame that an example may show.
+        pad_id: fills up shorter examples; its value is never looked at.
+    """
+
+    features: FeatureStore
+    pad_id: int
+
+    def __call__(self, examples: Sequence[Encoded]) -> dict[str, Tensor]:
+        """A batch.
+
+        Returns:
+            input_ids (B, T), labels (B, T), features (N, C), tasks (B,) as numbers of TASKS,
+            num_tokens (B,) without padding.
+        """
+        ids = [example.input_ids for example in examples]
+        labels = [example.labels for example in examples]
+        frames = [frame for example in examples for frame in example.frames]
+        return {
+            "input_ids": pad_right(ids, self.pad_id),
+            "labels": pad_right(labels, IGNORED),
+            "features": self.features.lookup(frames),
+            "tasks": torch.tensor([TASKS.index(example.task) for example in examples]),
+            "num_tokens": torch.tensor([len(row) for row in ids]),
+        }
+
+
+def pad_right(rows: Sequence[Sequence[int]], fill: int) -> Tensor:
+    """(B, T) of the rows, filled up at the end."""
+    width = max(len(row) for row in rows)
+    return torch.tensor([[*row, *[fill] * (width - len(row))] for row in rows])
+
+
+def pad_left(rows: Sequence[Sequence[int]], fill: int) -> tuple[Tensor, Tensor]:
+    """(B, T) of the rows, filled up at the start, and the (B, T) mask of what is not filling."""
+    width = max(len(row) for row in rows)
+    padded = [[*[fill] * (width - len(row)), *row] for row in rows]
+    mask = [[*[0] * (width - len(row)), *[1] * len(row)] for row in rows]
+    return torch.tensor(padded), torch.tensor(mask)

@@ -1,0 +1,158 @@
+"""Checkpoints: written whole or not at all, and checked before they are believed.
+
+A checkpoint is a folder `checkpoint-STEP`: the adapter in PEFT's layout (LoRA and the rows of the
+time tokens), `projector.safetensors`, the trainer's state, and `checkpoint.json` with the sha256
+of each file. It is built under another name, flushed to disk and renamed, so that a killed process
+leaves either a complete checkpoint or none; `docs/formats.md` describes the files.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import re
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from vidllm.model.gguf_cache import file_sha256
+
+log = logging.getLogger(__name__)
+
+RECORD_NAME = "checkpoint.json"
+PROJECTOR_NAME = "projector.safetensors"
+ADAPTER_NAME = "adapter_model.safetensors"
+
+
+class CheckpointError(RuntimeError):
+    """A checkpoint that is missing, damaged or of another model; the message says what to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class Checkpoint:
+    """A complete checkpoint: optimizer steps done, and its folder."""
+
+    step: int
+    path: Path
+
+
+def scratch_path(run_dir: Path, step: int) -> Path:
+    """Where a checkpoint is built before it gets its name."""
+    return run_dir / f".checkpoint-{step}.partial"
+
+
+def publish(run_dir: Path, step: int) -> Checkpoint:
+    """Gives a built checkpoint its name, after everything in it is on the disk."""
+    scratch, final = scratch_path(run_dir, step), run_dir / f"checkpoint-{step}"
+    files = sorted(path for path in scratch.iterdir() if path.name != RECORD_NAME)
+    record = {"step": step, "sha256": {path.name: file_sha256(path) for path in files}}
+    (scratch / RECORD_NAME).write_text(json.dumps(record, indent=2) + "\n", "utf-8")
+    for path in scratch.iterdir():
+        _flush(path)
+    _flush(scratch)
+    if final.exists():  # a damaged one that the run was resumed past
+        shutil.rmtree(final)
+    scratch.rename(final)
+    _flush(run_dir)
+    return Checkpoint(step, final)
+
+
+def rotate(run_dir: Path, keep: int) -> None:
+    """Deletes all but the newest `keep` checkpoints and what killed processes left half-built."""
+    for scratch in run_dir.glob(".checkpoint-*.partial"):
+        shutil.rmtree(scratch, ignore_errors=True)
+    for checkpoint in named(run_dir)[keep:]:
+        # Renamed first: a process killed halfway must not leave a thinned checkpoint behind.
+        doomed = scratch_path(run_dir, checkpoint.step)
+        checkpoint.path.rename(doomed)
+        shutil.rmtree(doomed)
+
+
+def newest_good(run_dir: Path) -> Checkpoint | None:
+    """The newest checkpoint whose files are what they should be; None when there is none.
+
+    Damaged ones on the way are named in the log.
+    """
+    for checkpoint in named(run_dir):
+        problem = damage(checkpoint.path)
+        if problem is None:
+            return checkpoint
+        log.warning("%s is damaged (%s): trying an older one", checkpoint.path, problem)
+    return None
+
+
+def damage(checkpoint_dir: Path) -> str | None:
+    """What is wrong with a checkpoint; None for a good one."""
+    try:
+        record = json.loads((checkpoint_dir / RECORD_NAME).read_text("utf-8"))
+        for name, digest in record["sha256"].items():
+            if file_sha256(checkpoint_dir / name) != digest:
+                return f"{name} does not match its checksum"
+    except FileNotFoundError as error:
+        return f"{Path(str(error.filename)).name} is missing"
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        return f"{RECORD_NAME}: {error}"
+    return None
+
+
+def save_weights(model: Any, directory: Path) -> None:
+    """Writes the adapter and the projector of a `VideoLLM`."""
+    from safetensors.torch import save_file
+
+    # Without the flag PEFT asks the hub for the base's vocabulary size.
+    model.llm.save_pretrained(directory, save_embedding_layers=False)
+    (directory / "README.md").unlink(missing_ok=True)  # PEFT's empty model card
+    projector = {name: t.contiguous() for name, t in model.projector.state_dict().items()}
+    save_file(projector, directory / PROJECTOR_NAME)
+
+
+def load_weights(model: Any, directory: Path) -> None:
+    """Loads what `save_weights` wrote into a `VideoLLM` of the same configuration.
+
+    Raises:
+        CheckpointError: files missing, or weights of another model.
+    """
+    from peft import set_peft_model_state_dict
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file
+
+    try:
+        adapter = load_file(directory / ADAPTER_NAME)
+        projector = load_file(directory / PROJECTOR_NAME)
+        model.projector.load_state_dict(projector)
+        result: Any = set_peft_model_state_dict(model.llm, adapter)
+    except FileNotFoundError as error:
+        raise CheckpointError(f"{directory} is no checkpoint: {error}") from None
+    except (OSError, SafetensorError, RuntimeError) as error:
+        first = str(error).strip().splitlines()
+        raise CheckpointError(
+            f"{directory} does not fit the model: {' '.join(first[:2])}"
+        ) from None
+    missing = [key for key in result.missing_keys if "lora_" in key or "trainable_tokens" in key]
+    if missing or result.unexpected_keys:
+        wrong = (missing + list(result.unexpected_keys))[0]
+        raise CheckpointError(f"{directory} does not fit the model: {wrong}")
+
+
+def named(run_dir: Path) -> list[Checkpoint]:
+    """Checkpoints by name, newest first."""
+    found = []
+    for path in run_dir.glob("checkpoint-*"):
+        match = re.fullmatch(r"checkpoint-(\d+)", path.name)
+        if match and path.is_dir():
+            found.append(Checkpoint(int(match[1]), path))
+    return sorted(found, key=lambda checkpoint: -checkpoint.step)
+
+
+def _flush(path: Path) -> None:
+    """Makes sure a file's content or a folder's entries are on the disk."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY)
+    except PermissionError:  # folders on Windows
+        return
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

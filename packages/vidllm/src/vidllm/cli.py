@@ -1,0 +1,80 @@
+"""The command line: reads arguments, calls the library, turns errors into one line and a status.
+
+Exit status: 0 done, 1 the outside world failed or training diverged, 2 the request was wrong,
+130 interrupted (a checkpoint is there if training had begun), 143 the same by SIGTERM.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import sys
+from collections.abc import Callable, Sequence
+
+from vidllm.arguments import UsageError, near_names
+
+COMMANDS = {
+    "train": "train a recipe, or continue a run",
+    "predict": "answer a benchmark's questions with a trained run",
+    "report": "render a run's report.html",
+}
+_USAGE = "usage: vidllm COMMAND ...\n\nA video LLM that says where things are.\n\ncommands:\n"
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Runs one command and returns the exit status."""
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
+    os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
+    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+    logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
+    for noisy in ("transformers", "accelerate", "peft", "torch", "httpx"):
+        logging.getLogger(noisy).setLevel(logging.ERROR)
+    if not arguments or arguments[0] in ("-h", "--help", "help"):
+        lines = "".join(f"  {name:<10}{text}\n" for name, text in COMMANDS.items())
+        print(f"{_USAGE}{lines}\nvidllm COMMAND --help is the manual of a command.")
+        return 0 if arguments else 2
+    try:
+        return _command(arguments[0])(arguments[1:])
+    except KeyboardInterrupt:
+        return _fail("interrupted", 130)
+    except BrokenPipeError:
+        return 1
+    except _request_errors() as error:
+        return _fail(error, 2)
+    except (OSError, RuntimeError) as error:
+        return _fail(error, 1)
+
+
+def _command(name: str) -> Callable[[Sequence[str]], int]:
+    if name == "train":
+        from vidllm.train_cli import main as train_main
+
+        return train_main
+    if name == "predict":
+        from vidllm.predict_cli import main as predict_main
+
+        return predict_main
+    if name == "report":
+        from vidllm.report_cli import main as report_main
+
+        return report_main
+    raise UsageError(f"no command {name!r}{near_names(name, COMMANDS)}")
+
+
+def _request_errors() -> tuple[type[Exception], ...]:
+    from vidllm.checkpoint import CheckpointError
+
+    return (UsageError, ValueError, FileNotFoundError, CheckpointError)
+
+
+def _fail(error: object, status: int) -> int:
+    text = " ".join(str(error).split())
+    print(f"vidllm: {text}", file=sys.stderr)
+    return status
+
+
+def status_of_signal(number: int) -> int:
+    """The exit status that says a process ended on a signal: 130 for Ctrl-C."""
+    return 128 + signal.Signals(number)

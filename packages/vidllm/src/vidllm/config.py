@@ -1,0 +1,378 @@
+"""Every setting of a run, as frozen records with their defaults in this one place.
+
+A recipe (`vidllm.recipes`) is a function that returns a `TrainConfig`; the command line edits it;
+the run folder keeps it as `config.json`. Derived numbers are properties, never second fields.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import types
+import typing
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+Layout = Literal["interleaved", "code_first", "block"]
+Template = Literal["plain", "chat"]
+Supervised = Literal["answers", "codes"]
+Decay = Literal["constant", "linear", "cosine"]
+
+
+def _require(condition: bool, name: str, value: object, rule: str) -> None:
+    if not condition:
+        raise ValueError(f"{name} is {value!r}: {rule}")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ModelConfig:
+    """What the model is made of."""
+
+    adapter: str = "tiny"
+    """Which base model: a key of vidllm.adapters.ADAPTERS."""
+    eye: str = "efficientnet_lite0"
+    """The frozen image network, by the adapter's name for it."""
+    image_size: int = 128
+    """Pixels a side that the eye sees."""
+    eye_features: Literal["pooled", "pooled_logits"] = "pooled"
+    """What the projector gets: the pooled features, or these and the class logits."""
+    num_visual_tokens: int = 1
+    """Input embeddings that the language model gets for each frame."""
+    projector: Literal["linear", "mlp"] = "linear"
+    """The map from features to input embeddings; mlp adds a residual hidden layer."""
+    projector_hidden: int = 1024
+    """Width of the hidden layer of the mlp projector."""
+    projector_init: Literal["ridge", "random"] = "ridge"
+    """ridge: closed-form regression of the features onto the caption's mean word embedding."""
+    ridge_strength: float = 3000.0
+    """The ridge penalty, for standardised features."""
+    num_layers: int = 0
+    """Keep only the first N layers of the language model; 0 keeps all."""
+    codec: str = "rpt"
+    """How places are written: a key of timetokens.CODECS."""
+    lora_rank: int = 32
+    lora_alpha: int = 32
+    lora_dropout: float = 0.0
+    lora_targets: tuple[str, ...] = ("q_proj", "k_proj", "v_proj", "o_proj")
+
+    def __post_init__(self) -> None:
+        """Refuse values that cannot work."""
+        rule = "give 32 or more"
+        _require(
+            self.image_size >= 32,
+            "model.image_size",
+            self.image_size,
+            rule,
+        )
+        for name in ("num_visual_tokens", "projector_hidden", "lora_rank", "lora_alpha"):
+            value = getattr(self, name)
+            _require(value >= 1, f"model.{name}", value, "give at least 1")
+        _require(self.num_layers >= 0, "model.num_layers", self.num_layers, "give 0 (all) or more")
+        _require(
+            self.ridge_strength > 0, "model.ridge_strength", self.ridge_strength, "give more than 0"
+        )
+        _require(
+            0 <= self.lora_dropout < 1,
+            "model.lora_dropout",
+            self.lora_dropout,
+            "give a share below 1",
+        )
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class PromptConfig:
+    """How an example becomes text (vidllm.prompting)."""
+
+    layout: Layout = "interleaved"
+    """interleaved: `<image> is CODE.`; code_first: `CODE: <image>`; block: pictures, then codes."""
+    template: Template = "plain"
+    """plain: question, space, answer; chat: the ChatML turns of instruction-tuned models."""
+    supervise: Supervised = "answers"
+    """Which answer tokens carry loss: all of them, or those of the place codes alone."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class StageConfig:
+    """One stretch of training: what is shown, and how fast each part learns."""
+
+    name: str
+    num_steps: int
+    caption_weight: float = 0.0
+    """Share of batches that show pictures, each followed by its caption (aligns the projector)."""
+    image_weight: float = 1.0
+    """Share of batches with image sequences (IIG, IIC, ALR)."""
+    clip_weight: float = 0.0
+    """Share of batches with clip sequences (DVC, TVG)."""
+    min_images: int = 4
+    max_images: int = 12
+    """Images a sequence; one length a batch. See curriculum_fraction."""
+    num_turns: int = 8
+    """Questions about one image sequence, at most one for each image."""
+    max_targets: int = 1
+    """Captions or places that one question may name."""
+    task_weights: tuple[float, float, float] = (1.0, 1.0, 1.0)
+    """Shares of IIG, IIC and ALR among image sequences."""
+    min_clips: int = 2
+    max_clips: int = 5
+    num_clip_frames: int = 24
+    """Frames of a clip sequence."""
+    num_clip_turns: int = 3
+    """Questions about one clip sequence (TVG)."""
+    clip_task_weights: tuple[float, float] = (1.0, 1.0)
+    """Shares of DVC and TVG among clip sequences."""
+    curriculum_fraction: float = 0.6
+    """The longest length grows from min_images to max_images over this share of the stage."""
+    images_per_caption_example: int = 8
+    """Pictures in one example of caption batches."""
+    text_fraction: float = 0.0
+    """Share of image sequences that show some frames by caption text instead of the picture."""
+    projector_scale: float = 1.0
+    """Factor on optim.projector_learning_rate."""
+    lora_scale: float = 1.0
+    """Factor on optim.lora_learning_rate and optim.token_learning_rate; 0 freezes them."""
+    warmup_steps: int = 10
+    decay: Decay = "linear"
+    decay_fraction: float = 0.3
+    """The decay takes this last share of the stage."""
+    final_scale: float = 0.05
+    """What is left of the learning rates at the end of the stage."""
+
+    def __post_init__(self) -> None:
+        """Refuse values that cannot work."""
+        prefix = f"stage {self.name!r}"
+        _require(self.num_steps >= 1, f"{prefix} num_steps", self.num_steps, "give at least 1")
+        weights = (self.caption_weight, self.image_weight, self.clip_weight)
+        _require(
+            min(weights) >= 0 and sum(weights) > 0,
+            f"{prefix} weights",
+            weights,
+            "none below 0, not all 0",
+        )
+        _require(
+            2 <= self.min_images <= self.max_images,
+            f"{prefix} images",
+            (self.min_images, self.max_images),
+            "give 2 <= min_images <= max_images",
+        )
+        _require(
+            self.images_per_caption_example >= 1,
+            f"{prefix} images_per_caption_example",
+            self.images_per_caption_example,
+            "give at least 1",
+        )
+        for name in ("num_turns", "max_targets", "num_clip_frames", "num_clip_turns"):
+            value = getattr(self, name)
+            _require(value >= 1, f"{prefix} {name}", value, "give at least 1")
+        _require(
+            2 <= self.min_clips <= self.max_clips,
+            f"{prefix} clips",
+            (self.min_clips, self.max_clips),
+            "give 2 <= min_clips <= max_clips",
+        )
+        for name in ("task_weights", "clip_task_weights"):
+            shares = getattr(self, name)
+            _require(
+                min(shares) >= 0 and sum(shares) > 0,
+                f"{prefix} {name}",
+                shares,
+                "none below 0, not all 0",
+            )
+        for name in ("curriculum_fraction", "text_fraction", "decay_fraction", "final_scale"):
+            value = getattr(self, name)
+            _require(0 <= value <= 1, f"{prefix} {name}", value, "give a share from 0 to 1")
+        for name in ("projector_scale", "lora_scale", "warmup_steps"):
+            value = getattr(self, name)
+            _require(value >= 0, f"{prefix} {name}", value, "give 0 or more")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class DataConfig:
+    """What is trained on."""
+
+    corpus: Literal["default", "shapes"] = "default"
+    """default: the fetched pictures; shapes: drawn on the spot, for trials without downloads."""
+    cache_dir: str = ""
+    """Where downloads and features lie; empty: seqsynth's own choice."""
+    templates: str = "brief"
+    """Wording of the questions: a name or file that seqsynth.load_templates takes."""
+    clip_frame_step: int = 4
+    """Of an animation every n-th frame has features of its own; the others take those before."""
+    without_places: bool = False
+    """The control: the same sequences, asked for captions alone, no where and no what-is-where."""
+    stages: tuple[StageConfig, ...] = (StageConfig(name="images", num_steps=200),)
+    num_workers: int = 0
+    """Processes that prepare batches; the batches are the same with any number."""
+
+    def __post_init__(self) -> None:
+        """Refuse values that cannot work."""
+        _require(len(self.stages) >= 1, "data.stages", self.stages, "give at least one stage")
+        names = [stage.name for stage in self.stages]
+        _require(len(set(names)) == len(names), "data.stages", names, "give each its own name")
+        _require(self.num_workers >= 0, "data.num_workers", self.num_workers, "give 0 or more")
+        _require(
+            self.clip_frame_step >= 1,
+            "data.clip_frame_step",
+            self.clip_frame_step,
+            "give at least 1",
+        )
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class OptimConfig:
+    """How it is optimised. AdamW; every stage has its own warm-up and decay."""
+
+    global_batch_size: int = 4
+    """Examples an optimizer step, over all processes and accumulations."""
+    micro_batch_size: int = 4
+    """Examples a process takes at a time; the rest of the global batch is accumulated exactly."""
+    max_steps: int = 0
+    """Shrink or stretch all stages in proportion to this many steps together; 0: as they say."""
+    projector_learning_rate: float = 5e-4
+    lora_learning_rate: float = 5e-4
+    token_learning_rate: float = 5e-4
+    """For the rows of the position tokens."""
+    weight_decay: float = 0.0
+    beta1: float = 0.9
+    beta2: float = 0.98
+    max_grad_norm: float = 1.0
+
+    def __post_init__(self) -> None:
+        """Refuse values that cannot work."""
+        for name in ("global_batch_size", "micro_batch_size"):
+            value = getattr(self, name)
+            _require(value >= 1, f"optim.{name}", value, "give at least 1")
+        _require(
+            self.global_batch_size % self.micro_batch_size == 0,
+            "optim.global_batch_size",
+            self.global_batch_size,
+            f"give a multiple of optim.micro_batch_size ({self.micro_batch_size})",
+        )
+        _require(self.max_steps >= 0, "optim.max_steps", self.max_steps, "give 0 or more")
+        for name in ("projector", "lora", "token"):
+            value = getattr(self, f"{name}_learning_rate")
+            _require(value >= 0, f"optim.{name}_learning_rate", value, "give 0 or more")
+        _require(
+            self.max_grad_norm > 0, "optim.max_grad_norm", self.max_grad_norm, "give more than 0"
+        )
+        for name in ("beta1", "beta2"):
+            value = getattr(self, name)
+            _require(0 <= value < 1, f"optim.{name}", value, "give a share below 1")
+
+    def accumulation_steps(self, num_processes: int) -> int:
+        """Micro batches a process takes for one optimizer step.
+
+        Raises:
+            ValueError: the global batch cannot be split evenly over the processes.
+        """
+        per_pass = self.micro_batch_size * num_processes
+        if self.global_batch_size % per_pass:
+            raise ValueError(
+                f"optim.global_batch_size is {self.global_batch_size}: give a multiple of "
+                f"micro_batch_size x processes = {self.micro_batch_size} x {num_processes}"
+            )
+        return self.global_batch_size // per_pass
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class TrainConfig:
+    """A whole run."""
+
+    recipe: str = "tiny"
+    """The recipe it came from; kept so that a run can say what it is."""
+    model: ModelConfig = field(default_factory=ModelConfig)
+    prompt: PromptConfig = field(default_factory=PromptConfig)
+    data: DataConfig = field(default_factory=DataConfig)
+    optim: OptimConfig = field(default_factory=OptimConfig)
+    seed: int = 0
+    checkpoint_every: int = 50
+    """Optimizer steps between checkpoints."""
+    keep_checkpoints: int = 2
+
+    def __post_init__(self) -> None:
+        """Refuse values that cannot work."""
+        _require(
+            self.checkpoint_every >= 1, "checkpoint_every", self.checkpoint_every, "give at least 1"
+        )
+        _require(
+            self.keep_checkpoints >= 1, "keep_checkpoints", self.keep_checkpoints, "give at least 1"
+        )
+        _require(0 <= self.seed < 2**32, "seed", self.seed, "give 0 up to 2**32 - 1")
+        shortest = len(self.data.stages)
+        _require(
+            self.optim.max_steps == 0 or self.optim.max_steps >= shortest,
+            "optim.max_steps",
+            self.optim.max_steps,
+            f"give 0 or at least one step for each of the {shortest} stages",
+        )
+
+    @property
+    def stage_steps(self) -> tuple[int, ...]:
+        """Optimizer steps of each stage, after max_steps; they sum to num_steps."""
+        planned = [stage.num_steps for stage in self.data.stages]
+        if not self.optim.max_steps:
+            return tuple(planned)
+        return _proportional(planned, self.optim.max_steps)
+
+    @property
+    def num_steps(self) -> int:
+        """Optimizer steps of the whole run."""
+        return sum(self.stage_steps)
+
+
+def _proportional(planned: list[int], total: int) -> tuple[int, ...]:
+    """`total` split like `planned`, every part at least 1 (largest remainder)."""
+    spare = total - len(planned)
+    exact = [spare * part / sum(planned) for part in planned]
+    parts = [int(share) for share in exact]
+    by_remainder = sorted(range(len(planned)), key=lambda i: (parts[i] - exact[i], i))
+    for i in by_remainder[: spare - sum(parts)]:
+        parts[i] += 1
+    return tuple(part + 1 for part in parts)
+
+
+def to_json(config: TrainConfig) -> str:
+    """The configuration as readable JSON text."""
+    return json.dumps(dataclasses.asdict(config), indent=2) + "\n"
+
+
+def from_json(text: str) -> TrainConfig:
+    """The configuration that `to_json` wrote.
+
+    Raises:
+        ValueError: not JSON, or a field that no setting has, or a value of the wrong type.
+    """
+    try:
+        record = json.loads(text)
+    except json.JSONDecodeError as error:
+        raise ValueError(f"not a configuration: line {error.lineno}: {error.msg}") from None
+    config = _read(TrainConfig, record, "config")
+    assert isinstance(config, TrainConfig)
+    return config
+
+
+def _read(kind: Any, value: object, where: str) -> object:
+    """`value` from JSON as a value of the annotated type `kind`."""
+    if dataclasses.is_dataclass(kind):
+        if not isinstance(value, dict):
+            raise ValueError(f"{where} is {value!r}: expected an object")
+        hints = typing.get_type_hints(kind)
+        known = {f.name for f in dataclasses.fields(kind)}
+        unknown = sorted(set(value) - known)
+        if unknown:
+            raise ValueError(f"{where}.{unknown[0]}: no such setting; known: {sorted(known)}")
+        read = {name: _read(hints[name], part, f"{where}.{name}") for name, part in value.items()}
+        return typing.cast(type, kind)(**read)
+    origin, args = typing.get_origin(kind), typing.get_args(kind)
+    if origin is tuple:
+        if not isinstance(value, list):
+            raise ValueError(f"{where} is {value!r}: expected a list")
+        return tuple(_read(args[0], part, f"{where}[{i}]") for i, part in enumerate(value))
+    if origin in (Literal, typing.Union, types.UnionType):
+        if origin is Literal and value not in args:
+            raise ValueError(f"{where} is {value!r}: choose one of {', '.join(map(str, args))}")
+        return value
+    if kind is float and isinstance(value, int) and not isinstance(value, bool):
+        return float(value)
+    if not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool):
+        raise ValueError(f"{where} is {value!r}: expected {kind.__name__}")
+    return value

@@ -1,0 +1,182 @@
+"""The examples of a run: item i is a pure function of corpus, configuration, seed and i.
+
+The kind of a batch and the length of its sequences are drawn once for each optimizer step, so a
+batch needs little padding; everything else is drawn for each example. Nothing depends on who asks
+or in what order: workers, processes and resumed runs get the same examples.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+import numpy as np
+from torch.utils.data import Dataset
+
+import timetokens as tt
+from seqsynth import ClipItem, Corpus, Example, FrameRef, ImageItem, SequenceDataset, SequenceRecipe
+from vidllm.config import TrainConfig
+from vidllm.prompting import Encoded, Prompter
+from vidllm.schedule import Moment, longest_images, moment_of
+
+Kind = Literal["captions", "images", "clips"]
+KINDS: tuple[Kind, ...] = ("captions", "images", "clips")
+IMAGE_TASKS = ("iig", "iic", "alr")
+CLIP_TASKS = ("dvc", "tvg")
+
+# First numbers of the random streams; a stream's key is (seed, stream, number).
+STEP_STREAM, EXAMPLE_STREAM = 0, 1
+# In an example with text items, the chance of each frame to be shown as text.
+TEXT_ITEM_CHANCE = 0.5
+
+
+class TrainingData(Dataset[Encoded]):
+    """All examples of a run, in order: `global_batch_size` for each optimizer step.
+
+    Args:
+        config: the run.
+        corpus: its training side is drawn from.
+        prompter: writes examples as token ids.
+
+    Raises:
+        ValueError: the corpus cannot serve a stage (too few pictures or clips).
+    """
+
+    def __init__(self, config: TrainConfig, corpus: Corpus, prompter: Prompter):
+        self.config, self.corpus, self.prompter = config, corpus, prompter
+        items: list[ImageItem | ClipItem] = [*corpus.train_images, *corpus.train_clips]
+        self._caption_of = {item.path: tt.escape(item.caption) for item in items}
+        self._streams: dict[tuple[int, Kind, int], SequenceDataset] = {}
+        for step in self._first_steps():  # a stage that cannot be served fails here, not at hour 3
+            moment = moment_of(config, step)
+            for kind, weight in zip(KINDS, _kind_weights(moment), strict=True):
+                if weight and kind != "captions":
+                    self._stream(moment, kind, moment.stage.max_images)
+
+    def __len__(self) -> int:
+        return self.config.num_steps * self.config.optim.global_batch_size
+
+    def __getitem__(self, index: int) -> Encoded:
+        """Example `index` as token ids.
+
+        Raises:
+            IndexError: not in 0 .. len - 1.
+        """
+        if not 0 <= index < len(self):
+            raise IndexError(f"example {index} of {len(self)}")
+        moment, kind, num_images = self.plan(index // self.config.optim.global_batch_size)
+        rng = np.random.default_rng([self.config.seed, EXAMPLE_STREAM, index])
+        if kind == "captions":
+            return self._captions(moment, rng)
+        example = self._stream(moment, kind, num_images)[index]
+        if self.config.data.without_places:
+            return self._described(example)
+        return self.prompter.encode(example, self._text_items(example, moment, kind, rng))
+
+    def plan(self, step: int) -> tuple[Moment, Kind, int]:
+        """Stage, kind of batch and images a sequence of an optimizer step, counted from 0."""
+        moment = moment_of(self.config, step)
+        rng = np.random.default_rng([self.config.seed, STEP_STREAM, step])
+        weights = np.array(_kind_weights(moment))
+        kind = KINDS[int(rng.choice(len(KINDS), p=weights / weights.sum()))]
+        longest = longest_images(moment)
+        return moment, kind, int(rng.integers(moment.stage.min_images, longest, endpoint=True))
+
+    @property
+    def fingerprints(self) -> dict[str, str]:
+        """For the manifest: names of the example streams that were opened so far."""
+        return {
+            f"{self.config.data.stages[stage].name}/{kind}/{num_images}": stream.fingerprint
+            for (stage, kind, num_images), stream in sorted(self._streams.items())
+        }
+
+    def _stream(self, moment: Moment, kind: Kind, num_images: int) -> SequenceDataset:
+        num_images = num_images if kind == "images" else 0
+        key = (moment.stage_index, kind, num_images)
+        if key not in self._streams:
+            recipe = sequence_recipe(self.config, moment, kind, num_images, len(self))
+            self._streams[key] = SequenceDataset(self.corpus, recipe, self.config.seed)
+        return self._streams[key]
+
+    def _captions(self, moment: Moment, rng: np.random.Generator) -> Encoded:
+        pool = self.corpus.train_images
+        count = min(moment.stage.images_per_caption_example, len(pool))
+        chosen = [pool[int(i)] for i in rng.choice(len(pool), size=count, replace=False)]
+        return self.prompter.encode_captions(
+            [(FrameRef(item.path, 0), self._caption_of[item.path]) for item in chosen]
+        )
+
+    def _described(self, example: Example) -> Encoded:
+        """The control's example: the same pictures, each with its caption, and no place.
+
+        Of a clip the middle one of its frames is shown.
+        """
+        frames_of: dict[str, list[FrameRef]] = {}
+        for frame in example.frames:
+            frames_of.setdefault(frame.path, []).append(frame)
+        shown = [frames[len(frames) // 2] for frames in frames_of.values()]
+        return self.prompter.encode_captions(
+            [(frame, self._caption_of[frame.path]) for frame in shown]
+        )
+
+    def _text_items(
+        self, example: Example, moment: Moment, kind: Kind, rng: np.random.Generator
+    ) -> list[str | None]:
+        """For each frame the text to show in its place, or None; [] shows all pictures."""
+        if kind != "images" or rng.random() >= moment.stage.text_fraction:
+            return []
+        as_text = rng.random(len(example.frames)) < TEXT_ITEM_CHANCE
+        return [
+            self._caption_of[frame.path] if chosen else None
+            for frame, chosen in zip(example.frames, as_text, strict=True)
+        ]
+
+    def _first_steps(self) -> list[int]:
+        sizes = self.config.stage_steps
+        return [sum(sizes[:index]) for index in range(len(sizes))]
+
+
+def sequence_recipe(
+    config: TrainConfig, moment: Moment, kind: Kind, num_images: int, num_examples: int
+) -> SequenceRecipe:
+    """What seqsynth has to draw for a batch of this kind at this moment.
+
+    Args:
+        config: the run.
+        moment: gives the stage.
+        kind: images or clips.
+        num_images: length of image sequences; not used for clips.
+        num_examples: length of the stream.
+    """
+    stage = moment.stage
+    common: dict[str, Any] = {
+        "num_examples": num_examples,
+        "codec": config.model.codec,
+        "templates": config.data.templates,
+    }
+    if kind == "images":
+        return SequenceRecipe(
+            tasks=_shares(IMAGE_TASKS, stage.task_weights),
+            min_images=num_images,
+            max_images=num_images,
+            num_turns=min(stage.num_turns, num_images),
+            max_targets=stage.max_targets,
+            **common,
+        )
+    return SequenceRecipe(
+        tasks=_shares(CLIP_TASKS, stage.clip_task_weights),
+        min_clips=stage.min_clips,
+        max_clips=stage.max_clips,
+        num_frames=stage.num_clip_frames,
+        num_turns=stage.num_clip_turns,
+        jitter=True,
+        **common,
+    )
+
+
+def _kind_weights(moment: Moment) -> tuple[float, float, float]:
+    stage = moment.stage
+    return stage.caption_weight, stage.image_weight, stage.clip_weight
+
+
+def _shares(tasks: tuple[str, ...], weights: tuple[float, ...]) -> dict[str, float]:
+    return {task: weight for task, weight in zip(tasks, weights, strict=True) if weight}

@@ -1,0 +1,181 @@
+"""Visual features of all frames, computed once and kept.
+
+The eye is frozen, so a frame's features never change: they are looked up by the content of the
+file, the frame's number, the eye and the picture size. Training then touches projector and LoRA
+alone. The cache is one safetensors file for each eye and size, replaced as a whole.
+
+Shape suffixes: N frames, C features.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import os
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor
+
+from seqsynth import ClipItem, Corpus, FrameRef, ImageItem
+from vidllm.adapters.base import Eye
+
+log = logging.getLogger(__name__)
+
+CHUNK = 64
+SAVE_EVERY = 1024  # frames; a killed start loses at most so much work
+
+
+class FeatureStore:
+    """Features of known frames, by (path, frame index).
+
+    Args:
+        features_NC: one row a frame.
+        row_of: which row a frame has.
+        clip_frame_step: of an animation only every n-th frame has features of its own; the
+            others take those of the last one that has.
+    """
+
+    def __init__(
+        self, features_NC: Tensor, row_of: dict[tuple[str, int], int], clip_frame_step: int = 1
+    ):
+        self.features_NC = features_NC
+        self._row_of = row_of
+        self._step = clip_frame_step
+
+    @property
+    def width(self) -> int:
+        """Features a frame."""
+        return int(self.features_NC.shape[1])
+
+    def lookup(self, frames: Sequence[FrameRef]) -> Tensor:
+        """(N, C) features of the frames, in their order.
+
+        Raises:
+            KeyError: a frame whose features were not computed.
+        """
+        rows = []
+        for frame in frames:
+            key = (frame.path, frame.frame_index // self._step * self._step)
+            if key not in self._row_of:
+                raise KeyError(f"no features of frame {frame.frame_index} of {frame.path}")
+            rows.append(self._row_of[key])
+        return self.features_NC[torch.tensor(rows, dtype=torch.long)]
+
+
+def frames_of_items(items: Iterable[ImageItem | ClipItem], clip_frame_step: int) -> list[FrameRef]:
+    """Every frame that an example may show of these items."""
+    return [
+        FrameRef(item.path, index)
+        for item in items
+        for index in range(0, getattr(item, "num_frames", 1), clip_frame_step)
+    ]
+
+
+def frames_of_corpus(corpus: Corpus, clip_frame_step: int, *, heldout: bool) -> list[FrameRef]:
+    """Every frame of the training side, and with `heldout` of the other one too."""
+    items: list[ImageItem | ClipItem] = [*corpus.train_images, *corpus.train_clips]
+    if heldout:
+        items += [*corpus.heldout_images, *corpus.heldout_clips]
+    return frames_of_items(items, clip_frame_step)
+
+
+def build_features(
+    frames: Sequence[FrameRef],
+    load_eye: Callable[[], Eye],
+    *,
+    key: str,
+    image_size: int,
+    cache_dir: Path,
+    clip_frame_step: int = 1,
+    progress: Callable[[int, int], None] | None = None,
+) -> FeatureStore:
+    """Features of all frames, from the cache where they are there, else computed and added to it.
+
+    Args:
+        frames: which ones, repeats allowed.
+        load_eye: called only when something is missing.
+        key: names the eye; another key is another cache.
+        image_size: pixels a side the eye sees.
+        cache_dir: created when absent.
+        clip_frame_step: see `FeatureStore`.
+        progress: called with (frames done, frames to compute).
+
+    Raises:
+        FileNotFoundError: a picture is gone.
+    """
+    cache_path = cache_dir / f"{key}-{image_size}px.safetensors"
+    names = _content_names(frames)
+    known, features_NC = _read_cache(cache_path)
+    missing = [name for name in dict.fromkeys(names.values()) if name not in known]
+    frame_of = {name: frame for frame, name in names.items()}
+    eye = load_eye() if missing else None
+    for start in range(0, len(missing), CHUNK):
+        assert eye is not None
+        chunk = missing[start : start + CHUNK]
+        new_NC = _compute([frame_of[name] for name in chunk], eye, image_size)
+        features_NC = new_NC if features_NC is None else torch.cat([features_NC, new_NC])
+        known.update({name: len(known) + offset for offset, name in enumerate(chunk)})
+        done = start + len(chunk)
+        if done == len(missing) or done % SAVE_EVERY == 0:
+            _write_cache(cache_path, known, features_NC)
+        if progress is not None:
+            progress(done, len(missing))
+    if features_NC is None:
+        raise ValueError("no frames: the corpus is empty")
+    row_of = {(f.path, f.frame_index): known[name] for f, name in names.items()}
+    return FeatureStore(features_NC, row_of, clip_frame_step)
+
+
+def _compute(frames: Sequence[FrameRef], eye: Eye, image_size: int) -> Tensor:
+    from seqsynth import load_frames
+
+    return eye.features(torch.from_numpy(load_frames(frames, image_size)))
+
+
+def _content_names(frames: Iterable[FrameRef]) -> dict[FrameRef, str]:
+    """A name for each frame that holds on every machine: the file's hash and the frame number."""
+    digests: dict[str, str] = {}
+    names = {}
+    for frame in frames:
+        if frame.path not in digests:
+            content = Path(frame.path).read_bytes()
+            digests[frame.path] = hashlib.sha256(content).hexdigest()[:32]
+        names[frame] = f"{digests[frame.path]}:{frame.frame_index}"
+    return names
+
+
+def _read_cache(path: Path) -> tuple[dict[str, int], Tensor | None]:
+    """The row of each name, and the rows; nothing when there is no cache or it is damaged."""
+    if not path.exists():
+        return {}, None
+    try:
+        with safe_open(path, framework="pt") as handle:
+            metadata = handle.metadata()
+            features_NC = handle.get_tensor("features")
+        names = json.loads(metadata["names"])
+        if hashlib.sha256(features_NC.numpy().tobytes()).hexdigest() != metadata["sha256"]:
+            raise ValueError("checksum does not match")
+        return {name: row for row, name in enumerate(names)}, features_NC
+    except (OSError, SafetensorError, ValueError, KeyError, TypeError) as error:
+        log.warning("%s is damaged (%s): computing the features again", path, error)
+        return {}, None
+
+
+def _write_cache(path: Path, known: dict[str, int], features_NC: Tensor) -> None:
+    metadata = {
+        "names": json.dumps(list(known)),
+        "sha256": hashlib.sha256(features_NC.numpy().tobytes()).hexdigest(),
+    }
+    scratch = path.with_name(f".{os.getpid()}-{path.name}")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        save_file({"features": features_NC.contiguous()}, scratch, metadata=metadata)
+        scratch.replace(path)
+    except OSError as error:
+        log.warning("%s cannot be written (%s): the next start computes again", path, error)
+        scratch.unlink(missing_ok=True)

@@ -1,0 +1,1 @@
+"""The parts of the model: forward only, no data and no training."""

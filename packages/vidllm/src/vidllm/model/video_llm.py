@@ -1,0 +1,127 @@
+"""The video LLM: visual tokens scattered into a language model's input embeddings.
+
+Frozen features -> projector -> input embeddings -> decoder with LoRA -> logits, computed at the
+labelled positions alone: with a vocabulary of 49 thousand and a tenth of the tokens labelled, the
+output layer would otherwise cost as much as the decoder.
+
+Shape suffixes: B examples, T tokens, N frames of the whole batch, V visual tokens a frame,
+C features, D width, L labelled positions, K vocabulary.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from vidllm.model.projector import Projector
+from vidllm.model.token_rows import embed_tokens, output_logits
+from vidllm.prompting import IGNORED, VISUAL_TOKEN
+
+
+class VideoLLM(nn.Module):
+    """A language model under LoRA, a projector, and nothing else.
+
+    Args:
+        llm: a `peft.PeftModel` of a causal language model.
+        projector: features to input embeddings.
+    """
+
+    # The trainer passes the number of labels in the whole global batch: exact accumulation.
+    accepts_loss_kwargs = True
+
+    def __init__(self, llm: nn.Module, projector: Projector):
+        super().__init__()
+        self.llm = llm
+        self.projector = projector
+
+    @property
+    def causal_lm(self) -> Any:
+        """The transformers model inside PEFT's wrapper."""
+        unwrap = getattr(self.llm, "get_base_model", None)
+        return self.llm if unwrap is None else unwrap()
+
+    def forward(
+        self,
+        input_ids: Tensor,
+        labels: Tensor,
+        features: Tensor,
+        num_items_in_batch: Tensor | int | None = None,
+    ) -> dict[str, Tensor]:
+        """The training loss.
+
+        Examples are padded on the right, so the causal mask alone keeps padding out of sight.
+
+        Args:
+            input_ids: (B, T) ids, VISUAL_TOKEN where a visual token goes.
+            labels: (B, T), IGNORED where there is nothing to learn.
+            features: (N, C), of all frames in the order of their tokens.
+            num_items_in_batch: labels of the whole global batch; default those given here.
+
+        Returns:
+            loss: cross entropy summed over the labels, divided by num_items_in_batch.
+            example_losses: (B,) its sum over each example's labels, undivided.
+            example_labels: (B,) how many labels each example has.
+
+        Raises:
+            ValueError: frames and visual tokens do not match.
+        """
+        hidden_BTD = self.decode(self.embed(input_ids, features))
+        labelled_BT = labels[:, 1:] != IGNORED
+        logits_LK = self.logits(hidden_BTD[:, :-1][labelled_BT])
+        losses_L = functional.cross_entropy(
+            logits_LK.float(), labels[:, 1:][labelled_BT], reduction="none"
+        )
+        rows_L = labelled_BT.nonzero()[:, 0]
+        example_losses_B = losses_L.new_zeros(len(labels)).index_add(0, rows_L, losses_L)
+        if num_items_in_batch is None:
+            num_items_in_batch = labelled_BT.sum().clamp(min=1)
+        return {
+            "loss": losses_L.sum() / num_items_in_batch,
+            "example_losses": example_losses_B.detach(),
+            "example_labels": labelled_BT.sum(1),
+        }
+
+    def embed(self, input_ids_BT: Tensor, features_NC: Tensor) -> Tensor:
+        """Input embeddings (B, T, D), the projected frames in their places."""
+        visual_BT = input_ids_BT == VISUAL_TOKEN
+        embedding = self.causal_lm.get_input_embeddings()
+        embeds_BTD = embed_tokens(embedding, input_ids_BT.masked_fill(visual_BT, 0))
+        num_places, per_frame = int(visual_BT.sum()), self.projector.num_visual_tokens
+        if num_places != len(features_NC) * per_frame:
+            raise ValueError(
+                f"{num_places} visual tokens in the text, but {len(features_NC)} frames "
+                f"of {per_frame} tokens each"
+            )
+        if not num_places:
+            return embeds_BTD
+        visual_NVD = self.projector(features_NC).to(embeds_BTD)
+        return embeds_BTD.masked_scatter(visual_BT[..., None], visual_NVD)
+
+    def decode(self, embeds_BTD: Tensor) -> Tensor:
+        """Last hidden states (B, T, D); right padding only."""
+        decoder = self.causal_lm.get_decoder()
+        hidden_BTD: Tensor = decoder(inputs_embeds=embeds_BTD, use_cache=False).last_hidden_state
+        return hidden_BTD
+
+    def logits(self, hidden_LD: Tensor) -> Tensor:
+        """Scores of the next token: (L, K)."""
+        return output_logits(self.causal_lm.get_output_embeddings(), hidden_LD)
+
+    def parameter_groups(self) -> dict[str, list[nn.Parameter]]:
+        """What learns, by the learning rate it has: projector, lora, tokens."""
+        groups: dict[str, list[nn.Parameter]] = {"projector": [], "lora": [], "tokens": []}
+        groups["projector"] = [p for p in self.projector.parameters() if p.requires_grad]
+        for name, parameter in self.llm.named_parameters():
+            if parameter.requires_grad:
+                kind = "tokens" if "trainable_tokens_delta" in name else "lora"
+                groups[kind].append(parameter)
+        return groups
+
+
+def mean_word_embeddings(model: VideoLLM, token_ids: list[list[int]]) -> Tensor:
+    """What a caption looks like to the language model: its tokens' mean embedding, (N, D)."""
+    weight_KD = model.causal_lm.get_input_embeddings().weight.detach()
+    return torch.stack([weight_KD[ids].mean(0) for ids in token_ids])

@@ -1,0 +1,82 @@
+"""One line that says how training goes: a live one on a terminal, a line now and then elsewhere."""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from types import TracebackType
+from typing import Any
+
+from rich.console import Console
+from rich.live import Live
+from rich.text import Text
+
+WINDOW = 20  # steps that loss and throughput are averaged over
+PLAIN_EVERY_SECONDS = 10.0
+
+
+class Progress:
+    """Shows step, loss, throughput and time left.
+
+    Args:
+        console: where; a live line if it is a terminal.
+        num_steps: of the whole run.
+        first_step: steps done before (a resumed run).
+    """
+
+    def __init__(self, console: Console, num_steps: int, first_step: int = 0):
+        self.console, self.num_steps, self.first_step = console, num_steps, first_step
+        self._recent: deque[tuple[float, int, float]] = deque(maxlen=WINDOW)
+        self._live: Live | None = None
+        self._last_print = 0.0
+        if console.is_terminal:
+            self._live = Live(Text("first step ..."), console=console, transient=True)
+
+    def __enter__(self) -> Progress:
+        if self._live is not None:
+            self._live.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if self._live is not None:
+            self._live.stop()
+
+    def step(self, row: dict[str, Any]) -> None:
+        """Takes one row of metrics.jsonl."""
+        self._recent.append((row["seconds"], row["tokens"], row["loss"]))
+        line = self.line(row)
+        if self._live is not None:
+            self._live.update(Text(line, no_wrap=True, overflow="ellipsis"))
+            return
+        now = time.monotonic()
+        is_edge = row["step"] in (self.first_step + 1, self.num_steps)
+        if is_edge or now - self._last_print >= PLAIN_EVERY_SECONDS:
+            self._last_print = now
+            self.console.print(line, soft_wrap=True, highlight=False, markup=False)
+
+    def line(self, row: dict[str, Any]) -> str:
+        """The line for a row."""
+        seconds = sum(entry[0] for entry in self._recent)
+        tokens = sum(entry[1] for entry in self._recent)
+        loss = sum(entry[2] for entry in self._recent) / len(self._recent)
+        left = seconds / len(self._recent) * (self.num_steps - row["step"])
+        return (
+            f"step {row['step']}/{self.num_steps}  {row['stage']}  loss {loss:.3f}  "
+            f"{tokens / max(seconds, 1e-9):.0f} tokens/s  {duration(left)} left"
+        )
+
+
+def duration(seconds: float) -> str:
+    """A time span for people: `42 s`, `3:05 min`, `2:10 h`."""
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    minutes, rest = divmod(whole, 60)
+    if minutes < 60:
+        return f"{minutes}:{rest:02d} min"
+    return f"{minutes // 60}:{minutes % 60:02d} h"

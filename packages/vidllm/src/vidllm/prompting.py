@@ -1,0 +1,215 @@
+"""From an `Example` to token ids and labels. The prompt layout is decided here and nowhere else.
+
+One placeholder id stands for each visual token; labels are IGNORED outside of what is learned.
+Layouts, for frames with codes:
+
+- interleaved  `<image> is CODE.` a line: the picture first and its code after it, so that finding
+  a place is the induction that language models do anyway (docs/experiments.md).
+- code_first   `CODE: <image>` a line, the order of today's VLMs.
+- block        all pictures, then one sentence with all codes: TimeChat's and the paper's.
+
+The plain template writes `question answer` a line; chat writes ChatML turns.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from transformers import PreTrainedTokenizerBase
+
+from seqsynth import Example, FrameRef, Turn
+from vidllm.config import PromptConfig
+
+VISUAL_TOKEN = -1
+"""Placeholder id: no vocabulary has it."""
+IGNORED = -100
+
+CAPTION_TASK = "caption"
+
+
+@dataclass(frozen=True, slots=True)
+class Encoded:
+    """One example as the model takes it.
+
+    Attributes:
+        task: for the per-task loss.
+        input_ids: VISUAL_TOKEN where a visual token goes.
+        labels: as long as input_ids.
+        frames: what the visual tokens show, in their order.
+    """
+
+    task: str
+    input_ids: tuple[int, ...]
+    labels: tuple[int, ...]
+    frames: tuple[FrameRef, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Prefix:
+    """The part of a prompt that all questions about one sequence share."""
+
+    input_ids: tuple[int, ...]
+    frames: tuple[FrameRef, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _Piece:
+    """A stretch of tokens; `learned` says whether they carry loss."""
+
+    ids: Sequence[int]
+    learned: bool = False
+
+
+class Prompter:
+    """Turns examples into token ids under one configuration.
+
+    Args:
+        tokenizer: with the codec's tokens added.
+        config: layout, template and what is supervised.
+        num_visual_tokens: placeholders a frame.
+        code_token_ids: ids of the codec's own tokens; empty where codes are ordinary text.
+    """
+
+    def __init__(
+        self,
+        tokenizer: PreTrainedTokenizerBase,
+        config: PromptConfig,
+        num_visual_tokens: int,
+        code_token_ids: Sequence[int] = (),
+    ):
+        self.tokenizer = tokenizer
+        self.config = config
+        self.num_visual_tokens = num_visual_tokens
+        self.code_token_ids = frozenset(code_token_ids)
+        self._ids_of: dict[str, tuple[int, ...]] = {}
+
+    def encode(self, example: Example, captions: Sequence[str | None] = ()) -> Encoded:
+        """The whole example with its answers labelled.
+
+        Args:
+            example: frames, codes, turns.
+            captions: for each frame, text to show in place of its picture, or None.
+        """
+        pieces, frames = self._sequence(example, captions)
+        for index, turn in enumerate(example.turns):
+            pieces += self._turn(turn, first=index == 0)
+        if self.config.template == "chat":
+            pieces = [_Piece(self.ids("<|im_start|>user\n")), *pieces]
+        return _joined(example.task, pieces, frames)
+
+    def encode_captions(self, shown: Sequence[tuple[FrameRef, str]]) -> Encoded:
+        """Pictures, each followed by its caption: what aligns the projector."""
+        pieces = []
+        for _, caption in shown:
+            pieces += [_Piece(self._picture()), _Piece(self.ids(" is"))]
+            pieces += [_Piece(self.ids(f" {one_line(caption)}.\n"), learned=True)]
+        return _joined(CAPTION_TASK, pieces, [frame for frame, _ in shown])
+
+    def prefix(self, example: Example) -> Prefix:
+        """Everything before the first question."""
+        pieces, frames = self._sequence(example, ())
+        if self.config.template == "chat":
+            pieces = [_Piece(self.ids("<|im_start|>user\n")), *pieces]
+        return Prefix(tuple(id_ for piece in pieces for id_ in piece.ids), tuple(frames))
+
+    def question(self, prompt: str) -> tuple[int, ...]:
+        """What follows the prefix up to where the answer begins."""
+        return tuple(id_ for piece in self._question(prompt, first=True) for id_ in piece.ids)
+
+    @property
+    def end_ids(self) -> tuple[int, ...]:
+        """The tokens that end an answer."""
+        return self.ids("\n" if self.config.template == "plain" else "<|im_end|>")
+
+    def ids(self, text: str) -> tuple[int, ...]:
+        """Token ids of a text, without special tokens around it."""
+        if text not in self._ids_of:
+            encoded = self.tokenizer(text, add_special_tokens=False)["input_ids"]
+            if len(self._ids_of) > 100_000:  # captions repeat, whole answers do not
+                self._ids_of.clear()
+            self._ids_of[text] = tuple(encoded)
+        return self._ids_of[text]
+
+    def _sequence(
+        self, example: Example, captions: Sequence[str | None]
+    ) -> tuple[list[_Piece], list[FrameRef]]:
+        shown = [self._picture()] * len(example.frames)
+        frames = list(example.frames)
+        if captions:
+            shown = [
+                self._picture() if text is None else self.ids(f" {one_line(text)}")
+                for text in captions
+            ]
+            frames = [frame for frame, text in zip(frames, captions, strict=True) if text is None]
+        layout = _LAYOUTS[self.config.layout]
+        return layout(self, shown, example.frame_codes), frames
+
+    def _picture(self) -> tuple[int, ...]:
+        return (VISUAL_TOKEN,) * self.num_visual_tokens
+
+    def _question(self, prompt: str, *, first: bool) -> list[_Piece]:
+        if self.config.template == "plain":
+            return [_Piece(self.ids(one_line(prompt)))]
+        opening = "" if first else "<|im_start|>user\n"
+        text = f"{opening}{one_line(prompt)}<|im_end|>\n<|im_start|>assistant\n"
+        return [_Piece(self.ids(text))]
+
+    def _turn(self, turn: Turn, *, first: bool) -> list[_Piece]:
+        space = " " if self.config.template == "plain" else ""
+        answer = self.ids(f"{space}{one_line(turn.answer)}")
+        pieces = self._question(turn.prompt, first=first)
+        if self.config.supervise == "codes" and self.code_token_ids.intersection(answer):
+            pieces += [_Piece([id_], id_ in self.code_token_ids) for id_ in answer]
+            pieces.append(_Piece(self.end_ids))
+        else:
+            pieces += [_Piece(answer, learned=True), _Piece(self.end_ids, learned=True)]
+        if self.config.template == "chat":
+            pieces.append(_Piece(self.ids("\n")))
+        return pieces
+
+
+def one_line(text: str) -> str:
+    """The text on one line: a line break would end an answer early."""
+    return re.sub(r"\s+", " ", text).strip()
+
+
+def _interleaved(
+    prompter: Prompter, shown: Sequence[Sequence[int]], codes: Sequence[str]
+) -> list[_Piece]:
+    pieces = []
+    for picture, code in zip(shown, codes, strict=True):
+        pieces += [_Piece(picture), _Piece(prompter.ids(" is"))]
+        pieces += [_Piece(prompter.ids(f" {code}")), _Piece(prompter.ids(".\n"))]
+    return pieces
+
+
+def _code_first(
+    prompter: Prompter, shown: Sequence[Sequence[int]], codes: Sequence[str]
+) -> list[_Piece]:
+    pieces = []
+    for picture, code in zip(shown, codes, strict=True):
+        pieces += [_Piece(prompter.ids(code)), _Piece(prompter.ids(":"))]
+        pieces += [_Piece(picture), _Piece(prompter.ids("\n"))]
+    return pieces
+
+
+def _block(
+    prompter: Prompter, shown: Sequence[Sequence[int]], codes: Sequence[str]
+) -> list[_Piece]:
+    sentence = f"\nThe video contains {len(codes)} frames sampled at {', '.join(codes)}.\n"
+    return [*(_Piece(picture) for picture in shown), _Piece(prompter.ids(sentence))]
+
+
+_LAYOUTS: dict[str, Callable[[Prompter, Sequence[Sequence[int]], Sequence[str]], list[_Piece]]] = {
+    "interleaved": _interleaved,
+    "code_first": _code_first,
+    "block": _block,
+}
+
+
+def _joined(task: str, pieces: Sequence[_Piece], frames: Sequence[FrameRef]) -> Encoded:
+    ids = tuple(id_ for piece in pieces for id_ in piece.ids)
+    labels = tuple(id_ if piece.learned else IGNORED for piece in pieces for id_ in piece.ids)
+    return Encoded(task, ids, labels, tuple(frames))

@@ -1,0 +1,149 @@
+"""The run folder: what a run is, and the rule that nobody's work is overwritten.
+
+config.json      the configuration, as it was started
+manifest.json    hashes of data and templates, versions, commit, machine
+metrics.jsonl    one line an optimizer step
+checkpoint-N/    see vidllm.checkpoint
+report.html      see vidllm.report
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from vidllm.config import TrainConfig, from_json, to_json
+
+CONFIG_NAME, MANIFEST_NAME, METRICS_NAME = "config.json", "manifest.json", "metrics.jsonl"
+LOCK_NAME = ".lock"
+DEFAULT_ROOT = Path("runs")
+
+
+class RunFolderError(ValueError):
+    """A run folder that cannot be used as asked; the message says what to do."""
+
+
+def default_dir(config: TrainConfig) -> Path:
+    """A new folder under runs/: recipe and time of day."""
+    return DEFAULT_ROOT / f"{config.recipe}-{time.strftime('%Y%m%d-%H%M%S')}"
+
+
+def create(run_dir: Path, config: TrainConfig) -> None:
+    """Makes a fresh run folder with its configuration.
+
+    Raises:
+        RunFolderError: it exists and is not empty, or cannot be written.
+    """
+    if run_dir.exists() and not run_dir.is_dir():
+        raise RunFolderError(f"{run_dir} is a file: name a folder with --out")
+    if run_dir.is_dir() and any(run_dir.iterdir()):
+        hint = "continue it with --resume" if is_run(run_dir) else "it holds something else"
+        raise RunFolderError(f"{run_dir} is not empty: {hint}, or name another folder with --out")
+    try:
+        run_dir.mkdir(parents=True, exist_ok=True)
+        write_atomically(run_dir / CONFIG_NAME, to_json(config))
+    except OSError as error:
+        raise RunFolderError(f"{run_dir} cannot be written: {error.strerror}") from None
+
+
+def is_run(path: Path) -> bool:
+    """Whether a folder is a run folder."""
+    return (path / CONFIG_NAME).is_file()
+
+
+def newest(root: Path = DEFAULT_ROOT) -> Path:
+    """The run folder under `root` that was started last.
+
+    Raises:
+        RunFolderError: there is none.
+    """
+    runs = [path for path in root.glob("*") if is_run(path)] if root.is_dir() else []
+    if not runs:
+        raise RunFolderError(f"no run under {root}/: start one with: vidllm train tiny")
+    return max(runs, key=lambda path: ((path / CONFIG_NAME).stat().st_mtime_ns, path.name))
+
+
+def load_config(run_dir: Path) -> TrainConfig:
+    """The configuration of a run.
+
+    Raises:
+        RunFolderError: no run folder, or a configuration this version cannot read.
+    """
+    if not is_run(run_dir):
+        what = "is no run folder (it has no config.json)" if run_dir.exists() else "does not exist"
+        raise RunFolderError(f"{run_dir} {what}")
+    try:
+        return from_json((run_dir / CONFIG_NAME).read_text("utf-8"))
+    except ValueError as error:
+        raise RunFolderError(f"{run_dir / CONFIG_NAME}: {error}") from None
+
+
+def check_writable(run_dir: Path) -> None:
+    """Refuses a folder that cannot be written, before any work is done.
+
+    Raises:
+        RunFolderError: it cannot.
+    """
+    probe = run_dir / f".{os.getpid()}.probe"
+    try:
+        probe.write_text("")
+        probe.unlink()
+    except OSError as error:
+        raise RunFolderError(f"{run_dir} cannot be written: {error.strerror}") from None
+
+
+@contextlib.contextmanager
+def locked(run_dir: Path) -> Iterator[None]:
+    """Keeps a second process from training into the same folder; freed however this one ends.
+
+    Raises:
+        RunFolderError: another process holds it.
+    """
+    with (run_dir / LOCK_NAME).open("a") as handle:
+        try:
+            import fcntl
+        except ImportError:  # Windows: no advisory locks of this kind
+            yield
+            return
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            raise RunFolderError(f"another process is training into {run_dir}") from None
+        yield
+
+
+def write_atomically(path: Path, text: str) -> None:
+    """Writes a small file so that a reader sees the old or the new content, never half."""
+    scratch = path.with_name(f".{os.getpid()}-{path.name}")
+    with scratch.open("w", encoding="utf-8") as handle:
+        handle.write(text)
+        handle.flush()
+        os.fsync(handle.fileno())
+    scratch.replace(path)
+
+
+def read_metrics(run_dir: Path) -> list[dict[str, Any]]:
+    """The rows of metrics.jsonl; a last line that a killed process left half is dropped."""
+    path = run_dir / METRICS_NAME
+    if not path.exists():
+        return []
+    rows: list[dict[str, Any]] = []
+    for line in path.read_text("utf-8").splitlines():
+        try:
+            rows.append(json.loads(line))
+        except json.JSONDecodeError:
+            break
+    return rows
+
+
+def rewind_metrics(run_dir: Path, step: int) -> None:
+    """Drops the rows after `step`: the resumed run writes them again."""
+    kept = [row for row in read_metrics(run_dir) if row["step"] <= step]
+    if kept or (run_dir / METRICS_NAME).exists():
+        text = "".join(json.dumps(row) + "\n" for row in kept)
+        write_atomically(run_dir / METRICS_NAME, text)

@@ -1,0 +1,168 @@
+"""`vidllm train`."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Annotated
+
+import tyro
+from rich.console import Console
+
+from vidllm import checkpoint, run_folder
+from vidllm.arguments import UsageError, near_names, parse
+from vidllm.config import TrainConfig
+from vidllm.recipes import RECIPES
+
+NEWEST = "newest"
+
+_DESCRIPTION = """Trains a recipe into a run folder, or continues a run.
+
+  vidllm train RECIPE [--out DIR] [SETTING ...]
+  vidllm train RECIPE --resume [DIR]
+  vidllm train RECIPE --dry-run [--json]
+
+Ctrl-C writes a checkpoint and says how to go on; a killed run goes on from its last one."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainOptions:
+    """What `vidllm train` takes besides the recipe."""
+
+    config: Annotated[TrainConfig, tyro.conf.arg(name="")]
+    out: str = ""
+    """The run folder; new or empty. Default: runs/RECIPE-TIME."""
+    resume: str = ""
+    """Continue the run in this folder; without a value, the newest under runs/."""
+    dry_run: bool = False
+    """Print sizes and steps; load and write nothing."""
+    json: bool = False
+    """With --dry-run: as JSON."""
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Runs the command and returns the exit status."""
+    recipe, rest = _recipe_and_flags(arguments)
+    options = _options(recipe, rest)
+    if options.dry_run:
+        return _dry_run(options)
+    if options.json:
+        raise UsageError("--json goes with --dry-run")
+    return _train(recipe, options)
+
+
+def _recipe_and_flags(arguments: Sequence[str]) -> tuple[str, list[str]]:
+    wants_help = any(argument in ("-h", "--help") for argument in arguments)
+    if not arguments or arguments[0].startswith("-"):
+        if wants_help:
+            return "tiny", ["--help"]
+        raise UsageError(f"name a recipe: vidllm train RECIPE; one of: {', '.join(RECIPES)}")
+    recipe = arguments[0]
+    if recipe not in RECIPES:
+        raise UsageError(f"no recipe {recipe!r}{near_names(recipe, RECIPES)}")
+    return recipe, ["--help"] if wants_help else list(arguments[1:])
+
+
+def _options(recipe: str, flags: list[str]) -> TrainOptions:
+    """The options; the settings of a run that is continued are that run's own."""
+    flags, resume = _take_resume(flags)
+    base = RECIPES[recipe]()
+    run_dir = None
+    if resume:
+        run_dir = run_folder.newest() if resume == NEWEST else Path(resume)
+        base = run_folder.load_config(run_dir)
+        if base.recipe != recipe:
+            raise UsageError(
+                f"{run_dir} is a run of {base.recipe!r}, not of {recipe!r}: "
+                f"continue it with: vidllm train {base.recipe} --resume {run_dir}"
+            )
+    listed = "\n".join(f"  {name:<24}{_first_line(make)}" for name, make in RECIPES.items())
+    options = parse(
+        TrainOptions,
+        flags,
+        TrainOptions(config=base),
+        f"vidllm train {recipe}",
+        f"{_DESCRIPTION}\n\nrecipes:\n{listed}\n\nThe defaults below are those of {recipe}.",
+    )
+    if options.config.recipe != recipe:
+        raise UsageError("--recipe cannot be set: name the recipe as the first argument")
+    if run_dir is None:
+        return options
+    if options.config != base:
+        raise UsageError(
+            f"{run_dir} was started with other settings: a run continues as it began; "
+            "leave the settings out, or start a new run"
+        )
+    if options.out and Path(options.out) != run_dir:
+        raise UsageError("--out and --resume name different folders: leave --out out")
+    return replace(options, resume=str(run_dir))
+
+
+def _take_resume(flags: list[str]) -> tuple[list[str], str]:
+    """The flags without --resume, and its value: a folder, NEWEST, or "" where it is absent."""
+    kept: list[str] = []
+    resume = ""
+    index = 0
+    while index < len(flags):
+        flag = flags[index]
+        if flag == "--resume":
+            has_value = index + 1 < len(flags) and not flags[index + 1].startswith("-")
+            resume = flags[index + 1] if has_value else NEWEST
+            index += has_value
+        elif flag.startswith("--resume="):
+            resume = flag.partition("=")[2] or NEWEST
+        else:
+            kept.append(flag)
+        index += 1
+    return kept, resume
+
+
+def _dry_run(options: TrainOptions) -> int:
+    from vidllm.dry_run import describe, readable
+
+    description = describe(options.config)
+    print(json.dumps(description, indent=2) if options.json else readable(description))
+    return 0
+
+
+def _train(recipe: str, options: TrainOptions) -> int:
+    from vidllm.cli import status_of_signal
+
+    console = Console(stderr=True)
+    config = options.config
+    resume_from = None
+    if options.resume:
+        run_dir = Path(options.resume)
+        run_folder.check_writable(run_dir)
+        resume_from = checkpoint.newest_good(run_dir)
+        if resume_from is not None and resume_from.step >= config.num_steps:
+            console.print(f"{run_dir} is complete: {resume_from.step} steps", highlight=False)
+            return 0
+    else:
+        run_dir = Path(options.out) if options.out else run_folder.default_dir(config)
+        run_folder.create(run_dir, config)
+    began = f"step {resume_from.step}" if resume_from else "the start"
+    console.print(
+        f"{config.recipe}: {config.num_steps} steps from {began}, into {run_dir}", highlight=False
+    )
+    from vidllm.training import train
+
+    outcome = train(config, run_dir, resume_from=resume_from, console=console)
+    if outcome.signal_number is not None:
+        console.print(
+            f"stopped after step {outcome.step} of {config.num_steps}; a checkpoint is written. "
+            f"Go on with: vidllm train {recipe} --resume {run_dir}",
+            highlight=False,
+            soft_wrap=True,
+        )
+        return status_of_signal(outcome.signal_number)
+    console.print(f"done: {outcome.step} steps, run folder {run_dir}", highlight=False)
+    sys.stdout.write(f"{run_dir}\n")
+    return 0
+
+
+def _first_line(make: object) -> str:
+    return (make.__doc__ or "").strip().splitlines()[0]

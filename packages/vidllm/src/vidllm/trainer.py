@@ -1,0 +1,226 @@
+"""Hugging Face's `Trainer` with what it lacks for this.
+
+One learning rate a part, stages, loss by task, atomic checkpoints of adapter and projector, and an
+orderly end on Ctrl-C or a bad loss. Everything else (DDP, FSDP, mixed precision, accumulation) is
+the library's. Accumulation is exact because the loss is a sum over labels divided by the labels of the whole global batch.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import shutil
+import time
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.optim.lr_scheduler import LambdaLR
+from transformers import Trainer, TrainerCallback, TrainingArguments
+from transformers.trainer_callback import PrinterCallback, ProgressCallback
+
+from vidllm import checkpoint, run_folder
+from vidllm.batching import TASKS, Collator
+from vidllm.config import TrainConfig
+from vidllm.model.video_llm import VideoLLM
+from vidllm.progress import Progress
+from vidllm.schedule import GROUPS, learning_rates, moment_of
+
+
+class DivergenceError(RuntimeError):
+    """The loss is no longer a number."""
+
+
+class SequenceTrainer(Trainer):
+    """See the module.
+
+    Args:
+        model: what is trained.
+        config: the whole configuration.
+        run_dir: where checkpoints and metrics go; exists.
+        dataset: item i is example i of the run (`vidllm.data.TrainingData`).
+        collator: examples to a batch.
+        progress: told about every step.
+    """
+
+    def __init__(
+        self,
+        model: VideoLLM,
+        config: TrainConfig,
+        run_dir: Path,
+        dataset: Any,
+        collator: Collator,
+        progress: Progress,
+    ):
+        self.config, self.run_dir, self.progress = config, run_dir, progress
+        super().__init__(
+            model=model,
+            args=training_arguments(config, run_dir),
+            train_dataset=dataset,
+            data_collator=collator,
+        )
+        self.remove_callback(PrinterCallback)
+        self.remove_callback(ProgressCallback)
+        self._sums_K2 = torch.zeros(len(TASKS), 2, dtype=torch.float64)
+        self._num_tokens = 0
+        self._step_began = time.perf_counter()
+
+    def _get_train_sampler(self, train_dataset: Any = None) -> Any:
+        """In order: the dataset is a function of the index, and so is its randomness."""
+        dataset: Any = self.train_dataset if train_dataset is None else train_dataset
+        return torch.utils.data.SequentialSampler(dataset)
+
+    def create_optimizer(self, model: Any = None) -> torch.optim.Optimizer:
+        """AdamW with a group for each part that has a learning rate of its own."""
+        if self.optimizer is None:
+            source = self.accelerator.unwrap_model(self.model if model is None else model)
+            groups, optim = source.parameter_groups(), self.config.optim
+            self.optimizer = torch.optim.AdamW(
+                [{"params": groups[name], "name": name} for name in GROUPS if groups[name]],
+                lr=1.0,  # the scheduler multiplies it by the learning rate
+                betas=(optim.beta1, optim.beta2),
+                weight_decay=optim.weight_decay,
+            )
+        return self.optimizer
+
+    def create_scheduler(self, num_training_steps: int, optimizer: Any = None) -> Any:
+        """The learning rates of `vidllm.schedule`."""
+        if self.lr_scheduler is None:
+            optimizer = self.optimizer if optimizer is None else optimizer
+            names = [group["name"] for group in optimizer.param_groups]
+            self.lr_scheduler = LambdaLR(optimizer, [self._rate_of(name) for name in names])
+            self._created_lr_scheduler = True
+        return self.lr_scheduler
+
+    def compute_loss(
+        self,
+        model: nn.Module,
+        inputs: dict[str, Any],
+        return_outputs: bool = False,
+        num_items_in_batch: Tensor | int | None = None,
+    ) -> Any:
+        """The model's loss; keeps each task's share and stops on a loss that is no number."""
+        tasks_B, num_tokens = inputs.pop("tasks"), inputs.pop("num_tokens")
+        outputs = model(**inputs, num_items_in_batch=num_items_in_batch)
+        loss = outputs["loss"]
+        if not math.isfinite(loss.item()):
+            raise DivergenceError(
+                f"the loss is {loss.item()} at step {self.state.global_step + 1}: "
+                "lower optim.lora_learning_rate or optim.projector_learning_rate"
+            )
+        shares_B2 = torch.stack([outputs["example_losses"], outputs["example_labels"]], 1)
+        self._sums_K2.index_add_(0, tasks_B.cpu(), shares_B2.cpu().double())
+        self._num_tokens += int(num_tokens.sum())
+        # DDP averages gradients over the processes; the loss is a share of the global sum.
+        loss = loss * self.accelerator.num_processes
+        return (loss, outputs) if return_outputs else loss
+
+    def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
+        """Writes one row of metrics.jsonl a step."""
+        super().log(logs, start_time)
+        if "loss" not in logs:
+            return  # the library's summary at the end
+        row = self._row(logs)
+        if self.is_world_process_zero():
+            with (self.run_dir / run_folder.METRICS_NAME).open("a", encoding="utf-8") as handle:
+                handle.write(json.dumps(row) + "\n")
+            self.progress.step(row)
+
+    def _row(self, logs: dict[str, float]) -> dict[str, Any]:
+        sums_K2, num_tokens = self._gathered()
+        step, now = self.state.global_step, time.perf_counter()
+        rates = learning_rates(self.config, step - 1)
+        row = {
+            "step": step,
+            "stage": moment_of(self.config, step - 1).stage.name,
+            "loss": logs["loss"],
+            "learning_rates": rates,
+            "grad_norm": logs.get("grad_norm"),
+            "tokens": num_tokens,
+            "labels": int(sums_K2[:, 1].sum()),
+            "seconds": round(now - self._step_began, 4),
+            "task_losses": {
+                task: (total / count).item()
+                for task, (total, count) in zip(TASKS, sums_K2, strict=True)
+                if count
+            },
+        }
+        self._sums_K2.zero_()
+        self._num_tokens, self._step_began = 0, now
+        return row
+
+    def _gathered(self) -> tuple[Tensor, int]:
+        """Task sums and tokens of this step, over all processes."""
+        accelerator: Any = self.accelerator
+        if accelerator.num_processes == 1:
+            return self._sums_K2, self._num_tokens
+        mine = torch.cat([self._sums_K2.flatten(), torch.tensor([float(self._num_tokens)])])
+        total = accelerator.reduce(mine.to(self.args.device), reduction="sum").cpu()
+        return total[:-1].view_as(self._sums_K2), int(total[-1])
+
+    def _save_checkpoint(self, model: nn.Module, trial: Any) -> None:
+        accelerator: Any = self.accelerator
+        step = self.state.global_step
+        scratch = checkpoint.scratch_path(self.run_dir, step)
+        if self.is_world_process_zero():
+            shutil.rmtree(scratch, ignore_errors=True)
+            scratch.mkdir()
+            checkpoint.save_weights(self.accelerator.unwrap_model(model), scratch)
+            self.state.save_to_json(str(scratch / "trainer_state.json"))
+        accelerator.wait_for_everyone()
+        self._save_optimizer_and_scheduler(str(scratch))
+        self._save_scaler(str(scratch))
+        self._save_rng_state(str(scratch))
+        accelerator.wait_for_everyone()
+        if self.is_world_process_zero():
+            checkpoint.publish(self.run_dir, step)
+            checkpoint.rotate(self.run_dir, self.config.keep_checkpoints)
+        accelerator.wait_for_everyone()
+
+    def _load_from_checkpoint(self, resume_from_checkpoint: str, model: Any = None) -> None:
+        target = self.accelerator.unwrap_model(self.model if model is None else model)
+        checkpoint.load_weights(target, Path(resume_from_checkpoint))
+
+    def _rate_of(self, name: str) -> Any:
+        return lambda step: learning_rates(self.config, step)[name]
+
+
+class StopOnRequest(TrainerCallback):
+    """Ends training after the current step, with a checkpoint, once `requested` is set."""
+
+    def __init__(self) -> None:
+        self.requested = False
+
+    def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> Any:
+        """Called by the trainer."""
+        if self.requested:
+            control.should_save = True
+            control.should_training_stop = True
+        return control
+
+
+def training_arguments(config: TrainConfig, run_dir: Path) -> TrainingArguments:
+    """The library's settings that follow from ours."""
+    optim = config.optim
+    arguments = TrainingArguments(
+        output_dir=str(run_dir),
+        per_device_train_batch_size=optim.micro_batch_size,
+        max_steps=config.num_steps,
+        max_grad_norm=optim.max_grad_norm,
+        seed=config.seed,
+        save_strategy="steps",
+        save_steps=config.checkpoint_every,
+        logging_steps=1,
+        logging_nan_inf_filter=False,
+        disable_tqdm=True,
+        report_to=[],
+        remove_unused_columns=False,
+        dataloader_num_workers=config.data.num_workers,
+        dataloader_pin_memory=torch.cuda.is_available(),
+        average_tokens_across_devices=True,
+        ddp_find_unused_parameters=False,
+        accelerator_config={"dispatch_batches": False, "split_batches": False},
+    )
+    arguments.gradient_accumulation_steps = optim.accumulation_steps(arguments.world_size)
+    return arguments

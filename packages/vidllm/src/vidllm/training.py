@@ -1,0 +1,149 @@
+"""One run from configuration to finished checkpoint, readable from top to bottom.
+
+`prepare` refuses what cannot work before anything is loaded; `train` does the work and says what
+it does. A run that is killed at any moment continues from its newest good checkpoint and ends with
+the same weights, bit for bit on a CPU, as one that was not.
+"""
+
+from __future__ import annotations
+
+import logging
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+from rich.console import Console
+
+from vidllm import checkpoint, run_folder
+from vidllm.checkpoint import Checkpoint
+from vidllm.config import TrainConfig
+from vidllm.progress import Progress, duration
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How a run ended.
+
+    Attributes:
+        run_dir: the run folder.
+        step: optimizer steps done.
+        signal_number: the signal that ended it early; None when it is complete.
+    """
+
+    run_dir: Path
+    step: int
+    signal_number: int | None
+
+
+def train(
+    config: TrainConfig, run_dir: Path, *, resume_from: Checkpoint | None, console: Console
+) -> Outcome:
+    """Trains into an existing run folder.
+
+    Args:
+        config: what to do; already written to the folder.
+        run_dir: exists, and holds nothing but this run.
+        resume_from: a checkpoint of this run to continue from.
+        console: where progress goes.
+
+    Raises:
+        FileNotFoundError: data or weights have not been fetched (says what to run).
+        ValueError: settings that the base model or the corpus cannot serve.
+        DivergenceError: the loss is no longer a number.
+        CheckpointError: the checkpoint does not fit.
+    """
+    from accelerate.state import PartialState
+
+    state = PartialState()
+    if not state.is_main_process:
+        return _train(config, run_dir, resume_from, Console(quiet=True))
+    with run_folder.locked(run_dir):
+        return _train(config, run_dir, resume_from, console)
+
+
+def _train(
+    config: TrainConfig, run_dir: Path, resume_from: Checkpoint | None, console: Console
+) -> Outcome:
+    from accelerate.state import PartialState
+
+    from vidllm import assembly
+    from vidllm.batching import Collator
+    from vidllm.data import TrainingData
+    from vidllm.features import frames_of_corpus
+    from vidllm.manifest import write_manifest
+    from vidllm.trainer import SequenceTrainer, StopOnRequest
+
+    corpus = assembly.load_corpus(config.data)
+    with PartialState().main_process_first(), _timed(console, "visual features"):
+        frames = frames_of_corpus(corpus, config.data.clip_frame_step, heldout=False)
+        features = assembly.load_features(config, corpus, frames, _reporter(console))
+    with _timed(console, "model"):
+        parts = assembly.assemble(config, features.width)
+        if resume_from is None:
+            assembly.start_projector(parts, config, corpus, features)
+    data = TrainingData(config, corpus, parts.prompter)
+    if PartialState().is_main_process:
+        write_manifest(run_dir, config, corpus, data)
+        run_folder.rewind_metrics(run_dir, resume_from.step if resume_from else 0)
+    progress = Progress(console, config.num_steps, resume_from.step if resume_from else 0)
+    collator = Collator(features, parts.tokenizer.pad_token_id or 0)
+    trainer = SequenceTrainer(parts.model, config, run_dir, data, collator, progress)
+    stop = StopOnRequest()
+    trainer.add_callback(stop)
+    with progress, _stopping_on_signals(stop, console) as caught:
+        trainer.train(resume_from_checkpoint=str(resume_from.path) if resume_from else None)
+    step = trainer.state.global_step
+    if step not in {found.step for found in checkpoint.named(run_dir)}:
+        trainer._save_checkpoint(trainer.model_wrapped, None)
+    return Outcome(run_dir, step, caught[0] if caught and step < config.num_steps else None)
+
+
+@contextmanager
+def _timed(console: Console, what: str) -> Iterator[None]:
+    began = time.perf_counter()
+    yield
+    console.print(f"{what}: {duration(time.perf_counter() - began)}", highlight=False)
+
+
+def _reporter(console: Console) -> Callable[[int, int], None]:
+    """Shows how far the features are, now and then."""
+    last = [0.0]
+
+    def report(done: int, total: int) -> None:
+        now = time.monotonic()
+        if done == total or now - last[0] > (1 if console.is_terminal else 10):
+            last[0] = now
+            console.print(f"visual features: {done} of {total} frames", highlight=False)
+
+    return report
+
+
+@contextmanager
+def _stopping_on_signals(stop: Any, console: Console) -> Iterator[list[int]]:
+    """Ctrl-C and SIGTERM end training after the step in progress; a second one ends it at once."""
+    caught: list[int] = []
+
+    def handle(number: int, frame: FrameType | None) -> None:
+        if caught:
+            raise KeyboardInterrupt
+        caught.append(number)
+        stop.requested = True
+        console.print("stopping after this step; once more to stop at once")
+
+    if threading.current_thread() is not threading.main_thread():
+        yield caught
+        return
+    before = {number: signal.signal(number, handle) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield caught
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
