@@ -65,28 +65,37 @@ def find_spans(
     while index < len(points):
         first = points[index]
         second = points[index + 1] if index + 1 < len(points) else None
-        before = _before(text, first, found[-1].end if found else 0)
         separator = None if second is None else _separator(text, first, second)
-        is_pair = second is not None and separator is not None
-        if second is not None and separator is not None:
-            if before.is_negative and not first.is_sure:
-                malformed.append(_malformed(text, first.start - 1, second.end, "negative time"))
-                index += 2
-                continue
-            is_pair = _is_span(text, first, second, separator, before)
-        last = second if is_pair and second is not None else first
-        if is_pair or _is_single(text, first, before):
-            item = _placed(text, first, last, before, found, sentence_ends)
-            if item is not None:
-                found.append(item)
-                index += 2 if is_pair else 1
-                continue
-        reason = _reason(text, first, before)
-        if reason:
-            malformed.append(_malformed(text, first.start, first.end, reason))
-        index += 1
+        if not _may_count(text, first, second if separator else None, separator):
+            index += 1
+            continue
+        before = _before(text, first, found[-1].end if found else 0)
+        if (
+            second is None
+            or separator is None
+            or not _is_span(text, first, second, separator, before)
+        ):
+            second = None
+        item = None
+        if second is not None or _is_single(text, first, before):
+            item = _placed(text, first, second or first, before, found, sentence_ends)
+        if item is not None:
+            found.append(item)
+        elif reason := _reason(text, first, before):
+            malformed.append(_malformed(text, first.start, (second or first).end, reason))
+        # A number that is part of a caption may still begin a span with the number behind it.
+        index += 2 if second is not None and (item is not None or before.is_negative) else 1
     malformed.sort(key=lambda piece: piece.offset)
     return found, malformed
+
+
+def _may_count(text: str, first: Point, second: Point | None, separator: Separator | None) -> bool:
+    """Whether it is worth looking at what stands before; bare numbers of captions end here."""
+    if first.is_sure or first.has_unit or first.is_exact or separator == "label":
+        return True
+    if second is None:
+        return False
+    return second.has_unit or second.is_exact or context.FOLLOW.match(text, second.end) is not None
 
 
 def _separator(text: str, first: Point, second: Point) -> Separator | None:
@@ -154,7 +163,7 @@ def _is_span(text: str, first: Point, second: Point, separator: Separator, befor
 
 def _is_single(text: str, point: Point, before: _Before) -> bool:
     """Whether a position without partner is a moment of the answer ("12.0 seconds, intro.")."""
-    if before.is_half_open or before.is_negative or before.intro in ("start", "from"):
+    if before.is_half_open or before.intro in ("start", "from"):
         return False
     if context.HALF_OPEN_AFTER.match(text, point.end):
         return False
@@ -176,6 +185,8 @@ def _placed(
     sentence_ends: list[int],
 ) -> Found | None:
     """The span with its part of the text; None when it belongs to the caption before it."""
+    if before.is_negative and not first.is_sure:
+        return None
     points: tuple[Point, ...] = (first,) if first is last else (first, last)
     span = Span(*sorted((first.seconds, last.seconds)))
     if before.lead is not None and before.intro != "happens":
@@ -195,6 +206,8 @@ def _placed(
 
 def _reason(text: str, point: Point, before: _Before) -> str:
     """Why a position that is part of no span is malformed; empty when it is just a number."""
+    if before.is_negative and not point.is_sure:
+        return "negative time"
     looks_meant = point.is_sure or point.has_unit or ":" in point.text
     if not looks_meant or (before.lasts and not point.is_sure):
         return ""
@@ -202,8 +215,6 @@ def _reason(text: str, point: Point, before: _Before) -> str:
         return "a span of which one end is a word"
     if before.intro in ("start", "from"):
         return "a start without an end"
-    if before.is_negative and not point.is_sure:
-        return "negative time"
     return "a single position inside a caption" if point.is_sure else ""
 
 
