@@ -7,6 +7,7 @@ Exit status: 0 done, 1 the outside world failed (a registry, a disk), 2 the requ
 import argparse
 import dataclasses
 import difflib
+import errno
 import json
 import logging
 import sys
@@ -27,13 +28,14 @@ from seqsynth.dataset import SequenceDataset
 from seqsynth.default_data import default_corpus
 from seqsynth.default_packages import DEFAULT_PACKAGES
 from seqsynth.example_files import read_examples, replacing, write_examples
-from seqsynth.fetch import FetchError, default_dir, fetch_default
+from seqsynth.fetch import default_dir, fetch_default
 from seqsynth.frames import load_frames
 from seqsynth.recipes import RECIPES, SequenceRecipe, read_recipe
 from seqsynth.records import Example
 
 _PARTS = tuple(package.part for package in DEFAULT_PACKAGES)
-_SHEET_FRAME_PIXELS = 96
+_SHEET_FRAME_PIXELS = 112
+_MACHINE_FAILURES = (errno.ENOSPC, errno.EDQUOT, errno.EIO)
 
 
 class UsageError(ValueError):
@@ -46,10 +48,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = _parser().parse_args(argv)
     try:
         status: int = arguments.run(arguments)
-    except (FileNotFoundError, ValueError, IndexError) as error:
-        return _fail(error, 2)
-    except (FetchError, OSError, RuntimeError) as error:
-        return _fail(error, 1)
+    except (ValueError, IndexError) as error:
+        return _fail(str(error), 2)
+    except OSError as error:
+        reason = f"{error.filename}: {error.strerror}" if error.filename else str(error)
+        return _fail(reason, 1 if error.errno in _MACHINE_FAILURES else 2)
+    except RuntimeError as error:  # FetchError, or a native package that is required and absent
+        return _fail(str(error), 1)
     except KeyboardInterrupt:
         return _fail("interrupted; run the same command again to go on", 130)
     return status
@@ -178,10 +183,11 @@ def _run_fetch(arguments: argparse.Namespace) -> int:
         report = fetch_default(
             arguments.cache, packages=packages, on_bytes=on_bytes, on_done=on_done
         )
+    holds = {package.part: package.holds for package in packages}
     for part, reason in report.missing:
-        sys.stderr.write(f"seqsynth: going on without {part}: {reason}\n")
+        _fail(f"going on without {part}, {holds[part]}: {reason}", 1)
     sys.stdout.write(f"{default_dir(arguments.cache)}\n")
-    return 0
+    return 1 if arguments.only and report.missing else 0
 
 
 def _run_build(arguments: argparse.Namespace) -> int:
@@ -278,6 +284,6 @@ def _choose(kind: str, name: str, known: Collection[str]) -> str:
     raise UsageError(f"unknown {kind} {name!r}; {hint}")
 
 
-def _fail(error: object, status: int) -> int:
-    sys.stderr.write(f"seqsynth: {' '.join(str(error).split())}\n")
+def _fail(reason: str, status: int) -> int:
+    sys.stderr.write(f"seqsynth: {' '.join(reason.split())}\n")
     return status

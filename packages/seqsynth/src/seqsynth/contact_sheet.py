@@ -3,6 +3,7 @@
 Frames that the first question asks for have a coloured frame, one colour a target.
 """
 
+import re
 from collections.abc import Sequence
 
 import numpy as np
@@ -11,12 +12,12 @@ from PIL import Image, ImageDraw, ImageFont
 
 from seqsynth.records import Example
 
-_THUMBNAIL_PIXELS = 96
+_THUMBNAIL_PIXELS = 112
 _GAP_PIXELS = 8
 _LABEL_PIXELS = 16
-_MAX_COLUMNS = 12
+_MAX_COLUMNS = 10
 _MIN_COLUMNS = 6
-_FONT_PIXELS = 13
+_FONT_PIXELS = 12
 _LINE_PIXELS = 18
 Font = ImageFont.FreeTypeFont | ImageFont.ImageFont
 
@@ -84,10 +85,11 @@ def _frame_colours(example: Example) -> list[str]:
 
 
 def _wrapped(text: str, font: Font, width: int) -> Sequence[str]:
-    lines = [""]
-    for word in text.split(" "):
-        longer = f"{lines[-1]} {word}" if lines[-1] else word
-        if font.getlength(longer) <= width or not lines[-1]:
+    first, *words = re.split(r"(?<=\S) ", text)  # an indented line stays indented
+    lines = [first]
+    for word in words:
+        longer = f"{lines[-1]} {word}"
+        if font.getlength(longer) <= width:
             lines[-1] = longer
         else:
             lines.append(f"    {word}")

