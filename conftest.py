@@ -90,10 +90,16 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """One line for every reason why tests were skipped."""
+    """One line for every reason why tests were skipped; the counts into SEQ2TIME_SUMMARY."""
+    outcomes = terminalreporter.stats
     reasons: Counter[str] = Counter()
-    for report in terminalreporter.stats.get("skipped", []):
+    for report in outcomes.get("skipped", []):
         reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else str(report.longrepr)
         reasons[reason.removeprefix("Skipped: ")] += 1
     for reason, count in reasons.most_common():
         terminalreporter.write_line(f"skipped {count}: {reason}")
+    summary_path = os.environ.get("SEQ2TIME_SUMMARY")
+    if summary_path:
+        num_failed = len(outcomes.get("failed", [])) + len(outcomes.get("error", []))
+        counts = (len(outcomes.get("passed", [])), num_failed, len(outcomes.get("skipped", [])))
+        Path(summary_path).write_text("{} passed, {} failed, {} skipped\n".format(*counts))

@@ -170,7 +170,7 @@ def train(session: nox.Session) -> None:
     args = session.posargs
     if not args or args[0].startswith("-"):
         args = ["tiny", *args]
-    if args[0] == "tiny":
+    if args[0].startswith("tiny") and not {"--dry-run", "--help"}.intersection(args):
         python(session, "-m", "seqsynth", "fetch", "default")
     python(session, "-m", "vidllm", "train", *args)
 
@@ -235,7 +235,7 @@ def docs(session: nox.Session) -> None:
 @nox.session(venv_backend="none")
 def check_versions(session: nox.Session) -> None:
     """Check that versions, sibling ranges, changelogs, pins and licence files agree."""
-    session.run(sys.executable, "tools/check_versions.py", external=True)
+    session.run(sys.executable, "tools/check_versions.py", *session.posargs, external=True)
 
 
 @nox.session(requires=["env"])
