@@ -1,0 +1,56 @@
+"""Our `references.jsonl` and `predictions.jsonl`: one query a line, any task, any benchmark."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from vidmetrics.errors import InputError
+from vidmetrics.readers.documents import Document
+from vidmetrics.readers.records import (
+    Record,
+    duration_member,
+    events_of,
+    member,
+    named,
+    text_member,
+)
+
+TASKS = ("dvc", "tvg", "iig")
+
+
+def is_own(document: Document) -> bool:
+    """Whether the file is JSON lines with `id` and `events`."""
+    first = document.first_entry()
+    return document.kind == "lines" and isinstance(first, dict) and {"id", "events"} <= first.keys()
+
+
+def read_own(document: Document) -> Iterator[Record]:
+    """Every line as a record; its events are also its spans.
+
+    Raises:
+        InputError: names the line.
+    """
+    for line_place, item in document.entries():
+        name = text_member(item, "id", line_place) if item.get("id") is not None else ""
+        if not name:
+            raise InputError(f"{line_place()}: 'id' is missing or empty")
+        place = named(line_place, "id", name)
+        task = text_member(item, "task", place)
+        if task not in TASKS:
+            raise InputError(f"{place()}: 'task' must be one of {', '.join(TASKS)}, got {task!r}")
+        events = events_of(member(item, "events", list, place), place)
+        malformed = item.get("malformed", 0)
+        if not isinstance(malformed, int) or malformed < 0:
+            raise InputError(f"{place()}: 'malformed' must be a count, got {malformed!r:.40}")
+        yield Record(
+            id=name,
+            place=place,
+            events=events,
+            spans=tuple((start, end) for start, end, _ in events),
+            task=task,
+            benchmark=text_member(item, "benchmark", place),
+            system=text_member(item, "system", place),
+            query=text_member(item, "query", place),
+            duration_seconds=duration_member(item, place),
+            malformed=malformed,
+        )

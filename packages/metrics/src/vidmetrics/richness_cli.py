@@ -1,0 +1,69 @@
+"""The command `richness`: length and variety of captions, one row a file."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from dataclasses import asdict
+from pathlib import Path
+
+from vidmetrics.errors import InputError
+from vidmetrics.readers import Record, read_dense_predictions, read_dense_references
+from vidmetrics.tables import render_table
+from vidmetrics.text_stats import TextRichness, text_richness
+
+
+def measure_richness(parsed: argparse.Namespace) -> int:
+    """`vidmetrics richness`."""
+    measured: list[tuple[str, str, TextRichness]] = []
+    for path in parsed.files:
+        records = _read(path, parsed.split)
+        for system in dict.fromkeys(record.system for record in records):
+            captions = {
+                f"{record.benchmark}/{record.id}": [event[2] for event in record.events]
+                for record in records
+                if record.system == system
+            }
+            if not any(captions.values()):
+                raise InputError(f"{path} holds no captions")
+            measured.append((path, system, text_richness(captions, tokenizer=parsed.tokenizer)))
+    if parsed.json is not None:
+        content = json.dumps(
+            [{"file": path, "system": system, **asdict(row)} for path, system, row in measured]
+        )
+        if parsed.json == "-":
+            sys.stdout.write(content + "\n")
+            return 0
+        Path(parsed.json).write_text(content + "\n", encoding="utf-8")
+    print(
+        render_table(
+            ["file", "system", "captions", "mean length", "TTR video", "TTR corpus", "TTR caption"],
+            [
+                [
+                    path,
+                    system,
+                    str(row.num_captions),
+                    f"{row.mean_length:.2f}",
+                    f"{row.type_token_ratio:.3f}",
+                    f"{row.type_token_ratio_corpus:.3f}",
+                    f"{row.type_token_ratio_caption:.3f}",
+                ]
+                for path, system, row in measured
+            ],
+            text_columns=2,
+        )
+    )
+    print(f"\n{measured[0][2].signature}")
+    return 0
+
+
+def _read(path: str, split: str) -> list[Record]:
+    """Predictions, or else references: both hold captions."""
+    try:
+        return read_dense_predictions(path)
+    except InputError as error:
+        try:
+            return read_dense_references(path, split=split)
+        except InputError:
+            raise error from None
