@@ -1,5 +1,6 @@
 """Codecs that write a place as seconds or as a count: `seconds`, `index`, `absolute_digits`."""
 
+import functools
 import re
 from dataclasses import dataclass
 from typing import Final
@@ -13,6 +14,19 @@ _NUMBER: Final = r"[0-9]{1,9}(?:\.[0-9]{1,9})?"
 _DIGIT_NAMES: Final = (
     "ZERO", "ONE", "TWO", "THREE", "FOUR", "FIVE", "SIX", "SEVEN", "EIGHT", "NINE",
 )  # fmt: skip
+
+
+_DECIMAL_SPELLING: Final = Spelling(point=f"(?:{_CLOCK}|{_NUMBER})")
+
+
+@functools.cache
+def _digit_spelling() -> Spelling:
+    digit = loose_token(f"TIME_(?:{'|'.join(_DIGIT_NAMES)})")
+    dot = loose_token("TIME_DOT")
+    return Spelling(
+        point=rf"(?:{digit}(?:\s{{0,2}}{digit}){{0,3}}(?:\s{{0,2}}{dot}\s{{0,2}}{digit})?)",
+        piece=loose_token(f"TIME_(?:{'|'.join((*_DIGIT_NAMES, 'DOT'))})"),
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +57,7 @@ class DecimalText(Codec):
     @property
     def spelling(self) -> Spelling:
         """A number, `m:ss` or `h:mm:ss`, with or without decimals."""
-        return Spelling(point=f"(?:{_CLOCK}|{_NUMBER})")
+        return _DECIMAL_SPELLING
 
     def format_point(self, position: Position) -> str:
         """The number, rounded half to even as Python formats it."""
@@ -90,12 +104,7 @@ class AbsoluteDigits(Codec):
     @property
     def spelling(self) -> Spelling:
         """Tokens that keep one bracket at least; leading zeros and the decimal may be missing."""
-        digit = loose_token(f"TIME_(?:{'|'.join(_DIGIT_NAMES)})")
-        dot = loose_token("TIME_DOT")
-        return Spelling(
-            point=rf"(?:{digit}(?:\s{{0,2}}{digit}){{0,3}}(?:\s{{0,2}}{dot}\s{{0,2}}{digit})?)",
-            piece=loose_token(f"TIME_(?:{'|'.join((*_DIGIT_NAMES, 'DOT'))})"),
-        )
+        return _digit_spelling()
 
     def format_point(self, position: Position) -> str:
         """Four digits, dot and decimal of the time.

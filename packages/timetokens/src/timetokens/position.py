@@ -88,8 +88,8 @@ def time_position(seconds: float, *, duration_seconds: float, clamp: bool = Fals
         CodecError: NaN, a bad duration, or (without `clamp`) a time outside the video.
     """
     duration_seconds = checked_duration(duration_seconds)
-    if clamp and not math.isnan(seconds):
-        seconds = min(max(seconds, 0.0), duration_seconds)
+    if clamp:
+        seconds = clamped_seconds(seconds, duration_seconds)
     return TimePosition(seconds, duration_seconds)
 
 
@@ -136,6 +136,13 @@ def checked_seconds(seconds: float, duration_seconds: float) -> float:
             "pass clamp=True to move it to the nearer end"
         )
     return float(seconds)
+
+
+def clamped_seconds(seconds: float, duration_seconds: float) -> float:
+    """The time moved to the nearer end of the video if it lies outside; NaN stays NaN."""
+    if seconds < 0:
+        return 0.0
+    return duration_seconds if seconds > duration_seconds else seconds
 
 
 def nearest_step(relative: float, num_steps: int) -> int:

@@ -1,8 +1,9 @@
 """Codecs that write a place as a share of the whole: `rpt`, `percent`, `bins`."""
 
+import functools
 import re
 from dataclasses import dataclass
-from typing import SupportsIndex
+from typing import Final, SupportsIndex
 
 from timetokens.codec import Codec, Spelling, loose_token
 from timetokens.errors import CodecError
@@ -16,6 +17,20 @@ from timetokens.rpt import (
     num_codes_of,
     tokens_of_code,
 )
+
+_PERCENT_SPELLING: Final = Spelling(point="(?:100|[0-9]{1,2})", unit="%")
+
+
+@functools.cache
+def _digit_spelling(digits: int) -> Spelling:
+    rest = digits - 1
+    one = loose_token("[0-9]")
+    together = rf"<[0-9](?:\s?[0-9]){{{rest}}}>"
+    return Spelling(
+        point=rf"(?:{together}|{one}(?:\s{{0,2}}{one}){{{rest}}})",
+        piece=rf"(?:{together}|{one})",
+        bare=rf"[0-9]{{{digits}}}",
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,14 +62,7 @@ class RelativeDigits(Codec):
     @property
     def spelling(self) -> Spelling:
         """Digits that keep at least one of their brackets, or one pair around them: `<0729>`."""
-        rest = self.digits - 1
-        one = loose_token("[0-9]")
-        together = rf"<[0-9](?:\s?[0-9]){{{rest}}}>"
-        return Spelling(
-            point=rf"(?:{together}|{one}(?:\s{{0,2}}{one}){{{rest}}})",
-            piece=rf"(?:{together}|{one})",
-            bare=rf"[0-9]{{{self.digits}}}",
-        )
+        return _digit_spelling(self.digits)
 
     def format_point(self, position: Position) -> str:
         """The code nearest to the place; the very end shares the highest code."""
@@ -96,7 +104,7 @@ class Percent(Codec):
     @property
     def spelling(self) -> Spelling:
         """One to three digits, with or without a percent sign."""
-        return Spelling(point="(?:100|[0-9]{1,2})", unit="%")
+        return _PERCENT_SPELLING
 
     def format_point(self, position: Position) -> str:
         """The nearest hundredth; the very end shares 99."""

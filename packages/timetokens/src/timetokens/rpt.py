@@ -5,6 +5,7 @@ end of a video) has no code; it shares the highest one, 9999 for four digits. So
 that rounds up to 1.0. Decisions: docs/decisions.md, rows "last item" and "rounding".
 """
 
+import functools
 import re
 from typing import Final, SupportsIndex
 
@@ -12,8 +13,9 @@ from timetokens.errors import CodecError
 from timetokens.position import (
     checked_duration,
     checked_item,
+    checked_seconds,
+    clamped_seconds,
     nearest_step,
-    time_position,
 )
 
 TOKENS: Final = ("<0>", "<1>", "<2>", "<3>", "<4>", "<5>", "<6>", "<7>", "<8>", "<9>")
@@ -103,8 +105,11 @@ def encode_seconds(
         >>> encode_seconds(61.4, duration_seconds=148.8)
         '<4><1><2><6>'
     """
-    position = time_position(seconds, duration_seconds=duration_seconds, clamp=clamp)
-    return tokens_of_code(code_of(position.relative, digits), digits)
+    duration_seconds = checked_duration(duration_seconds)
+    if clamp:
+        seconds = clamped_seconds(seconds, duration_seconds)
+    seconds = checked_seconds(seconds, duration_seconds)
+    return tokens_of_code(code_of(seconds / duration_seconds, digits), digits)
 
 
 def decode_seconds(text: str, *, duration_seconds: float) -> float:
@@ -143,6 +148,7 @@ def item_of_code(code: int, num_codes: int, length: SupportsIndex) -> int:
     return max(nearest, 1)
 
 
+@functools.lru_cache(maxsize=16384)  # every code of four digits
 def tokens_of_code(code: int, digits: int) -> str:
     """The code written as digit tokens: 729 with four digits is `<0><7><2><9>`."""
     return "<" + "><".join(f"{code:0{digits}d}") + ">"

@@ -1,0 +1,200 @@
+"""What TimeChat's own scripts read out of an answer, slips included.
+
+For numbers that must compare with published ones: `parse_events(..., compat="timechat")`. Known
+slips that are kept: captions up to five characters are dropped before they are matched to their
+times, a span's text is cut out wherever else it occurs, a lone time becomes 40 seconds around it,
+and the last way of reading gives one event only. Where the original stops with an exception or in a
+debugger, this goes on with nothing. Times are in seconds, spans may end before they start.
+
+The cost is the text length times the number of different spans, as in the original.
+"""
+
+import re
+from typing import Final
+
+# A number as the scripts see it: "9", "9.", "9.1", "9..1". Possessive, so that a long row of digits
+# is read once; nothing that may follow could be reached by giving digits back.
+_NUMBER: Final = r"\d++\.*+\d*+"
+_PAIR: Final = re.compile(rf"(?<!\d)({_NUMBER})\s*+-\s*+({_NUMBER})")
+_CLOCK: Final = re.compile(rf"(?<!\d){_NUMBER}:{_NUMBER}")
+_LOOSE_NUMBER: Final = re.compile(r"\d+\.*\d*(?!\.)")
+_WHOLE_NUMBER: Final = re.compile(r"\b(?:\d+\.\d+\b|\b\d+)\b")
+_NO_CLOCK: Final = re.compile(rf"\b\d{{1,2}}:\d{{2}}:\d{{2}}\b|({_WHOLE_NUMBER.pattern})")
+_SCORE: Final = re.compile(r"\b\d\.\d\b")
+
+_COUNT: Final = re.compile(r"There are (\d{1,9}) highlight moments")
+
+LONE_TIME_RADIUS_SECONDS: Final = 20
+
+
+def dense_captions(text: str) -> tuple[list[tuple[float, float]], list[str]]:
+    """Times and captions, equally many, in the order of the text."""
+    lowered = text.lower()
+    for read in (_read_pairs, _read_labels, _read_start_end):
+        spans, captions = read(lowered)
+        if spans:
+            break
+    kept = [caption.strip().strip(", ").rstrip() for caption in captions if len(caption) > 5]
+    number = min(len(spans), len(kept))
+    if number:
+        return spans[:number], kept[:number]
+    return _read_first_sentence(text)
+
+
+def grounding(text: str) -> list[tuple[float, float]]:
+    """The first span of an answer, start before end; empty if there is none."""
+    lowered = text.lower()
+    spans, _ = _read_pairs(lowered)
+    if not spans:
+        times = []
+        for sentence in re.split(r"[!?\n]", lowered):
+            number = _WHOLE_NUMBER.search(sentence)
+            if number and any(word in sentence for word in ("start", "end", "happen")):
+                times.append(float(number[0]))
+        spans = list(zip(times[0::2], times[1::2], strict=False))
+    return [(min(span), max(span)) for span in spans[:1]]
+
+
+def highlights(text: str) -> tuple[list[float], list[float]]:
+    """Times and saliency scores of a highlight answer.
+
+    They may differ in number when there are fewer than two times; the scripts count that as an
+    answer that could not be read, and score it all the same.
+    """
+    text = text.replace("th", " ")
+    num_seconds, num_scores = text.count("second"), text.count("score")
+    if num_seconds == 0 or num_scores == 0:
+        return [], []
+    is_list = num_seconds < 3 and num_scores < 3
+    times, scores = _highlight_lists(text) if is_list else _highlight_lines(text)
+    if len(times) > 1:
+        scores = (scores + [0.0] * len(times))[: len(times)]
+    return times, scores
+
+
+def highlight_clip_scores(text: str, duration_seconds: float) -> list[float]:
+    """The mean score of every clip of two seconds; clips without highlight have 0."""
+    num_clips = int(duration_seconds / 2)
+    scores_of_clip: list[list[float]] = [[] for _ in range(num_clips)]
+    for seconds, score in zip(*highlights(text), strict=False):
+        clip = max(0, int((seconds - 1) / 2))
+        if seconds <= duration_seconds and clip < num_clips:
+            scores_of_clip[clip].append(score)
+    return [sum(scores) / len(scores) if scores else 0.0 for scores in scores_of_clip]
+
+
+def _read_pairs(text: str) -> tuple[list[tuple[float, float]], list[str]]:
+    """Every "a - b" with the text around it, which may be one piece longer than the spans."""
+    matches = list(_PAIR.finditer(text))
+    try:
+        spans = [(float(match[1]), float(match[2])) for match in matches]
+    except ValueError:  # "1..2": the scripts stop here
+        return [], []
+    rest = text
+    for written in dict.fromkeys(match[0] for match in matches):
+        rest = rest.replace(written, "\n")
+    return spans, rest.replace("seconds", "").split("\n")
+
+
+def _read_labels(text: str) -> tuple[list[tuple[float, float]], list[str]]:
+    """Lines "Start time: a", "End time: b", "Description: caption"."""
+    starts = re.findall(rf"start(?:ing)? time: ({_NUMBER})", text)
+    ends = re.findall(rf"end(?:ing)? time: ({_NUMBER})", text)
+    captions = re.findall(r"description: (.*)", text) or re.findall(r"\*\s*(.*)", text)
+    try:
+        spans = [(float(start), float(end)) for start, end in zip(starts, ends, strict=False)]
+    except ValueError:
+        return [], []
+    return spans, captions
+
+
+def _read_start_end(text: str) -> tuple[list[tuple[float, float]], list[str]]:
+    """Times written as "start time a, end time b"."""
+    matches = list(re.finditer(rf"start time ({_NUMBER}), end time ({_NUMBER})", text))
+    try:
+        spans = [(float(match[1]), float(match[2])) for match in matches]
+    except ValueError:
+        return [], []
+    for written in dict.fromkeys(match[0] for match in matches):
+        text = text.replace(written, "\n")
+    return spans, text.split("\n")
+
+
+def _read_first_sentence(text: str) -> tuple[list[tuple[float, float]], list[str]]:
+    """The first line (sentence, in a text of one line) with a time of any form."""
+    if "\n" in text:
+        sentences = [line for line in text.split("\n") if len(line) > 7]
+    else:
+        sentences = [f"{part}." for part in text.split(".") if len(part) > 7]
+    for sentence in sentences:
+        parts = [part.strip(",") for part in sentence.split("seconds")]
+        try:
+            span = _loose_span(parts[0])
+        except ValueError:  # a number the scripts cannot convert; they go on with the next one
+            continue
+        if span is not None:
+            return [span], [parts[-1].strip()]
+    return [], []
+
+
+def _loose_span(text: str) -> tuple[float, float] | None:
+    """A span out of "a - b", one or two clock readings, or one or two numbers."""
+    pair = _PAIR.search(text)
+    if pair:
+        return round(float(pair[1]), 2), round(float(pair[2]), 2)
+    clocks = [_clock_seconds(written) for written in _CLOCK.findall(text)]
+    num_colons = text.count(":")
+    if num_colons == 1:
+        if not clocks:
+            raise ValueError(f"no clock reading in {text!r}")
+        return _around(clocks[0])
+    if num_colons == 2:
+        start, end = clocks
+        return float(start), float(end)
+    numbers = [float(written) for written in _LOOSE_NUMBER.findall(text)]
+    if len(numbers) == 1:
+        return _around(numbers[0])
+    return (round(numbers[0], 2), round(numbers[1], 2)) if len(numbers) == 2 else None
+
+
+def _around(seconds: float) -> tuple[float, float]:
+    """40 seconds around a time, or from it on near the start of the video."""
+    radius = LONE_TIME_RADIUS_SECONDS
+    if seconds > radius:
+        return round(seconds - radius, 2), round(seconds + radius, 2)
+    return round(float(seconds), 2), round(seconds + 2 * radius, 2)
+
+
+def _clock_seconds(text: str) -> int:
+    minutes, seconds = text.split(":")[:2]
+    return int(minutes) * 60 + int(seconds)
+
+
+def _highlight_lists(text: str) -> tuple[list[float], list[float]]:
+    """All times in front of the word "score", all scores behind it."""
+    times: list[float] = []
+    scores: list[float] = []
+    for line in text.split("\n"):
+        if "second" not in line and "score" not in line:
+            continue
+        before, *after = _COUNT.sub("", line).split("score")
+        count = _COUNT.search(line)
+        limit = 100 if count is None else int(count[1])
+        numbers = re.findall(r"[-+]?\d*\.\d+|\d+", before)
+        times += [float(number) for number in numbers[:limit]]
+        behind = after[0] if after else line
+        scores += [float(number) for number in _SCORE.findall(behind)[:limit]]
+    return times, scores
+
+
+def _highlight_lines(text: str) -> tuple[list[float], list[float]]:
+    """One highlight a line: its last score, and its last number above ten as time."""
+    times: list[float] = []
+    scores: list[float] = []
+    for line in re.split(r"\n+", text):
+        if not any(word in line for word in ("second", "score", ":")):
+            continue
+        scores += [float(score) for score in _SCORE.findall(line)[-1:]]
+        numbers = [float(number) for number in _NO_CLOCK.findall(line) if number]
+        times += [number for number in numbers if number > 10][-1:]
+    return times, scores
