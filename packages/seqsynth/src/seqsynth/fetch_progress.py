@@ -31,7 +31,8 @@ def shown(
         TextColumn("{task.description}"),
     )
     done: list[Package] = []
-    with Progress(*columns, console=console, transient=True) as progress:
+    disable = not console.is_terminal
+    with Progress(*columns, console=console, transient=True, disable=disable) as progress:
         bar = progress.add_task("", total=total, files=0, num_files=len(packages))
 
         def on_bytes(package: Package, num_bytes: int) -> None:

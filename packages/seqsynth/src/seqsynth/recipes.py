@@ -11,6 +11,7 @@ from typing import Any, get_args
 from seqsynth.clip_tasks import CLIP_TASKS
 from seqsynth.corpus import Split
 from seqsynth.image_tasks import IMAGE_TASKS
+from seqsynth.naming import known_name
 from seqsynth.records import TASKS
 from seqsynth.sampler import SamplerSpec
 from seqsynth.tasks import MAX_TARGETS, TaskSettings
@@ -58,8 +59,7 @@ class SequenceRecipe:
         if not self.tasks:
             raise ValueError("tasks is empty: name at least one task and its share")
         for task, share in self.tasks.items():
-            if task not in TASKS:
-                raise ValueError(f"unknown task {task!r}; one of: {', '.join(TASKS)}")
+            known_name("task", task, TASKS)
             if not (math.isfinite(share) and share > 0):
                 raise ValueError(f"the share of {task} must be a positive number, got {share}")
         if self.split not in get_args(Split):
@@ -138,9 +138,7 @@ def read_recipe(path: Path) -> SequenceRecipe:
     """
     try:
         changes = tomllib.loads(path.read_text("utf-8"))
-        base = changes.pop("base", "paper")
-        if base not in RECIPES:
-            raise ValueError(f"base: unknown recipe {base!r}; one of: {', '.join(RECIPES)}")
+        base = known_name("recipe", str(changes.pop("base", "paper")), RECIPES)
         recipe = RECIPES[base]()
         for name, value in changes.items():
             _check_field(recipe, name, value)
@@ -150,9 +148,7 @@ def read_recipe(path: Path) -> SequenceRecipe:
 
 
 def _check_field(recipe: SequenceRecipe, name: str, value: object) -> None:
-    known = [f.name for f in dataclasses.fields(recipe)]
-    if name not in known:
-        raise ValueError(f"unknown field {name!r}; one of: {', '.join(known)}")
+    known_name("field", name, [f.name for f in dataclasses.fields(recipe)])
     expected = type(getattr(recipe, name))
     if type(value) is not expected:
         raise ValueError(f"{name} must be of type {expected.__name__}, got {value!r}")

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 import timetokens as tt
+from seqsynth.naming import known_name
 from seqsynth.templates import Templates, load_templates
 
 MAX_TARGETS = 5
@@ -31,8 +32,7 @@ class TaskSettings:
     max_targets: int = MAX_TARGETS
 
     def __post_init__(self) -> None:
-        if self.codec not in tt.CODECS:
-            raise ValueError(f"unknown codec {self.codec!r}; one of: {', '.join(tt.CODECS)}")
+        known_name("codec", self.codec, tt.CODECS)
         for name in ("num_turns", "max_targets"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} must be at least 1, got {getattr(self, name)}")

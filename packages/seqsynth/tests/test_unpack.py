@@ -1,0 +1,85 @@
+import io
+import json
+import tarfile
+import zipfile
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from seqsynth.default_packages import NAMES, Package
+from seqsynth.unpack import part_files, sha256_of, unpack, verify
+
+ANYTHING = replace(NAMES, wanted=lambda path: True)
+
+
+def write_zip(path: Path, names: list[str]) -> Path:
+    with zipfile.ZipFile(path, "w") as archive:
+        for name in names:
+            archive.writestr(name, name)
+    return path
+
+
+@pytest.mark.parametrize("name", ["../../evil", "/etc/evil", "a/../../evil", "C:/evil"])
+def test_no_member_is_written_outside_its_folder(tmp_path: Path, name: str) -> None:
+    archive = write_zip(tmp_path / "a.whl", [name])
+    part_dir = tmp_path / "cache" / "deep" / "part"
+    unpack(ANYTHING, archive, part_dir)
+    assert part_files(ANYTHING, part_dir) == ("evil",)
+    assert list(tmp_path.rglob("evil")) == [part_dir / "evil"]
+
+
+@pytest.mark.parametrize("name", ["a/..", "a\\b", "c:d", "x/manifest.json"])
+def test_names_that_mean_something_to_a_file_system_are_refused(tmp_path: Path, name: str) -> None:
+    archive = tmp_path / "a.tgz"
+    with tarfile.open(archive, "w:gz") as tar:
+        tar.addfile(tarfile.TarInfo(name), io.BytesIO())
+    with pytest.raises(ValueError, match="refusing to unpack a file named"):
+        unpack(ANYTHING, archive, tmp_path / "part")
+    assert list(tmp_path.iterdir()) == [archive]
+
+
+def test_links_in_an_archive_are_left_out(tmp_path: Path) -> None:
+    archive = tmp_path / "a.tgz"
+    with tarfile.open(archive, "w:gz") as tar:
+        link = tarfile.TarInfo("link")
+        link.type, link.linkname = tarfile.SYMTYPE, "/etc/passwd"
+        tar.addfile(link)
+        tar.addfile(tarfile.TarInfo("file"), io.BytesIO())
+    unpack(ANYTHING, archive, tmp_path / "part")
+    assert part_files(ANYTHING, tmp_path / "part") == ("file",)
+
+
+@pytest.mark.parametrize(
+    ("names", "reason"),
+    [(["a/x", "b/x"], "two wanted files named x"), ([], "holds none of the wanted files")],
+)
+def test_an_archive_that_does_not_fit_leaves_the_old_part(
+    tmp_path: Path, names: list[str], reason: str
+) -> None:
+    part_dir = tmp_path / "part"
+    unpack(ANYTHING, write_zip(tmp_path / "old.whl", ["old"]), part_dir)
+    with pytest.raises(ValueError, match=reason):
+        unpack(ANYTHING, write_zip(tmp_path / "new.whl", names), part_dir)
+    verify(ANYTHING, part_dir)
+    assert part_files(ANYTHING, part_dir) == ("old",)
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["new.whl", "old.whl", "part"]
+
+
+@pytest.mark.parametrize("content", [b"", b"no archive", b"\x1f\x8b\x08 cut"])
+def test_bytes_that_are_no_archive_are_named(tmp_path: Path, content: bytes) -> None:
+    archive = tmp_path / "broken.tgz"
+    archive.write_bytes(content)
+    with pytest.raises(ValueError, match=r"broken\.tgz cannot be read"):
+        unpack(ANYTHING, archive, tmp_path / "part")
+
+
+def test_the_manifest_lists_every_file_with_its_checksum(tmp_path: Path) -> None:
+    package: Package = replace(ANYTHING, sha256="f" * 64)
+    part_dir = tmp_path / "part"
+    unpack(package, write_zip(tmp_path / "a.whl", ["a/one", "b/two"]), part_dir)
+    manifest = json.loads((part_dir / "manifest.json").read_text())
+    assert manifest["sha256"] == "f" * 64
+    assert manifest["files"] == {name: [5, sha256_of(part_dir / name)] for name in ("one", "two")}
+    with pytest.raises(FileNotFoundError, match="nowhere is not there"):
+        part_files(package, tmp_path / "nowhere")
