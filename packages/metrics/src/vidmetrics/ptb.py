@@ -6,15 +6,48 @@ CoreNLP 3.4.1, observed as a black box), then the removal of the scorers' punctu
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
+from functools import lru_cache
+
+from vidmetrics.ptb_characters import classes_of
+from vidmetrics.ptb_lexicon import ABBREVIATIONS, PUNCTUATION, SPLIT_WORDS
+from vidmetrics.ptb_rules import rules_for
+from vidmetrics.ptb_writers import Writer, skip
+
+SIGMA, SMALL_SIGMA, FINAL_SIGMA = "\u03a3\u03c3\u03c2"
+_SEPARATORS = frozenset(" \t\n")
+_SURROGATE = re.compile("[\ud800-\udfff]")
+_LINE_BREAKS = re.compile("[\n\r\x0b\x0c\u2028\u2029]")
+# Most of a caption is words between spaces: no other rule can take more than the word there.
+_PLAIN_WORD = re.compile(r"[A-Za-z]+(?=[ \n]|[,;!][ \n])")
+_PLAIN_NUMBER = re.compile(r"[0-9]+(?= [A-Za-z])")
+# A line of such words, with commas and a last full stop, needs no rules at all. A number must
+# not be followed by another one, for the two may be one fraction or one telephone number.
+_SIMPLE = re.compile(
+    r"(?:[A-Za-z0-9]++(?:-[A-Za-z0-9]++)*+(?:, |(?<![0-9]) |(?<=[0-9]) (?=[A-Za-z])))*+"
+    r"[A-Za-z0-9]++\.?"
+)
+_NOT_SIMPLE = frozenset(SPLIT_WORDS) | ABBREVIATIONS
+_BLANK = re.compile("[ \t\u00a0\u2000-\u200a\u3000\n\u0085]*")
+# The longest thing that is looked for behind a full stop, and a little more.
+_LOOKAHEAD = 24
+# Addresses and the like are looked for this far only, or junk without spaces costs quadratic time.
+_WINDOW = 4096
 
 
 def tokenize(captions: Sequence[str]) -> list[str]:
-    """One string a caption: its tokens in lower case, without punctuation, joined by single spaces.
+    r"""The tokens of each caption in lower case, without punctuation, joined by single spaces.
 
     This is the string that the original scorers hand on: METEOR takes it as it is, CIDEr takes
-    `string.split()`. The two differ for a mixed number: `"1 1/2 cups"` is `"1\\u00a01/2 cups"`
+    `string.split()`. The two differ for a mixed number: `"1 1/2 cups"` is `"1\u00a01/2 cups"`
     here (one token for the punctuation removal), and `str.split()` makes it three words.
+
+    The captions are one run, as in the original pipeline, where they are the lines of one file:
+    behind a final full stop the tokenizer looks at the next caption (`"heat to 180 C."` keeps
+    its dot, unless the next caption begins with a word such as `"The"`), and behind the last
+    caption there is nothing. Give the captions in the order of the original for its exact
+    numbers.
 
     Args:
         captions: any text; line breaks, control characters and lone surrogates are allowed and
@@ -22,13 +55,110 @@ def tokenize(captions: Sequence[str]) -> list[str]:
 
     Returns:
         A list as long as `captions`; a caption without words gives `""`.
+
+    Example:
+        >>> tokenize(["Don't add 1/2 cup (or more)!", "Mix."])
+        ["do n't add 1/2 cup -lrb- or more -rrb-", 'mix']
     """
-    return [" ".join(caption.lower().split()) for caption in captions]
+    lines = [_one_line(caption) for caption in captions]
+    return [_without_punctuation(line, _after(lines, k)) for k, line in enumerate(lines)]
 
 
-def raw_tokens(caption: str) -> list[str]:
-    """The tokens of one caption before punctuation is removed, in lower case.
+def raw_tokens(captions: Sequence[str]) -> list[list[str]]:
+    r"""The tokens of each caption before punctuation is removed, in lower case.
 
-    A mixed number is one token that holds U+00A0 (`"1\\u00a01/2"`).
+    The captions are one run, as in `tokenize`. A mixed number is one token that holds U+00A0
+    (`"1\u00a01/2"`).
     """
-    return caption.lower().split()
+    lines = [_one_line(caption) for caption in captions]
+    return [_scan(line, _after(lines, k)) for k, line in enumerate(lines)]
+
+
+def _one_line(caption: str) -> str:
+    """The caption with line breaks as spaces, and with lone surrogates as a character to drop."""
+    if caption.isprintable():  # neither line breaks nor surrogates, as nearly always
+        return caption
+    return _SURROGATE.sub("\ufffd", _LINE_BREAKS.sub(" ", caption))
+
+
+def _after(lines: list[str], k: int) -> str:
+    """What the tokenizer can see behind line `k`: nothing, a line break, or a line break and more.
+
+    Only a full stop at the end makes it look further than the line break.
+    """
+    if k + 1 == len(lines):
+        return ""
+    if not lines[k].rstrip().endswith("."):
+        return "\n"
+    blank = ""
+    for line in lines[k + 1 :]:
+        text = line[len(_BLANK.match(line).group()) :]  # type: ignore[union-attr]
+        if text:
+            return f"\n{blank or line[: len(line) - len(text)][:1]}{text[:_LOOKAHEAD]}\n"
+        blank = "\n"
+    return "\n" + blank
+
+
+@lru_cache(maxsize=1 << 16)
+def _without_punctuation(line: str, after: str) -> str:
+    if _SIMPLE.fullmatch(line):
+        words = line.lower().replace(",", "").split(" ")
+        last = words[-1]
+        if last.endswith("."):
+            words[-1] = last[:-1]
+        if _NOT_SIMPLE.isdisjoint(words) and (len(last) > 2 or last[-1] != "."):
+            return " ".join(words)
+    printed = " ".join(_scan(line, after)).rstrip()
+    return " ".join([token for token in printed.split(" ") if token not in PUNCTUATION])
+
+
+def _scan(line: str, after: str) -> list[str]:
+    """Tokens of `line`, which `after` follows; see `ptb_rules` for what a token is."""
+    text = line + after
+    classes = classes_of(text)
+    end = len(line)
+    tokens: list[str] = []
+    position = 0
+    while position < end:
+        character = text[position]
+        if character in _SEPARATORS:
+            position += 1
+            continue
+        plain = _PLAIN_WORD.match(text, position) or _PLAIN_NUMBER.match(text, position)
+        if plain is not None:
+            word = plain.group().lower()
+            cut = SPLIT_WORDS.get(word)
+            tokens += [word] if cut is None else [word[:cut], word[cut:]]
+            position = plain.end()
+            continue
+        reach, write = _longest(classes, position)
+        tokens += [_lower(token) for token in write(text[position:reach]) if token]
+        position = reach
+    return tokens
+
+
+def _longest(classes: str, position: int) -> tuple[int, Writer]:
+    """Where the longest match at `position` ends, and what writes its tokens."""
+    reach = position
+    end = position + 1
+    write = skip
+    window = position + _WINDOW
+    for rule in rules_for(classes[position]):
+        match = rule.pattern.match(classes, position, window)
+        if match is not None and match.end() == window:
+            match = rule.pattern.match(classes, position)
+        if match is not None and match.end() > reach:
+            reach, end, write = match.end(), match.end(1), rule.write
+    return end, write
+
+
+def _lower(token: str) -> str:
+    """Java's lower case: a capital sigma is final if a letter stands before it and none after."""
+    if SIGMA not in token:
+        return token.lower()
+    cased = [k for k, c in enumerate(token) if c.lower() != c.upper()]
+    final = len(cased) > 1 and token[cased[-1]] == SIGMA
+    lowered = [SMALL_SIGMA if c == SIGMA else c.lower() for c in token]
+    if final:
+        lowered[cased[-1]] = FINAL_SIGMA
+    return "".join(lowered)
