@@ -10,6 +10,7 @@ import logging
 import os
 import signal
 import sys
+import warnings
 from collections.abc import Callable, Sequence
 
 from vidllm.arguments import UsageError, near_names
@@ -29,6 +30,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
+    # PEFT asks transformers for attributes under their old names; nothing a user could change.
+    warnings.filterwarnings("ignore", category=FutureWarning, module=r"(transformers|peft)\.")
     for noisy in ("transformers", "accelerate", "peft", "torch", "httpx"):
         logging.getLogger(noisy).setLevel(logging.ERROR)
     if not arguments or arguments[0] in ("-h", "--help", "help"):

@@ -83,6 +83,8 @@ class Prompter:
         self.config = config
         self.num_visual_tokens = num_visual_tokens
         self.code_token_ids = frozenset(code_token_ids)
+        # Codes of added tokens stand on their own; those of ordinary text need a word break.
+        self.code_space = "" if self.code_token_ids else " "
         self._ids_of: dict[str, tuple[int, ...]] = {}
 
     def encode(self, example: Example, captions: Sequence[str | None] = ()) -> Encoded:
@@ -117,6 +119,14 @@ class Prompter:
     def question(self, prompt: str) -> tuple[int, ...]:
         """What follows the prefix up to where the answer begins."""
         return tuple(id_ for piece in self._question(prompt, first=True) for id_ in piece.ids)
+
+    def answer_ids(self, answer: str) -> tuple[int, ...]:
+        """An answer without what ends it."""
+        text = one_line(answer)
+        ids = self.ids(text)
+        if self.config.template == "plain" and ids[:1] and ids[0] not in self.code_token_ids:
+            ids = self.ids(f" {text}")
+        return ids
 
     @property
     def end_ids(self) -> tuple[int, ...]:
@@ -157,8 +167,7 @@ class Prompter:
         return [_Piece(self.ids(text))]
 
     def _turn(self, turn: Turn, *, first: bool) -> list[_Piece]:
-        space = " " if self.config.template == "plain" else ""
-        answer = self.ids(f"{space}{one_line(turn.answer)}")
+        answer = self.answer_ids(turn.answer)
         pieces = self._question(turn.prompt, first=first)
         if self.config.supervise == "codes" and self.code_token_ids.intersection(answer):
             pieces += [_Piece([id_], id_ in self.code_token_ids) for id_ in answer]
@@ -181,7 +190,10 @@ def _interleaved(
     pieces = []
     for picture, code in zip(shown, codes, strict=True):
         pieces += [_Piece(picture), _Piece(prompter.ids(" is"))]
-        pieces += [_Piece(prompter.ids(f" {code}")), _Piece(prompter.ids(".\n"))]
+        pieces += [
+            _Piece(prompter.ids(f"{prompter.code_space}{code}")),
+            _Piece(prompter.ids(".\n")),
+        ]
     return pieces
 
 

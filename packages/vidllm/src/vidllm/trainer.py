@@ -2,7 +2,8 @@
 
 One learning rate a part, stages, loss by task, atomic checkpoints of adapter and projector, and an
 orderly end on Ctrl-C or a bad loss. Everything else (DDP, FSDP, mixed precision, accumulation) is
-the library's. Accumulation is exact because the loss is a sum over labels divided by the labels of the whole global batch.
+the library's. Accumulation is exact because the loss is a sum over labels divided by the labels of
+the whole global batch.
 """
 
 from __future__ import annotations

@@ -1,0 +1,62 @@
+"""A benchmark on disk: sequences with their questions, and the references for the scorer.
+
+Made by seqsynth (`build_default_benchmark`): `examples.jsonl` has one sequence a line, every turn
+of it one question; `references.jsonl` has one question a line, which the scorer reads. A question's
+id is the example's id, a full stop and the turn's number.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from seqsynth import Example, read_examples
+
+EXAMPLES_NAME, REFERENCES_NAME = "examples.jsonl", "references.jsonl"
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """One question of a benchmark."""
+
+    id: str
+    benchmark: str
+    example: Example
+    turn: int
+
+    @property
+    def prompt(self) -> str:
+        """The question's text."""
+        return self.example.turns[self.turn].prompt
+
+    @property
+    def num_frames(self) -> int:
+        """Frames, or images, of the sequence."""
+        return len(self.example.frames)
+
+
+def read_benchmark(directory: Path, media_root: str | Path) -> list[Query]:
+    """The questions of a benchmark, in order.
+
+    Raises:
+        ValueError: no benchmark, or a damaged line (names file and line).
+    """
+    path = directory / EXAMPLES_NAME
+    if not path.is_file():
+        raise ValueError(f"{directory} is no benchmark: it has no {EXAMPLES_NAME}")
+    examples = read_examples(path, media_root=media_root)
+    return [query for example in examples for query in queries_of(example)]
+
+
+def queries_of(example: Example) -> Iterator[Query]:
+    """One query for each turn of an example."""
+    benchmark = example.id.rpartition("-")[0] or example.id
+    for turn in range(len(example.turns)):
+        yield Query(f"{example.id}.{turn}", benchmark, example, turn)
+
+
+def content_hash(directory: Path) -> str:
+    """Hex sha256 of the benchmark's questions."""
+    return hashlib.sha256((directory / EXAMPLES_NAME).read_bytes()).hexdigest()

@@ -1,0 +1,101 @@
+"""What an answer may continue with, so that every answer can be read.
+
+Without constraints an untrained model writes prose and scores nothing for want of a place; with
+them all systems are compared on what they say, not on whether they keep to the form. The forms are
+those of seqsynth's `brief` wording: a code; a span; spans with captions.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import timetokens as tt
+from vidllm.prompting import Prompter
+
+MAX_CAPTION_TOKENS = 16
+MAX_EVENTS = 16
+
+Allowed = frozenset[int] | None
+"""Ids that may come next; None: any but the time tokens."""
+
+
+@dataclass(frozen=True, slots=True)
+class AnswerForm:
+    """The form of the answers to one task.
+
+    Attributes:
+        slots: for each token of a point, the ids that may stand there.
+        separator: what stands between the two points of a span.
+        end: the token that ends an answer.
+        code_ids: all ids of the codec.
+        sentence_end: ids that may close a caption.
+        joiner: what stands between a caption and the next span.
+        num_points: 1 for a place, 2 for a span.
+        with_captions: spans are followed by captions, and there may be several.
+    """
+
+    slots: tuple[frozenset[int], ...]
+    separator: tuple[int, ...]
+    end: int
+    code_ids: frozenset[int]
+    sentence_end: frozenset[int]
+    joiner: tuple[int, ...]
+    num_points: int
+    with_captions: bool
+
+    def allowed(self, written: Sequence[int]) -> Allowed:
+        """What may follow the tokens written so far."""
+        template = first = self._template()
+        again = [*(frozenset({token}) for token in self.joiner), *first]
+        position = caption_length = num_events = 0
+        is_closed = False  # the caption could end here
+        for token in written:
+            if position < len(template):
+                position += 1
+                num_events += position == len(template)
+            elif is_closed and token in again[0]:
+                template, position, caption_length = again, 1, 0
+            else:
+                caption_length += 1
+            is_closed = caption_length > 1 and token in self.sentence_end
+        if position < len(template):
+            return template[position]
+        if not self.with_captions or (is_closed and num_events >= MAX_EVENTS):
+            return frozenset({self.end})
+        if is_closed:
+            return again[0] | {self.end}
+        return self.sentence_end if caption_length >= MAX_CAPTION_TOKENS else None
+
+    def _template(self) -> list[frozenset[int]]:
+        point = list(self.slots)
+        if self.num_points == 1:
+            return point
+        return [*point, *(frozenset({token}) for token in self.separator), *point]
+
+
+def answer_form(prompter: Prompter, codec: tt.Codec, task: str) -> AnswerForm | None:
+    """The form of a task's answers; None where codes are ordinary text and nothing is imposed.
+
+    Args:
+        prompter: gives token ids.
+        codec: how places are written.
+        task: iig, tvg or dvc; others have no form.
+    """
+    if not codec.slots or task not in _FORMS:
+        return None
+    num_points, with_captions = _FORMS[task]
+    ids_of = prompter.tokenizer.convert_tokens_to_ids
+    return AnswerForm(
+        slots=tuple(frozenset(ids_of(list(tokens))) for tokens in codec.slots),
+        separator=prompter.ids(" - "),
+        end=prompter.end_ids[0],
+        code_ids=prompter.code_token_ids,
+        sentence_end=frozenset(prompter.ids(".")[-1:] + prompter.ids(" cat.")[-1:]),
+        joiner=prompter.ids(" "),
+        num_points=num_points,
+        with_captions=with_captions,
+    )
+
+
+_FORMS: dict[str, tuple[int, bool]] = {"iig": (1, False), "tvg": (2, False), "dvc": (2, True)}

@@ -1,0 +1,125 @@
+"""Predictions of several systems on one benchmark, from one loading of corpus and features."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+from rich.console import Console
+
+from vidllm import assembly, benchmarks, checkpoint
+from vidllm.chance import chance_events
+from vidllm.checkpoint import CheckpointError
+from vidllm.config import TrainConfig
+from vidllm.features import FeatureStore, frames_of_corpus
+from vidllm.predict import PredictionSettings, predict, weights_name, write_events
+from vidllm.progress import duration
+
+CHANCE_SEED = 0
+
+
+class Evaluator:
+    """Asks the questions of a benchmark.
+
+    Args:
+        config: of the run that is evaluated.
+        benchmark_dir: what `seqsynth` built.
+        console: where progress goes.
+        constrained: hold answers to the form of their task.
+
+    Raises:
+        ValueError: no benchmark there, or one in another codec than the run's.
+    """
+
+    def __init__(
+        self,
+        config: TrainConfig,
+        benchmark_dir: Path,
+        console: Console,
+        *,
+        constrained: bool = True,
+    ):
+        self.config, self.console, self.constrained = config, console, constrained
+        self.corpus = assembly.load_corpus(config.data)
+        self.queries = benchmarks.read_benchmark(benchmark_dir, self.corpus.root)
+        codecs = {query.example.codec for query in self.queries} - {config.model.codec}
+        if codecs:
+            raise ValueError(
+                f"{benchmark_dir} writes places as {codecs.pop()!r}, the run as "
+                f"{config.model.codec!r}: build the benchmark with the run's codec"
+            )
+        self.benchmark_sha256 = benchmarks.content_hash(benchmark_dir)
+        self._features: FeatureStore | None = None
+
+    def run(self, system: str, run_dir: Path, out: Path) -> dict[str, int]:
+        """Predictions of a system: trained, untrained, chance, or another name for trained.
+
+        Args:
+            system: what the predictions are called.
+            run_dir: gives the checkpoint.
+            out: predictions.jsonl.
+
+        Raises:
+            CheckpointError: no good checkpoint in the run.
+        """
+        if system == "chance":
+            settings = self._settings(system, f"seed {CHANCE_SEED}")
+            events = chance_events(self.queries, self.corpus, CHANCE_SEED)
+            write_events(self.queries, events, settings, out)
+            return {"queries": len(self.queries), "answered": len(self.queries), "malformed": 0}
+        features = self.features()
+        parts = assembly.assemble(self.config, features.width)
+        if system == "untrained":
+            assembly.start_projector(parts, self.config, self.corpus, features)
+            weights = f"start of {self.config.recipe}, seed {self.config.seed}"
+        else:
+            found = checkpoint.newest_good(run_dir)
+            if found is None:
+                raise CheckpointError(f"{run_dir} has no checkpoint")
+            checkpoint.load_weights(parts.model, found.path)
+            weights = weights_name(found.path)
+        return predict(
+            parts,
+            features,
+            self.queries,
+            self._settings(system, weights),
+            out,
+            self._reporter(system),
+        )
+
+    def features(self) -> FeatureStore:
+        """Of every frame of training and held-out side."""
+        if self._features is None:
+            frames = frames_of_corpus(self.corpus, self.config.data.clip_frame_step, heldout=True)
+            self._features = assembly.load_features(
+                self.config, self.corpus, frames, self._reporter("visual features")
+            )
+        return self._features
+
+    def _settings(self, system: str, weights: str) -> PredictionSettings:
+        return PredictionSettings(system, weights, self.benchmark_sha256, self.constrained)
+
+    def _reporter(self, what: str) -> _Reporter:
+        return _Reporter(self.console, what)
+
+
+class _Reporter:
+    """Prints how far something is, now and then, with the time left."""
+
+    def __init__(self, console: Console, what: str):
+        self.console, self.what = console, what
+        self.began = self.last = time.monotonic()
+        self.first: int | None = None
+
+    def __call__(self, done: int, total: int) -> None:
+        now = time.monotonic()
+        if self.first is None:
+            self.first, self.began = done, now
+        if done < total and now - self.last < 5:
+            return
+        self.last = now
+        left = ""
+        if done > self.first and done < total:
+            rate = (now - self.began) / (done - self.first)
+            left = f", {duration(rate * (total - done))} left"
+        self.console.print(f"{self.what}: {done} of {total}{left}", highlight=False)

@@ -1,0 +1,250 @@
+"""Answers a benchmark's questions and writes predictions.jsonl, in seconds.
+
+One line a question: {"id", "task", "benchmark", "system", "events": [[start_seconds, end_seconds,
+caption], ...], "text", "malformed"}. Lines are added as answers arrive, to `NAME.part`, whose first
+line says what they were made with; an interrupted prediction goes on from there, and one made with
+anything else starts over. `docs/formats.md` describes the file.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import os
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import timetokens as tt
+from vidllm.assembly import Assembly
+from vidllm.benchmarks import Query
+from vidllm.constraints import answer_form
+from vidllm.features import FeatureStore
+from vidllm.generation import Answer, Question, answers
+from vidllm.prompting import Prefix
+
+log = logging.getLogger(__name__)
+
+DECIMALS = 6  # of seconds, as in the references
+MAX_NEW_TOKENS = {"iig": 16, "iic": 48, "alr": 48, "tvg": 24, "dvc": 160}
+
+
+@dataclass(frozen=True, slots=True)
+class PredictionSettings:
+    """What predictions depend on besides the model; kept with them.
+
+    Attributes:
+        system: what the predictions are called: trained, untrained, without_seq2time, chance.
+        weights: which weights: a checkpoint's path and hash, or where a start was drawn from.
+        benchmark_sha256: of the questions.
+        constrained: answers were held to the form of the task (vidllm.constraints).
+        decoding: always greedy.
+    """
+
+    system: str
+    weights: str
+    benchmark_sha256: str
+    constrained: bool = True
+    decoding: str = "greedy"
+
+
+def predict(
+    assembly: Assembly,
+    features: FeatureStore,
+    queries: Sequence[Query],
+    settings: PredictionSettings,
+    path: Path,
+    progress: Callable[[int, int], None] | None = None,
+) -> dict[str, int]:
+    """Answers the queries that `path` does not have yet.
+
+    Args:
+        assembly: the model.
+        features: of every frame the queries show.
+        queries: what is asked.
+        settings: written along; `constrained` decides how is decoded.
+        path: predictions.jsonl.
+        progress: called with (queries answered, queries).
+
+    Returns:
+        queries, answered (now), malformed (pieces that could not be read, in all answers).
+
+    Raises:
+        OSError: the file cannot be written.
+    """
+    part = path.with_name(path.name + ".part")
+    done = _answered(path, part, settings)
+    open_queries = [query for query in queries if query.id not in done]
+    if open_queries or not path.exists():
+        _start_part(part, settings, done)
+        model = assembly.model
+        model.eval()
+        by_id = {query.id: query for query in open_queries}
+        asked = group_by_prefix(assembly, open_queries, constrained=settings.constrained)
+        end_id = assembly.prompter.end_ids[0]
+        for batch in answers(model, features, asked, end_id):
+            rows = [_row(by_id[a.key], a, assembly, settings) for a in batch]
+            _append(part, rows)
+            done.update({row["id"]: row for row in rows})
+            if progress is not None:
+                progress(len(done), len(queries))
+        _finish(part, path, [done[query.id] for query in queries], settings)
+    rows = [done[query.id] for query in queries]
+    return {
+        "queries": len(queries),
+        "answered": len(open_queries),
+        "malformed": sum(row["malformed"] for row in rows),
+    }
+
+
+def write_events(
+    queries: Sequence[Query],
+    events: Sequence[Iterable[tuple[float, float, str]]],
+    settings: PredictionSettings,
+    path: Path,
+) -> None:
+    """Writes predictions that no model made (chance)."""
+    rows = []
+    for query, found in zip(queries, events, strict=True):
+        rounded = [
+            [round(start, DECIMALS), round(end, DECIMALS), text] for start, end, text in found
+        ]
+        rows.append(_record(query, settings, rounded, text="", malformed=0))
+    _finish(path.with_name(path.name + ".part"), path, rows, settings)
+
+
+def group_by_prefix(
+    assembly: Assembly, queries: Sequence[Query], *, constrained: bool
+) -> list[tuple[Prefix, list[Question]]]:
+    """The queries by what they show: sequences that look alike are encoded once."""
+    prompter = assembly.prompter
+    groups: dict[Prefix, list[Question]] = {}
+    for query in queries:
+        example = query.example
+        form = None
+        if constrained:
+            form = answer_form(prompter, tt.CODECS[example.codec], example.task)
+        limit = MAX_NEW_TOKENS[example.task]
+        question = Question(query.id, prompter.question(query.prompt), limit, form)
+        groups.setdefault(prompter.prefix(example), []).append(question)
+    return list(groups.items())
+
+
+def events_of(query: Query, answer: str) -> tuple[list[list[Any]], int]:
+    """What an answer says, in seconds, and how many pieces of it could not be read.
+
+    A place in an image sequence is an item: number k is [k - 1, k). An answer from which nothing
+    could be read counts as one malformed piece.
+    """
+    example = query.example
+    malformed: Sequence[object]
+    if example.task in ("iig", "iic", "alr"):
+        items = tt.parse_items(answer, example.codec, length=query.num_frames)
+        events = [[float(k - 1), float(k), ""] for k in items.items]
+        malformed = items.malformed
+    elif example.task == "tvg":
+        spans = tt.parse_spans(answer, example.codec, duration_seconds=example.duration_seconds)
+        events = [[s.start_seconds, s.end_seconds, ""] for s in spans.spans]
+        malformed = spans.malformed
+    else:
+        found = tt.parse_events(answer, example.codec, duration_seconds=example.duration_seconds)
+        events = [[e.start_seconds, e.end_seconds, e.caption] for e in found.events]
+        malformed = found.malformed
+    rounded = [[round(start, DECIMALS), round(end, DECIMALS), text] for start, end, text in events]
+    return rounded, max(len(malformed), 0 if events else 1)
+
+
+def read_predictions(path: Path) -> dict[str, dict[str, Any]]:
+    """The rows of a predictions file by query id; a last line left half is dropped."""
+    rows: dict[str, dict[str, Any]] = {}
+    for line in path.read_text("utf-8").splitlines():
+        try:
+            row = json.loads(line)
+        except json.JSONDecodeError:
+            break
+        if "id" in row:
+            rows[row["id"]] = row
+    return rows
+
+
+def _row(
+    query: Query, answer: Answer, assembly: Assembly, settings: PredictionSettings
+) -> dict[str, Any]:
+    tokenizer: Any = assembly.tokenizer
+    text = tokenizer.decode(answer.ids, skip_special_tokens=True).strip()
+    events, malformed = events_of(query, text)
+    return _record(query, settings, events, text=text, malformed=malformed)
+
+
+def _record(
+    query: Query,
+    settings: PredictionSettings,
+    events: list[list[Any]],
+    *,
+    text: str,
+    malformed: int,
+) -> dict[str, Any]:
+    return {
+        "id": query.id,
+        "task": query.example.task,
+        "benchmark": query.benchmark,
+        "system": settings.system,
+        "events": events,
+        "text": text,
+        "malformed": malformed,
+    }
+
+
+def _answered(path: Path, part: Path, settings: PredictionSettings) -> dict[str, dict[str, Any]]:
+    """Rows that were made with the same settings before."""
+    if path.exists() and _settings_path(path).exists():
+        if json.loads(_settings_path(path).read_text("utf-8")) == asdict(settings):
+            return read_predictions(path)
+        log.info("%s was made with other settings: predicting again", path)
+    if part.exists():
+        first = part.read_text("utf-8").partition("\n")[0]
+        if first == json.dumps({"made_with": asdict(settings)}):
+            return read_predictions(part)
+    return {}
+
+
+def _start_part(
+    part: Path, settings: PredictionSettings, done: Mapping[str, Mapping[str, Any]]
+) -> None:
+    part.parent.mkdir(parents=True, exist_ok=True)
+    lines = [json.dumps({"made_with": asdict(settings)})]
+    lines += [json.dumps(row, ensure_ascii=False) for row in done.values()]
+    part.write_text("".join(f"{line}\n" for line in lines), "utf-8")
+
+
+def _append(part: Path, rows: Sequence[Mapping[str, Any]]) -> None:
+    with part.open("a", encoding="utf-8") as handle:
+        handle.writelines(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
+
+
+def _finish(
+    part: Path,
+    path: Path,
+    rows: Sequence[Mapping[str, Any]],
+    settings: PredictionSettings,
+) -> None:
+    """Puts the finished file in its place, in the order of the questions."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    scratch = path.with_name(f".{os.getpid()}-{path.name}")
+    text = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
+    scratch.write_text(text, "utf-8")
+    scratch.replace(path)
+    _settings_path(path).write_text(json.dumps(asdict(settings), indent=2) + "\n", "utf-8")
+    part.unlink(missing_ok=True)
+
+
+def _settings_path(path: Path) -> Path:
+    return path.with_name(path.name + ".made_with.json")
+
+
+def weights_name(checkpoint_dir: Path) -> str:
+    """Names a checkpoint by its place in the run and the hash of its record."""
+    record = (checkpoint_dir / "checkpoint.json").read_bytes()
+    return f"{checkpoint_dir.name}:{hashlib.sha256(record).hexdigest()[:16]}"
