@@ -15,9 +15,7 @@ TIMES = {"pts": np.array([0, 10, 5, 0, 1]), "pts_ends": np.array([20, 6, 2])}
 
 
 def test_rows_are_grouped_by_label() -> None:
-    table = ClipTable(
-        labels=np.array([8, 7, 8]), **{k: v for k, v in ROWS.items() if k != "labels"}
-    )
+    table = ClipTable(**{**ROWS, "labels": np.array([8, 7, 8])})
     assert table.num_labels == 2
     assert table.clips_by_label.tolist() == [1, 0, 2]
     assert table.label_starts.tolist() == [0, 1, 3]
@@ -94,5 +92,5 @@ def test_calls_that_make_no_sense_are_refused(call, error: type[Exception], mess
 
 def test_too_few_labels_say_so() -> None:
     planner = SequencePlanner(ClipTable(**ROWS), SamplerSpec(max_clips=3))
-    with pytest.raises(ValueError, match="max_clips = 3 .* a table of 2 labels"):
+    with pytest.raises(ValueError, match=r"max_clips = 3 .* a table of 2 labels"):
         planner.plan(0, 0)
