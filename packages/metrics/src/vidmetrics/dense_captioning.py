@@ -101,7 +101,7 @@ def evaluate_dense_captions(
     if not all_ids:
         raise InputError("references hold no video, so there is nothing to score")
     videos = _scored_videos(all_ids, checked_sets, checked, chosen)
-    meteor = _meteor(chosen.meteor)
+    meteor = loaded_meteor(chosen.meteor)
     layouts, tokens = lay_out(videos, chosen)
     scores = score_layouts(layouts, tokens, meteor, chosen)
     statistics = Statistics(
@@ -128,7 +128,8 @@ def evaluate_dense_captions(
 
 
 @lru_cache(maxsize=3)
-def _meteor(mode: MeteorMode) -> Meteor:
+def loaded_meteor(mode: MeteorMode) -> Meteor:
+    """METEOR of that mode, loaded once a process."""
     return load_meteor(mode)
 
 

@@ -1,0 +1,1 @@
+"""YAML task files, each with the Python file of its functions beside it."""
