@@ -13,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import settings
 from PIL import Image
 
 from seqsynth import ClipItem, Corpus, ImageItem, default_data
@@ -20,6 +21,10 @@ from seqsynth.default_packages import DEFAULT_PACKAGES, Package, clip_stems
 from seqsynth.fetch import default_dir
 from seqsynth.registry_clients import Clients
 from seqsynth.unpack import unpack
+
+# Deadlines measure the machine, not the code.
+settings.register_profile("without deadlines", deadline=None)
+settings.load_profile("without deadlines")
 
 STUB_CLIENT = Path(__file__).parent / "stub_client.py"
 

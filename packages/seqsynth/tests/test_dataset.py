@@ -74,6 +74,15 @@ def test_shares_of_tasks_are_those_of_the_recipe(corpus: Corpus) -> None:
         assert abs(counts[task] - expected) < 110, counts  # 5 standard deviations
 
 
+def test_the_order_in_which_a_recipe_names_its_tasks_does_not_matter(corpus: Corpus) -> None:
+    tasks = {"iig": 2.0, "alr": 1.0, "dvc": 1.0}
+    turned = dict(reversed(tasks.items()))
+    one, other = (
+        SequenceDataset(corpus, replace(SMALL, tasks=named), 0) for named in (tasks, turned)
+    )
+    assert list(one) == list(other)
+
+
 def test_lengths_are_spread_over_their_range(corpus: Corpus) -> None:
     recipe = replace(SMALL, tasks={"iig": 1}, num_examples=400)
     counts = Counter(len(example.frames) for example in SequenceDataset(corpus, recipe, 0))

@@ -4,6 +4,7 @@ from importlib.metadata import version
 
 from seqsynth._native import backend
 from seqsynth.benchmark import BenchmarkSpec, build_default_benchmark
+from seqsynth.cache import default_cache_dir
 from seqsynth.corpus import Corpus
 from seqsynth.dataset import SequenceDataset
 from seqsynth.default_data import DefaultCorpus, DefaultModels, default_corpus, default_models
@@ -12,6 +13,7 @@ from seqsynth.fetch import FetchError, FetchReport, fetch_default
 from seqsynth.frames import MediaError, load_frames
 from seqsynth.recipes import RECIPES, SequenceRecipe, read_recipe
 from seqsynth.records import ClipItem, Example, FrameRef, ImageItem, Target, Turn
+from seqsynth.templates import load_templates
 
 __version__ = version("seq2time-seqsynth")
 
@@ -34,10 +36,12 @@ __all__ = [
     "Turn",
     "backend",
     "build_default_benchmark",
+    "default_cache_dir",
     "default_corpus",
     "default_models",
     "fetch_default",
     "load_frames",
+    "load_templates",
     "read_examples",
     "read_recipe",
     "write_examples",

@@ -34,6 +34,7 @@ from seqsynth.recipes import RECIPES, SequenceRecipe, read_recipe
 from seqsynth.records import Example
 
 _PARTS = tuple(package.part for package in DEFAULT_PACKAGES)
+_VERSIONED = ("seq2time-seqsynth", "seq2time-timetokens")
 _SHEET_FRAME_PIXELS = 112
 _MACHINE_FAILURES = (errno.ENOSPC, errno.EDQUOT, errno.EIO)
 
@@ -199,6 +200,7 @@ def _run_build(arguments: argparse.Namespace) -> int:
         "recipe": recipe.to_record(),
         "seed": arguments.seed,
         "fingerprint": dataset.fingerprint,
+        "versions": {name: version(name) for name in _VERSIONED},
     }
     with replacing(arguments.out / "manifest.json") as handle:
         handle.write(json.dumps(manifest, indent=2) + "\n")

@@ -17,7 +17,7 @@ from seqsynth.corpus import Corpus
 from seqsynth.frame_plan import clip_planner, draw_images, plan_clip_sequence
 from seqsynth.image_tasks import IMAGE_TASKS
 from seqsynth.recipes import SequenceRecipe
-from seqsynth.records import Example
+from seqsynth.records import TASKS, Example
 
 _FINGERPRINT_LENGTH = 12
 
@@ -55,8 +55,9 @@ class SequenceDataset:
             self._planner = clip_planner(self._clips, recipe.sampler_spec)
         if recipe.needs_images:  # fails here rather than at the first unlucky example
             draw_images(self._images, recipe.max_images, np.random.default_rng(0))
-        self._tasks = tuple(recipe.tasks)
-        self._cumulative_shares = np.cumsum(list(recipe.tasks.values()))
+        # In a fixed order: the one in which a recipe names its tasks must not matter.
+        self._tasks = tuple(task for task in TASKS if task in recipe.tasks)
+        self._cumulative_shares = np.cumsum([recipe.tasks[task] for task in self._tasks])
         self.fingerprint = self._fingerprint()
 
     def __len__(self) -> int:

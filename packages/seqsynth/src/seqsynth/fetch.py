@@ -97,7 +97,6 @@ def fetch_default(
                     fetched.append(package.part)
                 on_done(package)
             except (ClientError, ValueError) as error:
-                log.info("%s is missing: %s", package.part, error)
                 missing.append((package.part, str(error)))
     report = FetchReport(tuple(present), tuple(fetched), tuple(missing))
     _require_enough(report)
@@ -128,7 +127,7 @@ class _Source:
 
     def _npm(self) -> tuple[str, ...]:
         if self.clients.npm is None:
-            log.info("no npm on PATH: fetching the one inside %s (60 MB)", NODE_REQUIREMENT)
+            log.warning("no npm on PATH: fetching the one inside %s (60 MB)", NODE_REQUIREMENT)
             folder = Path(tempfile.mkdtemp(dir=self.work_dir))
             try:
                 wheel = clients_of.pip_download(

@@ -22,13 +22,13 @@ def shown(
 ) -> Iterator[tuple[Callable[[Package, int], None], Callable[[Package], None]]]:
     """Yields `on_bytes` and `on_done` for `fetch_default`."""
     total = sum(package.num_bytes for package in packages)
-    columns = (
-        TextColumn("{task.fields[files]}/{task.fields[num_files]} packages"),
-        BarColumn(),
+    columns = (  # within 80 characters
+        TextColumn("{task.fields[files]}/{task.fields[num_files]}"),
+        TextColumn("{task.description:<18}"),
+        BarColumn(bar_width=14),
         DownloadColumn(),
         TransferSpeedColumn(),
-        TimeRemainingColumn(),
-        TextColumn("{task.description}"),
+        TimeRemainingColumn(compact=True),
     )
     done: list[Package] = []
     disable = not console.is_terminal
@@ -38,12 +38,13 @@ def shown(
         def on_bytes(package: Package, num_bytes: int) -> None:
             # A client may hold a file twice for a moment, in its cache and as the archive.
             arrived = min(num_bytes, package.num_bytes) + sum(p.num_bytes for p in done)
-            progress.update(bar, completed=arrived, description=package.holds)
+            progress.update(bar, completed=arrived, description=package.part)
 
         def on_done(package: Package) -> None:
             done.append(package)
             progress.update(bar, completed=sum(p.num_bytes for p in done), files=len(done))
             megabytes = f"{package.num_bytes / 1e6:.1f} MB"
-            console.print(f"  {package.part}: {package.holds}, {megabytes}, {package.licence}")
+            line = f"{package.part}: {package.holds}, {megabytes}, {package.licence}"
+            console.print(line, highlight=False, soft_wrap=True)
 
         yield on_bytes, on_done
