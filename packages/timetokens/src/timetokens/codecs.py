@@ -4,6 +4,7 @@ Other sizes are made by calling the class, for instance `RelativeDigits(digits=3
 `Bins(num_bins=301)`; every function of this package takes a name or a codec.
 """
 
+import difflib
 from typing import Final
 
 from timetokens.absolute_codecs import AbsoluteDigits, DecimalText
@@ -31,5 +32,7 @@ def as_codec(codec: str | Codec) -> Codec:
     if isinstance(codec, Codec):
         return codec
     if codec not in CODECS:
-        raise CodecError(f"unknown codec {codec!r}; one of: {', '.join(CODECS)}")
+        near = difflib.get_close_matches(str(codec), CODECS, n=1)
+        hint = f" (did you mean {near[0]!r}?)" if near else ""
+        raise CodecError(f"unknown codec {codec!r}{hint}; one of: {', '.join(CODECS)}")
     return CODECS[codec]

@@ -9,17 +9,18 @@ a span of which one end cannot be read is reported as malformed, not completed.
 """
 
 import bisect
-from typing import SupportsIndex
+from typing import Literal, SupportsIndex
 
-from timetokens import context
+from timetokens import context, timechat_compat
 from timetokens.codec import Codec
 from timetokens.codecs import as_codec
+from timetokens.conversion import convert_text
 from timetokens.errors import CodecError
 from timetokens.escaping import unescape
 from timetokens.found import Found, find_spans
 from timetokens.mentions import find_points
 from timetokens.position import checked_item
-from timetokens.spans import Event, ItemResult, Malformed, ParseResult, SpanResult
+from timetokens.spans import Event, ItemResult, Malformed, ParseResult, Span, SpanResult
 
 
 def parse_events(
@@ -27,6 +28,7 @@ def parse_events(
     codec: str | Codec = "rpt",
     *,
     duration_seconds: float | None = None,
+    compat: Literal["timechat"] | None = None,
 ) -> ParseResult:
     """The events of a model's answer, and every piece that looks like one and is not.
 
@@ -35,19 +37,27 @@ def parse_events(
         codec: how its positions are written.
         duration_seconds: length of the video (of a sequence: number of items); needed by relative
             codecs, for which 1.0 gives places as fractions.
+        compat: "timechat" reads what TimeChat's own script reads, slips included (captions in
+            lower case, reversed spans kept); other codecs are brought to seconds first.
 
     Returns:
         Events in the order of the text, captions stripped and unescaped. Times beyond the end of
         the video are kept as written.
 
     Raises:
-        CodecError: an unknown codec, a missing or bad duration. Never for the text.
+        CodecError: an unknown codec or compat, a missing or bad duration. Never for the text.
 
     Example:
         >>> parse_events("1.0 - 2.0 seconds, pour.", "seconds").events
         (Event(start_seconds=1.0, end_seconds=2.0, caption='pour.'),)
     """
     codec = as_codec(codec)
+    if compat is not None:
+        spans, captions = timechat_compat.dense_captions(
+            _timechat_text(text, codec, duration_seconds, compat)
+        )
+        pairs = zip(spans, captions, strict=True)
+        return ParseResult(tuple(Event(*span, caption) for span, caption in pairs), ())
     found, malformed = find_spans(text, codec, duration_seconds)
     sentence_ends = [match.end() for match in context.SENTENCE_END.finditer(text)]
     stops = [*(item.lead for item in found[1:]), len(text)]
@@ -63,6 +73,7 @@ def parse_spans(
     codec: str | Codec = "rpt",
     *,
     duration_seconds: float | None = None,
+    compat: Literal["timechat"] | None = None,
 ) -> SpanResult:
     """The spans of an answer to "when does ... happen"; the first one is the answer.
 
@@ -72,7 +83,11 @@ def parse_spans(
         >>> parse_spans("It happens in <1><0><0><0> - <2><0><0><0>.", duration_seconds=60.0).spans
         (Span(start_seconds=6.0, end_seconds=12.0),)
     """
-    found, malformed = find_spans(text, as_codec(codec), duration_seconds)
+    codec = as_codec(codec)
+    if compat is not None:
+        text = _timechat_text(text, codec, duration_seconds, compat)
+        return SpanResult(tuple(Span(*span) for span in timechat_compat.grounding(text)), ())
+    found, malformed = find_spans(text, codec, duration_seconds)
     return SpanResult(tuple(item.span for item in found), tuple(malformed))
 
 
@@ -105,6 +120,16 @@ def parse_items(text: str, codec: str | Codec = "rpt", *, length: SupportsIndex)
         except CodecError as error:
             malformed.append(Malformed(point.start, text[point.start : point.end], str(error)))
     return ItemResult(tuple(items), tuple(sorted(malformed, key=lambda piece: piece.offset)))
+
+
+def _timechat_text(text: str, codec: Codec, duration_seconds: float | None, compat: str) -> str:
+    """The text with its positions in seconds, as TimeChat's scripts expect them."""
+    if compat != "timechat":
+        raise CodecError(f"unknown compat {compat!r}; known: timechat")
+    if not codec.is_relative and not codec.new_tokens:
+        return text
+    codec.duration_to_read(duration_seconds)
+    return convert_text(text, codec, "seconds", duration_seconds=duration_seconds, clamp=True).text
 
 
 def _names_item(text: str, offset: int) -> bool:

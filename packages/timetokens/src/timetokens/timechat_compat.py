@@ -111,10 +111,12 @@ def _read_labels(text: str) -> tuple[list[tuple[float, float]], list[str]]:
 def _read_start_end(text: str) -> tuple[list[tuple[float, float]], list[str]]:
     """Times written as "start time a, end time b"."""
     matches = list(re.finditer(rf"start time ({_NUMBER}), end time ({_NUMBER})", text))
-    try:
-        spans = [(float(match[1]), float(match[2])) for match in matches]
-    except ValueError:
-        return [], []
+    spans = []
+    for match in matches:
+        try:
+            spans.append((float(match[1]), float(match[2])))
+        except ValueError:  # "5..", which the scripts pass on as text
+            break
     for written in dict.fromkeys(match[0] for match in matches):
         text = text.replace(written, "\n")
     return spans, text.split("\n")
@@ -142,15 +144,13 @@ def _loose_span(text: str) -> tuple[float, float] | None:
     pair = _PAIR.search(text)
     if pair:
         return round(float(pair[1]), 2), round(float(pair[2]), 2)
-    clocks = [_clock_seconds(written) for written in _CLOCK.findall(text)]
     num_colons = text.count(":")
-    if num_colons == 1:
-        if not clocks:
-            raise ValueError(f"no clock reading in {text!r}")
-        return _around(clocks[0])
-    if num_colons == 2:
-        start, end = clocks
-        return float(start), float(end)
+    if num_colons in (1, 2):
+        clocks = [_clock_seconds(written) for written in _CLOCK.findall(text)]
+        if len(clocks) != num_colons:
+            raise ValueError(f"{num_colons} colons, but {len(clocks)} clock readings: {text!r}")
+        start, end = clocks[0], clocks[-1]
+        return _around(start) if num_colons == 1 else (float(start), float(end))
     numbers = [float(written) for written in _LOOSE_NUMBER.findall(text)]
     if len(numbers) == 1:
         return _around(numbers[0])
@@ -177,12 +177,13 @@ def _highlight_lists(text: str) -> tuple[list[float], list[float]]:
     for line in text.split("\n"):
         if "second" not in line and "score" not in line:
             continue
-        before, *after = _COUNT.sub("", line).split("score")
         count = _COUNT.search(line)
+        rest = line.replace(count[0], "") if count else line
+        before, *after = rest.split("score")
         limit = 100 if count is None else int(count[1])
         numbers = re.findall(r"[-+]?\d*\.\d+|\d+", before)
         times += [float(number) for number in numbers[:limit]]
-        behind = after[0] if after else line
+        behind = after[0] if after else rest
         scores += [float(number) for number in _SCORE.findall(behind)[:limit]]
     return times, scores
 
