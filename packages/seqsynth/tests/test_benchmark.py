@@ -116,4 +116,6 @@ def test_sizes_that_cannot_be_are_refused(tmp_path: Path, corpus: Corpus) -> Non
         replace(SPEC, num_clip_sequences=-1)
     with pytest.raises(ValueError, match="of 111 images needs as many distinct captions"):
         build_default_benchmark(tmp_path, corpus, replace(SPEC, image_lengths=(111,)))
+    with pytest.raises(ValueError, match="seed must be in"):
+        build_default_benchmark(tmp_path, corpus, replace(SPEC, seed=2**64))
     assert list(tmp_path.iterdir()) == []

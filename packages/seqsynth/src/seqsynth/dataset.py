@@ -23,7 +23,13 @@ _FINGERPRINT_LENGTH = 12
 
 
 def example_rng(seed: int, index: int) -> np.random.Generator:
-    """The random numbers of one example; the key is the pair, so no two streams ever meet."""
+    """The random numbers of one example; the key is the pair, so no two streams ever meet.
+
+    Raises:
+        ValueError: a seed outside [0, 2**64).
+    """
+    if not 0 <= seed < 2**64:
+        raise ValueError(f"seed must be in [0, 2**64), got {seed}")
     key = np.array([seed, index], dtype=np.uint64)
     return np.random.Generator(np.random.Philox(key=key))
 
@@ -42,14 +48,22 @@ class SequenceDataset:
     """
 
     def __init__(self, corpus: Corpus, recipe: SequenceRecipe, seed: int) -> None:
-        if not 0 <= seed < 2**64:
-            raise ValueError(f"seed must be in [0, 2**64), got {seed}")
+        example_rng(seed, 0)  # checks the seed
         self.corpus = corpus
         self.recipe = recipe
         self.seed = seed
         self._settings = recipe.task_settings
         self._images = corpus.images(recipe.split) if recipe.needs_images else ()
         self._clips = corpus.clips(recipe.split) if recipe.needs_clips else ()
+        for kind, tasks, items in (
+            ("images", IMAGE_TASKS, self._images),
+            ("clips", CLIP_TASKS, self._clips),
+        ):
+            asked = [task for task in recipe.tasks if task in tasks]
+            if asked and not items:
+                raise ValueError(
+                    f"{', '.join(asked)} need {kind}, and the corpus has no {recipe.split} {kind}"
+                )
         self._planner: Planner | None = None
         if recipe.needs_clips:
             self._planner = clip_planner(self._clips, recipe.sampler_spec)
