@@ -18,9 +18,11 @@ import timetokens as tt
 from seqsynth import Corpus, FrameRef, default_corpus
 from vidllm.adapters import ADAPTERS, Adapter
 from vidllm.config import DataConfig, ModelConfig, TrainConfig
+from vidllm.cpu_memory import keep_freed_memory
 from vidllm.features import FeatureStore, build_features
+from vidllm.model.alignment import align_projector
 from vidllm.model.projector import Projector
-from vidllm.model.video_llm import VideoLLM, mean_word_embeddings
+from vidllm.model.video_llm import VideoLLM
 from vidllm.prompting import Prompter
 from vidllm.shapes import shapes_corpus
 
@@ -95,6 +97,7 @@ def assemble(config: TrainConfig, feature_width: int) -> Assembly:
     """
     from transformers import set_seed
 
+    keep_freed_memory()
     language = adapter_of(config.model).load_language(config.model, cache_dir_of(config.data))
     llm: Any = language.llm
     code_ids = tt.add_to(language.tokenizer, llm, codec=config.model.codec)
@@ -106,23 +109,27 @@ def assemble(config: TrainConfig, feature_width: int) -> Assembly:
 
 
 def start_projector(
-    assembly: Assembly, config: TrainConfig, corpus: Corpus, features: FeatureStore
+    assembly: Assembly,
+    config: TrainConfig,
+    corpus: Corpus,
+    features: FeatureStore,
+    progress: Callable[[int, int], None] | None = None,
 ) -> None:
-    """Standardises the projector on the training stills and, if asked, starts it by regression."""
+    """Standardises the projector on the training stills and, if asked, aligns it."""
     images = corpus.train_images
     features_NC = features.lookup([FrameRef(image.path, 0) for image in images])
-    model = assembly.model
-    model.projector.fit_scale(features_NC)
-    if config.model.projector_init != "ridge":
-        return
-    caption_ids = [list(assembly.prompter.ids(f" {image.caption}")) for image in images]
-    weight_KD = model.causal_lm.get_input_embeddings().weight.detach()
-    model.projector.fit_ridge(
-        features_NC,
-        mean_word_embeddings(model, caption_ids),
-        config.model.ridge_strength,
-        float(weight_KD.norm(dim=1).mean()),
-    )
+    assembly.model.projector.fit_scale(features_NC)
+    if config.model.projector_init == "aligned":
+        align_projector(
+            assembly.model,
+            assembly.prompter,
+            features_NC,
+            [tt.escape(image.caption) for image in images],
+            config.model.align,
+            codec=config.model.codec,
+            seed=config.seed,
+            progress=progress,
+        )
 
 
 def _with_lora(llm: Any, config: ModelConfig, code_ids: list[int]) -> Any:

@@ -26,14 +26,7 @@ _USAGE = "usage: vidllm COMMAND ...\n\nA video LLM that says where things are.\n
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs one command and returns the exit status."""
     arguments = list(sys.argv[1:] if argv is None else argv)
-    os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
-    os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
-    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
-    logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
-    # PEFT asks transformers for attributes under their old names; nothing a user could change.
-    warnings.filterwarnings("ignore", category=FutureWarning, module=r"(transformers|peft)\.")
-    for noisy in ("transformers", "accelerate", "peft", "torch", "httpx"):
-        logging.getLogger(noisy).setLevel(logging.ERROR)
+    quiet_libraries()
     if not arguments or arguments[0] in ("-h", "--help", "help"):
         lines = "".join(f"  {name:<10}{text}\n" for name, text in COMMANDS.items())
         print(f"{_USAGE}{lines}\nvidllm COMMAND --help is the manual of a command.")
@@ -48,6 +41,18 @@ def main(argv: Sequence[str] | None = None) -> int:
         return _fail(error, 2)
     except (OSError, RuntimeError) as error:
         return _fail(error, 1)
+
+
+def quiet_libraries() -> None:
+    """Our own log goes to stderr as plain lines; that of the libraries only from errors on."""
+    os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
+    os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
+    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+    logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
+    # PEFT asks transformers for attributes under their old names; nothing a user could change.
+    warnings.filterwarnings("ignore", category=FutureWarning, module=r"(transformers|peft)\.")
+    for noisy in ("transformers", "accelerate", "peft", "torch", "httpx"):
+        logging.getLogger(noisy).setLevel(logging.ERROR)
 
 
 def _command(name: str) -> Callable[[Sequence[str]], int]:

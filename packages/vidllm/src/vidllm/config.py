@@ -25,6 +25,38 @@ def _require(condition: bool, name: str, value: object, rule: str) -> None:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class AlignConfig:
+    """How the projector is fitted before training; see vidllm.model.alignment."""
+
+    layer: int = 8
+    """Decoder layers after which a picture's state should be its caption's."""
+    num_steps: int = 150
+    """Steps of descent after the closed-form start."""
+    batch_pictures: int = 64
+    sequence_length: int = 8
+    """Pictures shown together in one sequence."""
+    learning_rate: float = 1e-3
+    """Falls linearly to 0."""
+    ridge_strength: float = 6000.0
+    """The penalty of the closed-form start, for standardised features."""
+    mean_share: float = 0.1
+    """How much of the mean state the start keeps; all of it drowns what tells pictures apart."""
+
+    def __post_init__(self) -> None:
+        """Refuse values that cannot work."""
+        for name in ("layer", "batch_pictures", "sequence_length"):
+            value = getattr(self, name)
+            _require(value >= 1, f"model.align.{name}", value, "give at least 1")
+        for name in ("learning_rate", "ridge_strength"):
+            value = getattr(self, name)
+            _require(value > 0, f"model.align.{name}", value, "give more than 0")
+        _require(self.num_steps >= 0, "model.align.num_steps", self.num_steps, "give 0 or more")
+        _require(
+            0 <= self.mean_share <= 1, "model.align.mean_share", self.mean_share, "give a share"
+        )
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class ModelConfig:
     """What the model is made of."""
 
@@ -42,10 +74,10 @@ class ModelConfig:
     """The map from features to input embeddings; mlp adds a residual hidden layer."""
     projector_hidden: int = 1024
     """Width of the hidden layer of the mlp projector."""
-    projector_init: Literal["ridge", "random"] = "ridge"
-    """ridge: closed-form regression of the features onto the caption's mean word embedding."""
-    ridge_strength: float = 3000.0
-    """The ridge penalty, for standardised features."""
+    projector_init: Literal["aligned", "random"] = "aligned"
+    """aligned: fitted to how the language model reads captions, before training (`AlignConfig`)."""
+    align: AlignConfig = field(default_factory=AlignConfig)
+    """How the projector is aligned."""
     num_layers: int = 0
     """Keep only the first N layers of the language model; 0 keeps all."""
     codec: str = "rpt"
@@ -68,9 +100,6 @@ class ModelConfig:
             value = getattr(self, name)
             _require(value >= 1, f"model.{name}", value, "give at least 1")
         _require(self.num_layers >= 0, "model.num_layers", self.num_layers, "give 0 (all) or more")
-        _require(
-            self.ridge_strength > 0, "model.ridge_strength", self.ridge_strength, "give more than 0"
-        )
         _require(
             0 <= self.lora_dropout < 1,
             "model.lora_dropout",
@@ -126,6 +155,8 @@ class StageConfig:
     """Pictures in one example of caption batches."""
     text_fraction: float = 0.0
     """Share of image sequences that show some frames by caption text instead of the picture."""
+    templates: str = ""
+    """Wording of this stage's questions; empty: that of data.templates."""
     projector_scale: float = 1.0
     """Factor on optim.projector_learning_rate."""
     lora_scale: float = 1.0
@@ -193,7 +224,7 @@ class DataConfig:
     """default: the fetched pictures; shapes: drawn on the spot, for trials without downloads."""
     cache_dir: str = ""
     """Where downloads and features lie; empty: seqsynth's own choice."""
-    templates: str = "brief"
+    templates: str = "paper"
     """Wording of the questions: a name or file that seqsynth.load_templates takes."""
     clip_frame_step: int = 4
     """Of an animation every n-th frame has features of its own; the others take those before."""

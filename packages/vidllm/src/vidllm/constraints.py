@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import timetokens as tt
 from vidllm.prompting import Prompter
@@ -85,9 +86,11 @@ def answer_form(prompter: Prompter, codec: tt.Codec, task: str) -> AnswerForm | 
     if not codec.slots or task not in _FORMS:
         return None
     num_points, with_captions = _FORMS[task]
-    ids_of = prompter.tokenizer.convert_tokens_to_ids
+    tokenizer: Any = prompter.tokenizer
     return AnswerForm(
-        slots=tuple(frozenset(ids_of(list(tokens))) for tokens in codec.slots),
+        slots=tuple(
+            frozenset(tokenizer.convert_tokens_to_ids(list(tokens))) for tokens in codec.slots
+        ),
         separator=prompter.ids(" - "),
         end=prompter.end_ids[0],
         code_ids=prompter.code_token_ids,

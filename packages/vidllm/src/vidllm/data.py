@@ -151,7 +151,7 @@ def sequence_recipe(
     common: dict[str, Any] = {
         "num_examples": num_examples,
         "codec": config.model.codec,
-        "templates": config.data.templates,
+        "templates": stage.templates or config.data.templates,
     }
     if kind == "images":
         return SequenceRecipe(

@@ -140,17 +140,18 @@ def events_of(query: Query, answer: str) -> tuple[list[list[Any]], int]:
     """
     example = query.example
     malformed: Sequence[object]
+    events: list[tuple[float, float, str]]
     if example.task in ("iig", "iic", "alr"):
         items = tt.parse_items(answer, example.codec, length=query.num_frames)
-        events = [[float(k - 1), float(k), ""] for k in items.items]
+        events = [(float(k - 1), float(k), "") for k in items.items]
         malformed = items.malformed
     elif example.task == "tvg":
         spans = tt.parse_spans(answer, example.codec, duration_seconds=example.duration_seconds)
-        events = [[s.start_seconds, s.end_seconds, ""] for s in spans.spans]
+        events = [(s.start_seconds, s.end_seconds, "") for s in spans.spans]
         malformed = spans.malformed
     else:
         found = tt.parse_events(answer, example.codec, duration_seconds=example.duration_seconds)
-        events = [[e.start_seconds, e.end_seconds, e.caption] for e in found.events]
+        events = [(e.start_seconds, e.end_seconds, e.caption) for e in found.events]
         malformed = found.malformed
     rounded = [[round(start, DECIMALS), round(end, DECIMALS), text] for start, end, text in events]
     return rounded, max(len(malformed), 0 if events else 1)

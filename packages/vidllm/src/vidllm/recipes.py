@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from vidllm.config import (
+    AlignConfig,
     DataConfig,
     ModelConfig,
     OptimConfig,
@@ -18,27 +19,42 @@ def tiny() -> TrainConfig:
     """The embedded default: SmolLM2-135M on named pictures, minutes on two CPU cores."""
     return TrainConfig(
         recipe="tiny",
+        model=ModelConfig(image_size=160),
         data=DataConfig(
             stages=(
+                # Many short questions first: finding a place is learned in some fifty steps.
                 StageConfig(
-                    name="align",
-                    num_steps=60,
-                    caption_weight=1.0,
-                    image_weight=0.0,
-                    images_per_caption_example=12,
-                    lora_scale=0.2,
+                    name="pairs",
+                    num_steps=50,
+                    templates="brief",
+                    text_fraction=0.3,
+                    task_weights=(1.0, 0.0, 0.0),
+                    decay="constant",
                 ),
                 StageConfig(
                     name="images",
-                    num_steps=160,
-                    caption_weight=0.1,
-                    image_weight=0.9,
-                    text_fraction=0.3,
-                    task_weights=(0.8, 0.1, 0.1),
+                    num_steps=90,
+                    max_images=24,
+                    max_targets=2,
+                    text_fraction=0.2,
+                    task_weights=(0.6, 0.2, 0.2),
+                    decay="constant",
+                    warmup_steps=1,
                 ),
-                StageConfig(name="clips", num_steps=40, image_weight=0.5, clip_weight=0.5),
+                StageConfig(
+                    name="clips",
+                    num_steps=80,
+                    max_images=24,
+                    image_weight=0.5,
+                    clip_weight=0.5,
+                    curriculum_fraction=0.0,
+                    task_weights=(0.6, 0.2, 0.2),
+                    decay_fraction=0.6,
+                    warmup_steps=1,
+                ),
             ),
         ),
+        optim=OptimConfig(projector_learning_rate=3e-4),
     )
 
 
@@ -56,7 +72,13 @@ def smoke() -> TrainConfig:
     """A trial without downloads: a random two-layer model on drawn shapes, seconds."""
     return TrainConfig(
         recipe="smoke",
-        model=ModelConfig(adapter="random", image_size=32, lora_rank=4, lora_alpha=4),
+        model=ModelConfig(
+            adapter="random",
+            image_size=32,
+            lora_rank=4,
+            lora_alpha=4,
+            align=AlignConfig(layer=1, num_steps=4, batch_pictures=8),
+        ),
         data=DataConfig(
             corpus="shapes",
             stages=(

@@ -84,11 +84,13 @@ def _train(
     corpus = assembly.load_corpus(config.data)
     with PartialState().main_process_first(), _timed(console, "visual features"):
         frames = frames_of_corpus(corpus, config.data.clip_frame_step, heldout=False)
-        features = assembly.load_features(config, corpus, frames, _reporter(console))
+        report = _reporter(console, "visual features", "frames")
+        features = assembly.load_features(config, corpus, frames, report)
     with _timed(console, "model"):
         parts = assembly.assemble(config, features.width)
         if resume_from is None:
-            assembly.start_projector(parts, config, corpus, features)
+            report = _reporter(console, "alignment", "steps")
+            assembly.start_projector(parts, config, corpus, features, report)
     data = TrainingData(config, corpus, parts.prompter)
     if PartialState().is_main_process:
         write_manifest(run_dir, config, corpus, data)
@@ -113,15 +115,15 @@ def _timed(console: Console, what: str) -> Iterator[None]:
     console.print(f"{what}: {duration(time.perf_counter() - began)}", highlight=False)
 
 
-def _reporter(console: Console) -> Callable[[int, int], None]:
-    """Shows how far the features are, now and then."""
+def _reporter(console: Console, what: str, unit: str) -> Callable[[int, int], None]:
+    """Shows how far something is, now and then."""
     last = [0.0]
 
     def report(done: int, total: int) -> None:
         now = time.monotonic()
         if done == total or now - last[0] > (1 if console.is_terminal else 10):
             last[0] = now
-            console.print(f"visual features: {done} of {total} frames", highlight=False)
+            console.print(f"{what}: {done} of {total} {unit}", highlight=False)
 
     return report
 

@@ -75,8 +75,9 @@ def _load_copy(copy: Path) -> tuple[Any, PreTrainedTokenizerBase]:
 def _load_gguf(path: Path) -> tuple[Any, PreTrainedTokenizerBase]:
     import torch
     from transformers import AutoModelForCausalLM, AutoTokenizer
-    from transformers.utils import logging as transformers_logging
+    from transformers.utils import logging as transformers_log
 
+    transformers_logging: Any = transformers_log
     transformers_logging.disable_progress_bar()  # two bars of a few seconds
     tokenizer = AutoTokenizer.from_pretrained(path.parent, gguf_file=path.name)
     model = AutoModelForCausalLM.from_pretrained(

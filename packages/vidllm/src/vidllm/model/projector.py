@@ -61,21 +61,27 @@ class Projector(nn.Module):
 
     @torch.no_grad()
     def fit_ridge(
-        self, features_NC: Tensor, targets_ND: Tensor, strength: float, embedding_norm: float
+        self,
+        features_NC: Tensor,
+        states_ND: Tensor,
+        strength: float,
+        spread_D: Tensor,
+        mean_share: float,
     ) -> None:
-        """Starts the linear map as the ridge regression of features onto target embeddings.
+        """Starts the linear map as the ridge regression of features onto captions' states.
 
         Args:
             features_NC: of the training images, raw.
-            targets_ND: what each should look like to the language model.
+            states_ND: of their captions.
             strength: the ridge penalty.
-            embedding_norm: length that the projected images get on average; a ridge shrinks.
+            spread_D: of the states; the regression sees them in its units.
+            mean_share: how much of the mean state becomes the bias.
         """
         x_NC = self.standardised(features_NC).double()
-        mean_D = targets_ND.double().mean(0)
+        mean_D = states_ND.double().mean(0)
         gram = x_NC.T @ x_NC
         gram.diagonal().add_(strength)
-        map_CD = torch.linalg.solve(gram, x_NC.T @ (targets_ND.double() - mean_D))
-        scale = embedding_norm / (x_NC @ map_CD + mean_D).norm(dim=1).mean()
-        self.linear.weight.copy_((map_CD * scale).T.repeat(self.num_visual_tokens, 1))
-        self.linear.bias.copy_((mean_D * scale).repeat(self.num_visual_tokens))
+        scaled_ND = (states_ND.double() - mean_D) / spread_D
+        map_CD = torch.linalg.solve(gram, x_NC.T @ scaled_ND) * spread_D
+        self.linear.weight.copy_(map_CD.T.repeat(self.num_visual_tokens, 1))
+        self.linear.bias.copy_((mean_D * mean_share).repeat(self.num_visual_tokens))

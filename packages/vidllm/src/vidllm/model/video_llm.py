@@ -12,7 +12,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -119,9 +118,3 @@ class VideoLLM(nn.Module):
                 kind = "tokens" if "trainable_tokens_delta" in name else "lora"
                 groups[kind].append(parameter)
         return groups
-
-
-def mean_word_embeddings(model: VideoLLM, token_ids: list[list[int]]) -> Tensor:
-    """What a caption looks like to the language model: its tokens' mean embedding, (N, D)."""
-    weight_KD = model.causal_lm.get_input_embeddings().weight.detach()
-    return torch.stack([weight_KD[ids].mean(0) for ids in token_ids])

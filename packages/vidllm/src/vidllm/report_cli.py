@@ -1,0 +1,30 @@
+"""`vidllm report`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from vidllm import run_folder
+from vidllm.arguments import parse
+
+_DESCRIPTION = """Renders report.html of a run from what its folder holds so far.
+
+  vidllm report [RUN_DIR]          default: the newest run under runs/"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReportOptions:
+    """`vidllm report` has no settings."""
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Runs the command and returns the exit status."""
+    from vidllm.report import write_report
+
+    named = [argument for argument in arguments if not argument.startswith("-")]
+    flags = [argument for argument in arguments if argument.startswith("-")]
+    parse(ReportOptions, flags, ReportOptions(), "vidllm report", _DESCRIPTION)
+    print(write_report(Path(named[0]) if named else run_folder.newest()))
+    return 0
