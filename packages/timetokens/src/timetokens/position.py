@@ -131,10 +131,8 @@ def checked_seconds(seconds: float, duration_seconds: float) -> float:
         CodecError: NaN, or outside [0, duration_seconds].
     """
     if not 0 <= seconds <= duration_seconds:  # also false for NaN
-        raise CodecError(
-            f"seconds must lie in 0..{duration_seconds}, got {seconds}; "
-            "pass clamp=True to move it to the nearer end"
-        )
+        hint = "" if math.isnan(seconds) else " (clamping moves it to the nearer end)"
+        raise CodecError(f"seconds must lie in 0..{duration_seconds}, got {seconds}{hint}")
     return float(seconds)
 
 
@@ -155,8 +153,13 @@ def nearest_step(relative: float, num_steps: int) -> int:
 
     Args:
         relative: a place in [0, 1].
-        num_steps: steps from 0 to 1, at least 1.
+        num_steps: steps from 0 to 1, in 1..10**6.
     """
+    scaled = relative * num_steps  # off by less than 1e-9, so only near a half it may mislead
+    step = int(scaled)
+    rest = scaled - step
+    if abs(rest - 0.5) > 1e-6:
+        return step + (rest > 0.5)
     numerator, denominator = relative.as_integer_ratio()
     step, remainder = divmod(numerator * num_steps, denominator)
     twice = 2 * remainder

@@ -7,7 +7,7 @@ from typing import Final, SupportsIndex
 
 from timetokens.codec import Codec, Spelling, loose_token
 from timetokens.errors import CodecError
-from timetokens.position import Position, checked_duration, nearest_step
+from timetokens.position import Position, checked_duration, checked_item, nearest_step
 from timetokens.rpt import (
     DEFAULT_DIGITS,
     TOKENS,
@@ -72,6 +72,7 @@ class RelativeDigits(Codec):
         """The item whose code this is, else the nearest; the highest code is the last item."""
         relative = self.parse_point(text, duration_seconds=1.0)
         num_codes = num_codes_of(self.digits)
+        _, length = checked_item(1, length)
         return item_of_code(round(relative * num_codes), num_codes, length)
 
     def resolution(self, duration_seconds: float) -> float:
@@ -109,6 +110,12 @@ class Percent(Codec):
     def format_point(self, position: Position) -> str:
         """The nearest hundredth; the very end shares 99."""
         return f"{min(nearest_step(position.relative, 100), 99):02d}"
+
+    def parse_item(self, text: str, *, length: SupportsIndex) -> int:
+        """The nearest item; 99 is the last one."""
+        hundredths = round(self.parse_point(text, duration_seconds=100.0))
+        _, length = checked_item(1, length)
+        return item_of_code(hundredths, 100, length)
 
     def resolution(self, duration_seconds: float) -> float:
         """A hundredth of the whole."""

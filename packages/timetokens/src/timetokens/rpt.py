@@ -24,6 +24,8 @@ TOKENS: Final = ("<0>", "<1>", "<2>", "<3>", "<4>", "<5>", "<6>", "<7>", "<8>", 
 DEFAULT_DIGITS: Final = 4
 MAX_DIGITS: Final = 6
 
+_NUM_CODES: Final = (1, 10, 100, 1_000, 10_000, 100_000, 1_000_000)
+
 # Decoders of SentencePiece tokenizers put spaces between added tokens, hence the white space.
 _CODE = re.compile(r"\s*(?:<[0-9]>\s*){1,6}")
 
@@ -80,6 +82,7 @@ def decode_item(text: str, length: SupportsIndex) -> int:
         7
     """
     code, num_codes = _read_code(text)
+    _, length = checked_item(1, length)
     return item_of_code(code, num_codes, length)
 
 
@@ -132,14 +135,13 @@ def decode_seconds(text: str, *, duration_seconds: float) -> float:
 
 def code_of(relative: float, digits: int) -> int:
     """The code, 0 .. 10**digits - 1, of a place in [0, 1]: the nearest, the end clamped."""
-    checked_digits(digits)
-    num_codes = num_codes_of(digits)
-    return min(nearest_step(relative, num_codes), num_codes - 1)
+    num_codes = num_codes_of(checked_digits(digits))
+    code = nearest_step(relative, num_codes)
+    return code if code < num_codes else num_codes - 1
 
 
-def item_of_code(code: int, num_codes: int, length: SupportsIndex) -> int:
+def item_of_code(code: int, num_codes: int, length: int) -> int:
     """The item number nearest to code / num_codes; the highest code is the last item."""
-    _, length = checked_item(1, length)
     if code == num_codes - 1:
         return length
     # Half up, in integers. The place of an item is off by half a code at most, so this inverts
@@ -156,7 +158,7 @@ def tokens_of_code(code: int, digits: int) -> str:
 
 def num_codes_of(digits: int) -> int:
     """How many codes that many digits can write."""
-    return int(10**digits)
+    return _NUM_CODES[digits]
 
 
 def checked_digits(digits: int) -> int:
@@ -165,7 +167,7 @@ def checked_digits(digits: int) -> int:
     Raises:
         CodecError: not an integer in 1..6.
     """
-    if isinstance(digits, bool) or not isinstance(digits, int) or not 1 <= digits <= MAX_DIGITS:
+    if type(digits) is not int or not 1 <= digits <= MAX_DIGITS:  # a bool is no number of digits
         raise CodecError(f"digits must be an integer in 1..{MAX_DIGITS}, got {digits!r}")
     return digits
 
