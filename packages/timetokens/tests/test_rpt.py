@@ -16,7 +16,7 @@ def test_the_papers_example():
 
 
 def test_ten_tokens():
-    assert tt.TOKENS == tuple(f"<{digit}>" for digit in range(10))
+    assert tuple(f"<{digit}>" for digit in range(10)) == tt.TOKENS
 
 
 def test_last_item_shares_the_highest_code():
@@ -71,7 +71,7 @@ def test_decode_item_inverts_encode_for_every_length_up_to_5000():
         items = [item_of_code(code, 10_000, length) for code in codes]
         assert items == list(range(1, length + 1)), length
         assert codes[-1] == 9999
-        assert 0 <= codes[0]
+        assert codes[0] >= 0
 
 
 def test_every_code_is_written_and_read():
