@@ -1,13 +1,16 @@
 """Which of the positions in a text belong together as spans, and which are left over."""
 
 import bisect
+import itertools
 from dataclasses import dataclass
-from typing import Literal
+from typing import Final, Literal
 
 from timetokens import context
 from timetokens.codec import Codec
 from timetokens.mentions import Point, find_points
 from timetokens.spans import Malformed, Span
+
+_HALF_READ: Final = "a span of which one end cannot be read"
 
 Separator = Literal["dash", "to", "and", "label"]
 
@@ -60,6 +63,7 @@ def find_spans(
     """Spans in order, and everything that looks like a position of an answer but is no span."""
     points, malformed = find_points(text, codec, duration_seconds)
     sentence_ends = [match.end() for match in context.SENTENCE_END.finditer(text)]
+    half_read = _half_read(text, points, malformed)
     found: list[Found] = []
     index = 0
     while index < len(points):
@@ -77,16 +81,28 @@ def find_spans(
         ):
             second = None
         item = None
-        if second is not None or _is_single(text, first, before):
+        is_half = first.start in half_read
+        if second is not None or (_is_single(text, first, before) and not is_half):
             item = _placed(text, first, second or first, before, found, sentence_ends)
         if item is not None:
             found.append(item)
-        elif reason := _reason(text, first, before):
+        elif reason := _HALF_READ if is_half else _reason(text, first, before):
             malformed.append(_malformed(text, first.start, (second or first).end, reason))
         # A number that is part of a caption may still begin a span with the number behind it.
         index += 2 if second is not None and (item is not None or before.is_negative) else 1
     malformed.sort(key=lambda piece: piece.offset)
     return found, malformed
+
+
+def _half_read(text: str, points: list[Point], malformed: list[Malformed]) -> set[int]:
+    """Starts of the positions that a dash or "to" joins to a piece that cannot be read."""
+    pieces = [(point.start, point.end, True) for point in points]
+    pieces += [(piece.offset, piece.offset + len(piece.text), False) for piece in malformed]
+    halves = set()
+    for (start, end, is_read), (next_start, _, next_is_read) in itertools.pairwise(sorted(pieces)):
+        if is_read != next_is_read and _joint(text, end, next_start) is not None:
+            halves.add(start if is_read else next_start)
+    return halves
 
 
 def _may_count(text: str, first: Point, second: Point | None, separator: Separator | None) -> bool:
@@ -100,16 +116,26 @@ def _may_count(text: str, first: Point, second: Point | None, separator: Separat
 
 def _separator(text: str, first: Point, second: Point) -> Separator | None:
     """What joins two neighbouring positions to a span, None if nothing does."""
-    if second.start - first.end > context.WINDOW or first.is_sure != second.is_sure:
+    if first.is_sure != second.is_sure:
         return None
-    gap = text[first.end : second.start]
-    if context.DASH.fullmatch(gap) or (first.is_sure and not gap.strip()):
+    if first.is_sure and text[first.end : min(second.start, first.end + 3)].isspace():
+        return "dash" if second.start - first.end <= 2 else None
+    if first.is_sure and first.end == second.start:
         return "dash"
-    if context.END_LABEL.fullmatch(gap):
+    return _joint(text, first.end, second.start)
+
+
+def _joint(text: str, end: int, start: int) -> Separator | None:
+    """What the text between two pieces is as the middle of a span."""
+    if start - end > context.WINDOW:
+        return None
+    if context.DASH.fullmatch(text, end, start):
+        return "dash"
+    if context.END_LABEL.fullmatch(text, end, start):
         return "label"
-    if context.TO_WORD.fullmatch(gap):
+    if context.TO_WORD.fullmatch(text, end, start):
         return "to"
-    return "and" if context.AND_WORD.fullmatch(gap) else None
+    return "and" if context.AND_WORD.fullmatch(text, end, start) else None
 
 
 def _before(text: str, point: Point, previous_end: int) -> _Before:

@@ -88,8 +88,8 @@ def _points_of_run(
             codec.parse_point(piece[0], duration_seconds=duration_seconds) for piece in pieces
         ]
     except CodecError as error:
-        # A lone bracket as in "if x<5" is ordinary text; a whole token never is.
-        is_token = any(token in run for token in codec.new_tokens) or len(run) > 6
+        # A lone bracket as in "if x<5" is ordinary text.
+        is_token = run.count("<") + run.count(">") > 1
         wrong = Malformed(match.start(), run[:80], str(error))
         return [], [wrong] if is_token else []
     points = [
