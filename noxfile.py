@@ -272,6 +272,25 @@ def slow(session: nox.Session) -> None:
     python(session, "-m", "pytest", "-m", "slow or default_data", *session.posargs)
 
 
+@nox.session
+def lmms_eval(session: nox.Session) -> None:
+    """Load the tasks that vidmetrics gives lmms-eval into the real lmms-eval; score some."""
+    session.install("--no-compile", *PINS, "torch", silent=False)
+    session.install("--no-compile", *PINS, *groups("lmms-eval"), *editable("metrics"))
+    session.install("--no-deps", *PINS, "lmms-eval")
+    env = {"SEQ2TIME_REQUIRE": "lmms_eval"}
+    session.run("python", "-m", "pytest", "packages/metrics/tests/lmms_eval", env=env)
+
+
+@nox.session(venv_backend="none", requires=["env", "native"])
+def oracle(session: nox.Session) -> None:
+    """Compare with the original scorers on fresh random input; needs Java and pycocoevalcap."""
+    python(
+        session, "-m", "pip", "install", "-q", "--no-deps", *PINS, "pycocoevalcap", "pycocotools"
+    )
+    python(session, "-m", "pytest", "-m", "oracle", *session.posargs)
+
+
 @nox.session(venv_backend="none", requires=["env"])
 def native_dev(session: nox.Session) -> None:
     """Install seqnative editable, without isolation: a change of one file rebuilds in seconds."""
