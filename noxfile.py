@@ -282,13 +282,12 @@ def lmms_eval(session: nox.Session) -> None:
     session.run("python", "-m", "pytest", "packages/metrics/tests/lmms_eval", env=env)
 
 
-@nox.session(venv_backend="none", requires=["env", "native"])
+@nox.session
 def oracle(session: nox.Session) -> None:
-    """Compare with the original scorers on fresh random input; needs Java and pycocoevalcap."""
-    python(
-        session, "-m", "pip", "install", "-q", "--no-deps", *PINS, "pycocoevalcap", "pycocotools"
-    )
-    python(session, "-m", "pytest", "-m", "oracle", *session.posargs)
+    """Compare vidmetrics with the original scorers on fresh random input; needs Java."""
+    session.install(*PINS, *groups("test"), *editable("metrics"))
+    session.install("--no-deps", *PINS, "pycocoevalcap", "pycocotools")
+    session.run("python", "-m", "pytest", "packages/metrics", "-m", "oracle", *session.posargs)
 
 
 @nox.session(venv_backend="none", requires=["env"])
