@@ -53,7 +53,9 @@ def tasks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
 def aggregate(task, answers: list[str]) -> dict[str, float]:
     """Scores of the answers, the way the harness calls a task."""
     docs = list(task.test_docs())
-    results = [task.process_results(doc, [answer]) for doc, answer in zip(docs, answers, strict=True)]
+    results = [
+        task.process_results(doc, [answer]) for doc, answer in zip(docs, answers, strict=True)
+    ]
     return {
         metric: function([result[metric] for result in results])
         for metric, function in task.aggregation().items()

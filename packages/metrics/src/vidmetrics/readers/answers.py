@@ -12,7 +12,7 @@ import re
 
 from vidmetrics.events import Event, Span
 
-_NUMBER = r"(\d{1,9}(?:\.\d{1,9})?)"
+_NUMBER = r"(?<![\d.])(\d{1,9}(?:\.\d{1,9})?)"
 _SECONDS = re.compile(rf"{_NUMBER}\s*(?:-|–|—|to)\s*{_NUMBER}(?:\s*(?:seconds?|secs?|s)\b)?")
 _PERCENT = re.compile(r"\b(\d{1,3})\s+(?:to|and)\s+(\d{1,3})\b")
 
@@ -29,7 +29,7 @@ def events_in_seconds(text: str) -> tuple[list[Event], int]:
         The events, and how many spans had no caption behind them (they are left out).
     """
     found = list(_SECONDS.finditer(text))
-    ends = [match.start() for match in found[1:]] + [len(text)]
+    ends = [*(match.start() for match in found[1:]), len(text)][: len(found)]
     events: list[Event] = []
     for match, end in zip(found, ends, strict=True):
         caption = text[match.end() : end].strip(" \t\r\n,.:;-")

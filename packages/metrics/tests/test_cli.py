@@ -1,0 +1,342 @@
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+import vidmetrics
+from vidmetrics.cli import _PROTOCOLS, main
+
+REFERENCES = {
+    "a.mp4": [[0.0, 10.0, "cut the onions"], [10.0, 30.0, "fry them in a pan"]],
+    "b.mp4": [[5.0, 20.0, "boil some water"]],
+    "c.mp4": [[0.0, 9.0, "serve the soup"]],
+}
+PREDICTIONS = {
+    "a.mp4": [[0.0, 9.0, "cut onions"], [12.0, 29.0, "fry in the pan"]],
+    "b.mp4": [],
+    "x.mp4": [[0.0, 1.0, "unknown"]],
+}
+WINDOWS = {str(n): [[0.0, 10.0]] for n in range(20)}
+SPANS = {str(n): [[0.0, n / 2]] for n in range(18)} | {"18": []}
+
+
+def events(videos: dict[str, list]) -> dict[str, list[tuple]]:
+    return {video: [tuple(event) for event in listed] for video, listed in videos.items()}
+
+
+@pytest.fixture
+def dense(write) -> list[str]:
+    return [str(write("references.json", REFERENCES)), str(write("predictions.json", PREDICTIONS))]
+
+
+@pytest.fixture
+def grounding(write) -> list[str]:
+    return [str(write("windows.json", WINDOWS)), str(write("spans.json", SPANS))]
+
+
+def test_dvc_prints_what_the_library_computes(dense, capsys) -> None:
+    assert main(["dvc", *dense]) == 0
+    out, err = capsys.readouterr()
+    result = vidmetrics.evaluate_dense_captions(events(REFERENCES), events(PREDICTIONS))
+    for name, title in (("soda_c", "SODA_c"), ("cider", "CIDEr"), ("f1", "F1")):
+        row = next(line for line in out.splitlines() if line.startswith(title + " "))
+        assert row.split()[1] == f"{100 * result.scores[name]:.2f}"
+        low, high = result.confidence[name]
+        assert f"[{100 * low:.2f}, {100 * high:.2f}]" in row
+    assert result.signature in out
+    assert "3 videos, 4 reference events, 2 predicted" in err
+    assert "1 videos without an entry" in err
+    assert "1 videos with an empty list" in err
+    assert "1 predicted videos that the references do not have" in err
+
+
+def test_dvc_json_holds_scores_intervals_and_videos(dense, tmp_path, capsys) -> None:
+    out = tmp_path / "scores.json"
+    assert main(["dvc", *dense, "--json", str(out), "--per-video"]) == 0
+    assert "a.mp4" in capsys.readouterr().out
+    (result,) = json.loads(out.read_text())["results"]
+    expected = vidmetrics.evaluate_dense_captions(events(REFERENCES), events(PREDICTIONS))
+    assert result["scores"] == expected.scores
+    assert result["confidence"] == {k: list(v) for k, v in expected.confidence.items()}
+    assert result["per_video"] == expected.per_video
+    assert result["signature"] == expected.signature
+
+
+def test_json_to_stdout_is_nothing_but_json(grounding, capsys) -> None:
+    assert main(["tvg", *grounding, "--json", "-"]) == 0
+    assert json.loads(capsys.readouterr().out)["task"] == "tvg"
+
+
+def test_protocol_and_changes_reach_the_signature(dense, capsys) -> None:
+    assert main(["dvc", *dense, "--protocol", "soda", "--set", "missing=zero"]) == 0
+    out = capsys.readouterr().out
+    assert "|proto:soda-changed|" in out
+    assert "|missing:0|empty:skipped|" in out
+
+
+def test_the_parser_knows_all_protocols() -> None:
+    assert set(_PROTOCOLS) == set(vidmetrics.PROTOCOLS)
+
+
+def test_second_references(dense, write, capsys) -> None:
+    second = write("second.json", {"c.mp4": [[0.0, 9.0, "eat"]]})
+    assert main(["dvc", *dense, "--second-references", str(second)]) == 0
+    assert "3 videos, 5 reference events" in capsys.readouterr().err
+
+
+def test_tvg_prints_recall_and_what_was_missed(grounding, capsys) -> None:
+    assert main(["tvg", *grounding, "--iou", "0.5", "0.7", "--per-query"]) == 0
+    out, err = capsys.readouterr()
+    assert [line.split()[3] for line in out.splitlines() if line.startswith("R@1")] == [
+        "40.00",
+        "20.00",
+    ]
+    assert "1 queries without an entry" in err
+    assert "1 answers without a span" in err
+    assert "TVG|iou:.5,.7|union:hull|reversed:kept" in out
+
+
+def own_lines(task: str) -> tuple[list[dict], list[dict]]:
+    base = {"task": task, "benchmark": "clips", "query": "", "duration_seconds": 10.0}
+    references = [
+        {**base, "id": str(n), "events": [[0.0, 5.0, "cut the onions"]]} for n in range(8)
+    ]
+    predictions = [
+        {**base, "id": str(n), "system": system, "text": "", "malformed": int(n == 0),
+         "events": [[0.0, end, "cut onions"]] if n else []}
+        for n in range(8)
+        for system, end in (("trained", 4.0), ("untrained", 1.0))
+    ]  # fmt: skip
+    return references, predictions
+
+
+@pytest.mark.parametrize("task", ["dvc", "tvg"])
+def test_several_systems_are_rows_of_one_table(write, capsys, tmp_path, task: str) -> None:
+    references, predictions = own_lines(task)
+    paths = [
+        str(write("references.jsonl", references)),
+        str(write("predictions.jsonl", predictions)),
+    ]
+    scores = tmp_path / "scores.json"
+    assert main([task, *paths, "--json", str(scores)]) == 0
+    out, err = capsys.readouterr()
+    rows = [line.split()[:2] for line in out.splitlines() if line.startswith("clips")]
+    assert rows == [["clips", "trained"], ["clips", "untrained"]]
+    assert "1 parts of the model's text could not be read" in err
+    results = json.loads(scores.read_text())["results"]
+    assert [result["system"] for result in results] == ["trained", "untrained"]
+
+
+def test_compare_takes_statistics_from_result_files(write, capsys, tmp_path) -> None:
+    references, predictions = own_lines("tvg")
+    paths = [
+        str(write("references.jsonl", references)),
+        str(write("predictions.jsonl", predictions)),
+    ]
+    scores = str(tmp_path / "scores.json")
+    assert main(["tvg", *paths, "--json", scores]) == 0
+    capsys.readouterr()
+    for path in paths:
+        Path(path).unlink()  # nothing may be scored again
+    names = ["--first-system", "untrained", "--second-system", "trained"]
+    assert main(["compare", scores, scores, *names]) == 0
+    row = next(line for line in capsys.readouterr().out.splitlines() if line.startswith("mIoU"))
+    assert row.split()[1:4] == ["17.50", "70.00", "+52.50"]
+
+
+def test_compare_scores_prediction_files_against_references(dense, write, capsys, tmp_path) -> None:
+    better = {**PREDICTIONS, "c.mp4": REFERENCES["c.mp4"]}
+    second = str(write("better.json", better))
+    out = tmp_path / "comparison.json"
+    arguments = ["compare", dense[1], second, "--references", dense[0], "--json", str(out)]
+    assert main(arguments) == 0
+    (comparison,) = json.loads(out.read_text())
+    assert comparison["scores"]["f1"]["difference"] == pytest.approx(1 / 3)
+    assert 0 < comparison["scores"]["f1"]["p_value"] <= 1
+
+
+@pytest.mark.parametrize("task", ["dvc", "tvg"])
+def test_compare_finds_the_same_as_scoring_first(write, capsys, tmp_path, task: str) -> None:
+    references, predictions = own_lines(task)
+    first = [line for line in predictions if line["system"] == "trained"]
+    second = [line for line in predictions if line["system"] == "untrained"]
+    reference = str(write("references.jsonl", references))
+    files = [str(write("first.jsonl", first)), str(write("second.jsonl", second))]
+    assert main(["compare", *files, "--references", reference, "--task", task]) == 0
+    direct = capsys.readouterr().out
+    stored = []
+    for path in files:
+        stored.append(path + ".scores.json")
+        assert main([task, reference, path, "--json", stored[-1]]) == 0
+    capsys.readouterr()
+    assert main(["compare", *stored]) == 0
+    again = capsys.readouterr().out
+    assert direct.splitlines()[1:] == again.splitlines()[1:]
+
+
+def test_compare_explains_what_does_not_go_together(dense, grounding, tmp_path, capsys) -> None:
+    first, second, third = (str(tmp_path / f"{n}.json") for n in range(3))
+    main(["tvg", *grounding, "--json", first])
+    main(["tvg", *grounding, "--json", second, "--union", "true"])
+    main(["dvc", *dense, "--json", third])
+    capsys.readouterr()
+    assert main(["compare", first, second]) == 2
+    assert "scored in different ways: union:hull, union:true" in capsys.readouterr().err
+    assert main(["compare", first, dense[1]]) == 2
+    assert "predictions.json is no result file" in capsys.readouterr().err
+    assert main(["compare", first, third]) == 2
+    assert "scored in different ways" in capsys.readouterr().err
+    assert main(["compare", first, first, "--resamples", "0"]) == 2
+    assert "--resamples" in capsys.readouterr().err
+
+
+def test_compare_rejects_damaged_results(grounding, tmp_path, capsys) -> None:
+    path = tmp_path / "scores.json"
+    main(["tvg", *grounding, "--json", str(path)])
+    content = json.loads(path.read_text())
+    for change, message in (
+        ({"version": 99}, "format version 99"),
+        ({"results": [{}]}, "is damaged"),
+        ({"results": 5}, "is damaged"),
+    ):
+        path.write_text(json.dumps(content | change))
+        capsys.readouterr()
+        assert main(["compare", str(path), str(path)]) == 2
+        assert message in capsys.readouterr().err
+
+
+def test_richness_measures_predictions_and_references(dense, capsys) -> None:
+    assert main(["richness", *dense]) == 0
+    rows = capsys.readouterr().out.splitlines()
+    assert rows[2].split()[1:4] == ["4", "3.50", "1.000"]
+    assert len(rows) == 6
+
+
+def test_highlights(write, capsys) -> None:
+    line = {"qid": 1, "duration": 4, "relevant_clip_ids": [0], "saliency_scores": [[4, 4, 4]]}
+    references = write("val.jsonl", [line])
+    predictions = write("pred.jsonl", [{"qid": 1, "pred_saliency_scores": [1.0, 0.0]}])
+    assert main(["highlights", str(references), str(predictions)]) == 0
+    assert "HIT@1  100.00" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["dvc", "no.json", "no.json"], "no.json: No such file or directory"),
+        (["dvc", "{dir}", "{dir}"], "Is a directory"),
+        (["dvc", "{references}", "{empty}"], "empty.json is empty"),
+        (["dvc", "{predictions}", "{references}"], "video 'b.mp4' has no events"),
+        (["dvc", "{references}", "{predictions}", "--set", "soda=x"], "--set takes FIELD=VALUE"),
+        (["dvc", "{references}", "{predictions}", "--benchmark", "x"], "no benchmark 'x'"),
+        (["dvc", "{references}", "{predictions}", "--json", "{dir}"], "Is a directory"),
+        (["tvg", "{references}", "{predictions}"], "span"),
+        (["tvg", "{windows}", "{spans}", "--iou", "5"], "--iou takes thresholds in (0, 1]"),
+        (["dvc", "{windows}", "{spans}"], "an event must be"),
+        (["compare", "{windows}", "{spans}"], "is no result file"),
+        (["richness", "{windows}"], "an event must be"),
+        (["report", "{references}", "{predictions}", "--out", "{dir}"], "Is a directory"),
+    ],
+)
+def test_bad_input_is_one_line_and_exit_code_2(
+    dense, grounding, write, tmp_path, capsys, arguments: list[str], message: str
+) -> None:
+    names = {
+        "references": dense[0],
+        "predictions": dense[1],
+        "windows": grounding[0],
+        "spans": grounding[1],
+        "empty": write("empty.json", ""),
+        "dir": tmp_path,
+    }
+    assert main([argument.format(**names) for argument in arguments]) == 2
+    error = capsys.readouterr().err.splitlines()[-1]
+    assert error.startswith("vidmetrics: error: ")
+    assert message in error
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        [],
+        ["dcv"],
+        ["dvc"],
+        ["dvc", "a"],
+        ["dvc", "a", "b", "--protocol", "timechta"],
+        ["tvg", "a", "b", "--iou", "half"],
+        ["tvg", "a", "b", "--level", "2"],
+        ["tvg", "a", "b", "--resamples", "-1"],
+        ["fetch", "everything"],
+    ],
+)
+def test_a_wrong_command_line_exits_with_2_and_usage(arguments: list[str], capsys) -> None:
+    with pytest.raises(SystemExit) as exit_:
+        main(arguments)
+    assert exit_.value.code == 2
+    assert "usage: vidmetrics" in capsys.readouterr().err
+
+
+def test_version(capsys) -> None:
+    with pytest.raises(SystemExit) as exit_:
+        main(["--version"])
+    assert exit_.value.code == 0
+    assert capsys.readouterr().out == f"vidmetrics {vidmetrics.__version__}\n"
+
+
+def run(*arguments: str, **options) -> subprocess.CompletedProcess:
+    command = [sys.executable, "-m", "vidmetrics", *arguments]
+    options = {"capture_output": True, "text": True, "timeout": 120, "check": False} | options
+    return subprocess.run(command, **options)  # noqa: PLW1510
+
+
+def test_the_module_is_the_command(grounding) -> None:
+    finished = run("tvg", *grounding)
+    assert finished.returncode == 0
+    assert "mIoU" in finished.stdout
+    assert run("tvg", "no.json", "no.json").returncode == 2
+
+
+def test_help_does_not_import_what_only_commands_need() -> None:
+    code = (
+        "import sys\nfrom vidmetrics.cli import main\n"
+        "try: main(['--help'])\nexcept SystemExit: pass\n"
+        "sys.exit('vidmetrics.scoring_cli' in sys.modules)"
+    )
+    subprocess.run([sys.executable, "-c", code], capture_output=True, timeout=60, check=True)
+
+
+def test_names_that_a_terminal_cannot_show_are_printed_as_escapes(write) -> None:
+    windows = {"q\x1b[31m\ud800": [[0.0, 10.0]]}
+    path = str(write("w.json", windows))
+    environment = {**os.environ, "PYTHONIOENCODING": "ascii"}
+    finished = run("tvg", path, path, "--per-query", env=environment)
+    assert finished.returncode == 0
+    assert "q\\x1b[31m\\ud800" in finished.stdout
+
+
+def test_a_closed_pipe_is_no_traceback(grounding) -> None:
+    command = f"{sys.executable} -m vidmetrics tvg {' '.join(grounding)} --per-query | head -1"
+    finished = subprocess.run(
+        command, shell=True, capture_output=True, text=True, timeout=120, check=True
+    )
+    assert finished.stdout.startswith("score")
+    assert "Traceback" not in finished.stderr
+
+
+def test_an_interrupt_is_no_traceback(tmp_path) -> None:
+    pipe = tmp_path / "references.json"
+    os.mkfifo(pipe)  # reading it blocks: the command is certainly at work
+    command = [sys.executable, "-m", "vidmetrics", "tvg", str(pipe), str(pipe)]
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+    writer = os.open(pipe, os.O_WRONLY)  # returns when the command has opened it
+    time.sleep(0.2)
+    process.send_signal(signal.SIGINT)
+    _, error = process.communicate(timeout=60)
+    os.close(writer)
+    assert process.returncode == 130
+    assert "Traceback" not in error

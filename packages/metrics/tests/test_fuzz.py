@@ -1,0 +1,115 @@
+"""Broken and hostile files: an error that names the place, or a finite score; never a hang."""
+
+import json
+import math
+import random
+
+import pytest
+
+from vidmetrics.cli import main
+
+REFERENCES = {"a": [[0.0, 10.0, "cut the onions"], [10.0, 30.0, "fry them"]], "b": [[5, 9, "boil"]]}
+PREDICTIONS = {"a": [[0.0, 9.0, "cut onions"], [12.0, 29.0, "fry"]], "b": [[4, 9, "boil water"]]}
+
+
+def score(tmp_path, capsys, references: str, predictions: str) -> dict[str, float] | None:
+    """The scores, or None after an error that names the file."""
+    (tmp_path / "references.json").write_text(references, encoding="utf-8")
+    (tmp_path / "predictions.json").write_text(
+        predictions, encoding="utf-8", errors="surrogatepass"
+    )
+    paths = [str(tmp_path / name) for name in ("references.json", "predictions.json")]
+    code = main(["dvc", *paths, "--json", "-", "--resamples", "20"])
+    out, err = capsys.readouterr()
+    if code == 2:
+        assert ".json" in err.splitlines()[-1]
+        return None
+    assert code == 0
+    (result,) = json.loads(out)["results"]
+    assert all(math.isfinite(value) for value in result["scores"].values())
+    return result["scores"]
+
+
+def test_every_truncation_is_an_error(tmp_path, capsys) -> None:
+    whole = json.dumps(PREDICTIONS)
+    for length in range(1, len(whole)):
+        assert score(tmp_path, capsys, json.dumps(REFERENCES), whole[:length]) is None
+
+
+def test_any_changed_character_is_scored_or_named(tmp_path, capsys) -> None:
+    rng = random.Random(0)
+    whole = json.dumps(PREDICTIONS)
+    for _ in range(300):
+        at = rng.randrange(len(whole))
+        changed = whole[:at] + rng.choice('"[]{},:0-9e.NIt\\\u2028\ud800é') + whole[at + 1 :]
+        try:
+            score(tmp_path, capsys, json.dumps(REFERENCES), changed)
+        except UnicodeEncodeError:  # the test's own writer, for a lone surrogate
+            continue
+
+
+@pytest.mark.parametrize("value", ["NaN", "Infinity", "-Infinity", "1e999", '"5"', "null", "true"])
+def test_what_is_no_time_is_named(tmp_path, capsys, value: str) -> None:
+    predictions = f'{{"a": [[0, 1, "x"],\n [0, {value}, "x"]]}}'
+    (tmp_path / "r.json").write_text(json.dumps(REFERENCES))
+    (tmp_path / "p.json").write_text(predictions)
+    assert main(["dvc", str(tmp_path / "r.json"), str(tmp_path / "p.json")]) == 2
+    error = capsys.readouterr().err
+    assert "p.json, line 1, video 'a', event 2: a time must be" in error
+
+
+@pytest.mark.parametrize(
+    "span", [[0, 1e308], [-1e308, 1e308], [1e308, 1e308], [30, 0], [-5, 5], [0, 10**300], [5, 5]]
+)
+def test_absurd_times_are_scored(tmp_path, capsys, span) -> None:
+    predictions = {"a": [[*span, "cut onions"]]}
+    assert score(tmp_path, capsys, json.dumps(REFERENCES), json.dumps(predictions)) is not None
+
+
+def test_ten_thousand_predictions_for_one_video(tmp_path, capsys) -> None:
+    rng = random.Random(0)
+    words = "cut the red onions and fry them in a hot pan".split()  # noqa: SIM905
+    predictions = {
+        "a": [
+            [rng.uniform(0, 30), rng.uniform(0, 30), " ".join(rng.choices(words, k=6))]
+            for _ in range(10_000)
+        ]
+    }
+    assert score(tmp_path, capsys, json.dumps(REFERENCES), json.dumps(predictions)) is not None
+
+
+def test_a_caption_of_a_hundred_thousand_characters(tmp_path, capsys) -> None:
+    for caption in (
+        "cut the onions and " * 5_300,
+        "x" * 100_000,
+        "." * 100_000,
+        " \u2028" * 50_000,
+    ):
+        predictions = {"a": [[0, 10, caption], [10, 30, "fry"]]}
+        assert score(tmp_path, capsys, json.dumps(REFERENCES), json.dumps(predictions)) is not None
+
+
+def test_lone_surrogates_line_breaks_and_controls_shift_nothing(tmp_path, capsys) -> None:
+    for character in (
+        "\ud800",
+        "\r",
+        "\n",
+        "\x0b",
+        "\x0c",
+        "\u2028",
+        "\x00",
+        "\u200b",
+        "\U0001f373",
+    ):
+        predictions = {"a": [[0, 9, f"zap{character}"], [12, 29, "fry"]], "b": [[4, 9, "boil"]]}
+        odd = score(tmp_path, capsys, json.dumps(REFERENCES), json.dumps(predictions))
+        predictions["a"][0][2] = "zap"
+        plain = score(tmp_path, capsys, json.dumps(REFERENCES), json.dumps(predictions))
+        assert odd is not None
+        # The odd caption matches nothing either way; the others must score as before.
+        assert odd["soda_c"] == pytest.approx(plain["soda_c"])
+
+
+def test_too_many_events_of_both_sides_are_refused(tmp_path, capsys) -> None:
+    many = {"a": [[0, 1, "x"]] * 5_000}
+    assert score(tmp_path, capsys, json.dumps(many), json.dumps(many)) is None

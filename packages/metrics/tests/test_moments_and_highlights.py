@@ -1,0 +1,73 @@
+import numpy as np
+import pytest
+
+from vidmetrics import InputError, Saliency, evaluate_grounding, evaluate_highlights
+from vidmetrics.moments import average_precision
+
+
+def test_average_precision_of_moments_equals_the_original(golden) -> None:
+    for case in golden("qvhighlights")["moments"]:
+        ours = average_precision(case["windows"], case["predictions"])
+        assert ours == pytest.approx(case["average_precision"], abs=1e-9)
+
+
+def test_moments_are_averaged_over_all_queries_and_misses_count() -> None:
+    windows = {"a": [(0.0, 10.0), (20.0, 30.0)], "b": [(0.0, 5.0)]}
+    answers = {"a": [(0.0, 10.0, 0.9), (20.0, 30.0, 0.1)]}
+    result = evaluate_grounding(windows, answers, moments=True)
+    assert result.scores["map"] == 0.5
+    assert result.per_query["a"]["map@0.75"] == 1.0
+    assert result.per_query["b"]["map"] == 0.0
+    assert "map:.5-.95,10" in result.signature
+
+
+def test_without_scores_the_order_ranks() -> None:
+    ranked = average_precision([(0.0, 10.0)], [(0.0, 10.0), (50.0, 60.0)])
+    reverse = average_precision([(0.0, 10.0)], [(50.0, 60.0), (0.0, 10.0)])
+    assert ranked.tolist() == [1.0] * 10
+    assert reverse.tolist() == [0.5] * 10
+
+
+def saliency(case) -> Saliency:
+    return Saliency(case["duration"], case["clips"], case["ratings"])
+
+
+def test_highlights_equal_the_original(golden) -> None:
+    cases = {str(n): case for n, case in enumerate(golden("qvhighlights")["highlights"])}
+    result = evaluate_highlights(
+        {name: saliency(case) for name, case in cases.items()},
+        {name: case["prediction"] for name, case in cases.items()},
+    )
+    for name, case in cases.items():
+        assert result.per_query[name]["map"] == pytest.approx(case["map"], abs=1e-6), name
+        assert result.per_query[name]["hit_at_1"] == case["hit_at_1"], name
+    assert result.scores["map"] == pytest.approx(np.mean([c["map"] for c in cases.values()]))
+
+
+def test_a_missing_query_counts_zero() -> None:
+    rated = Saliency(4.0, [0], [[4, 4, 4]])
+    result = evaluate_highlights({"a": rated, "b": rated}, {"a": [1.0, 0.0]})
+    assert result.scores == {"map": 0.5, "hit_at_1": 0.5}
+    assert result.counts["missing"] == 1
+
+
+def test_a_lower_rating_makes_more_highlights() -> None:
+    rated = {"a": Saliency(4.0, [0, 1], [[2], [4]])}
+    assert evaluate_highlights(rated, {"a": [1.0, 0.0]}).scores["hit_at_1"] == 0.0
+    assert evaluate_highlights(rated, {"a": [1.0, 0.0]}, min_rating=2).scores["hit_at_1"] == 1.0
+
+
+@pytest.mark.parametrize(
+    ("reference", "prediction", "message"),
+    [
+        (Saliency(4.0, [2], [[4]]), [0.0], "clip 2 lies outside the 2 clips"),
+        (Saliency(4.0, [0], []), [0.0], "need as many rows"),
+        (Saliency(4.0, [0], [[4]]), [float("nan")], "finite"),
+        (Saliency(4.0, [0], [[4]]), ["high"], "finite"),
+        (Saliency(4.0, [0], [[4]]), "high", "list of numbers"),
+    ],
+)
+def test_what_does_not_fit_is_named(reference, prediction, message: str) -> None:
+    with pytest.raises(InputError, match=message) as error:
+        evaluate_highlights({"q7": reference}, {"q7": prediction})
+    assert "q7" in str(error.value)
