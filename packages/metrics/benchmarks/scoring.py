@@ -1,8 +1,9 @@
 """What scoring a benchmark costs: the whole command, cold, interpreter start included.
 
-The peer of dense captioning is the pipeline that published scorers run, through pycocoevalcap's own
-Python API: its PTB tokenizer, its CIDEr, and the METEOR jar, per video and IoU threshold, and METEOR
-of every reference with every prediction for SODA_c. It runs where Java and pycocoevalcap are.
+The peer of dense captioning is the pipeline that published scorers run, through pycocoevalcap's
+own Python API: its PTB tokenizer, its CIDEr, and the METEOR jar, per video and IoU threshold, and
+METEOR of every reference with every prediction for SODA_c. It runs where Java and pycocoevalcap
+are.
 """
 
 from __future__ import annotations
@@ -23,60 +24,12 @@ RUNS = 5
 NUM_VIDEOS = 457  # the YouCook2 validation set
 NUM_QUERIES = 3720  # the Charades-STA test set
 THRESHOLDS = (0.3, 0.5, 0.7, 0.9)
-VERBS = [
-    "add",
-    "chop",
-    "cut",
-    "fry",
-    "mix",
-    "pour",
-    "stir",
-    "boil",
-    "slice",
-    "season",
-    "wash",
-    "peel",
-    "roll",
-    "spread",
-    "serve",
-    "heat",
-]
-FOODS = [
-    "onions",
-    "garlic",
-    "tomatoes",
-    "chicken",
-    "rice",
-    "noodles",
-    "butter",
-    "flour",
-    "eggs",
-    "potatoes",
-    "cheese",
-    "pepper",
-    "oil",
-    "beef",
-    "carrots",
-    "cabbage",
-    "mushrooms",
-    "lettuce",
-    "bread",
-    "shrimp",
-    "vinegar",
-    "sugar",
-    "cream",
-    "beans",
-]
-PLACES = [
-    "a pan",
-    "the bowl",
-    "a pot",
-    "the oven",
-    "a plate",
-    "the blender",
-    "boiling water",
-    "a large skillet",
-]
+VERBS = "add chop cut fry mix pour stir boil slice season wash peel roll spread serve heat"
+FOODS = (
+    "onions garlic tomatoes chicken rice noodles butter flour eggs potatoes cheese pepper oil beef "
+    "carrots cabbage mushrooms lettuce bread shrimp vinegar sugar cream beans"
+)
+PLACES = "a pan,the bowl,a pot,the oven,a plate,the blender,boiling water,a large skillet"
 
 Event = tuple[float, float, str]
 
@@ -141,9 +94,11 @@ def grounding(folder: Path) -> dict[str, dict[str, Any]]:
 def dense_data(rng: random.Random) -> tuple[dict[str, list[Event]], dict[str, list[Event]]]:
     """Invented cooking videos and predictions that are about as good as today's models."""
 
+    verbs, foods, places = VERBS.split(), FOODS.split(), PLACES.split(",")
+
     def caption() -> str:
-        foods = " and ".join(rng.sample(FOODS, rng.randint(1, 3)))
-        return f"{rng.choice(VERBS)} the {foods} in {rng.choice(PLACES)}"
+        named = " and ".join(rng.sample(foods, rng.randint(1, 3)))
+        return f"{rng.choice(verbs)} the {named} in {rng.choice(places)}"
 
     references: dict[str, list[Event]] = {}
     predictions: dict[str, list[Event]] = {}
