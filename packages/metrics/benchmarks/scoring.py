@@ -93,7 +93,6 @@ def grounding(folder: Path) -> dict[str, dict[str, Any]]:
 
 def dense_data(rng: random.Random) -> tuple[dict[str, list[Event]], dict[str, list[Event]]]:
     """Invented cooking videos and predictions that are about as good as today's models."""
-
     verbs, foods, places = VERBS.split(), FOODS.split(), PLACES.split(",")
 
     def caption() -> str:
