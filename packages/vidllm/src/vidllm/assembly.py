@@ -109,27 +109,25 @@ def assemble(config: TrainConfig, feature_width: int) -> Assembly:
 
 
 def start_projector(
-    assembly: Assembly,
-    config: TrainConfig,
-    corpus: Corpus,
-    features: FeatureStore,
-    progress: Callable[[int, int], None] | None = None,
-) -> None:
-    """Standardises the projector on the training stills and, if asked, aligns it."""
-    images = corpus.train_images
+    assembly: Assembly, config: TrainConfig, corpus: Corpus, features: FeatureStore
+) -> FeatureStore | None:
+    """Standardises the projector on the training stills and, if asked, aligns it.
+
+    Returns:
+        What is added to the visual tokens of training frames, or None.
+    """
+    images, projector = corpus.train_images, assembly.model.projector
     features_NC = features.lookup([FrameRef(image.path, 0) for image in images])
-    assembly.model.projector.fit_scale(features_NC)
-    if config.model.projector_init == "aligned":
-        align_projector(
-            assembly.model,
-            assembly.prompter,
-            features_NC,
-            [tt.escape(image.caption) for image in images],
-            config.model.align,
-            codec=config.model.codec,
-            seed=config.seed,
-            progress=progress,
-        )
+    projector.fit_scale(features_NC)
+    if config.model.projector_init != "aligned":
+        return None
+    captions = [tt.escape(image.caption) for image in images]
+    offsets = align_projector(
+        assembly.model, assembly.prompter, features_NC, captions, config.model.align
+    )
+    items = (*images, *corpus.train_clips)
+    shown = features.captions({item.path: tt.escape(item.caption) for item in items})
+    return features.like(offsets.of(projector, features.features_NC, shown))
 
 
 def _with_lora(llm: Any, config: ModelConfig, code_ids: list[int]) -> Any:

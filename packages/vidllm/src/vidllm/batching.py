@@ -25,28 +25,33 @@ class Collator:
     Attributes:
         features: of every frame that an example may show.
         pad_id: fills up shorter examples; its value is never looked at.
+        offsets: what is added to the visual tokens of training pictures, or None.
     """
 
     features: FeatureStore
     pad_id: int
+    offsets: FeatureStore | None = None
 
     def __call__(self, examples: Sequence[Encoded]) -> dict[str, Tensor]:
         """A batch.
 
         Returns:
             input_ids (B, T), labels (B, T), features (N, C), tasks (B,) as numbers of TASKS,
-            num_tokens (B,) without padding.
+            num_tokens (B,) without padding; with `offsets` also these, (N, D).
         """
         ids = [example.input_ids for example in examples]
         labels = [example.labels for example in examples]
         frames = [frame for example in examples for frame in example.frames]
-        return {
+        batch = {
             "input_ids": pad_right(ids, self.pad_id),
             "labels": pad_right(labels, IGNORED),
             "features": self.features.lookup(frames),
             "tasks": torch.tensor([TASKS.index(example.task) for example in examples]),
             "num_tokens": torch.tensor([len(row) for row in ids]),
         }
+        if self.offsets is not None:
+            batch["offsets"] = self.offsets.lookup(frames)
+        return batch
 
 
 def pad_right(rows: Sequence[Sequence[int]], fill: int) -> Tensor:

@@ -29,28 +29,24 @@ class AlignConfig:
     """How the projector is fitted before training; see vidllm.model.alignment."""
 
     layer: int = 8
-    """Decoder layers after which a picture's state should be its caption's."""
-    num_steps: int = 150
-    """Steps of descent after the closed-form start."""
-    batch_pictures: int = 64
-    sequence_length: int = 8
-    """Pictures shown together in one sequence."""
-    learning_rate: float = 1e-3
-    """Falls linearly to 0."""
+    """Decoder layers after which captions are read: what a picture should look like."""
     ridge_strength: float = 6000.0
-    """The penalty of the closed-form start, for standardised features."""
-    mean_share: float = 0.1
-    """How much of the mean state the start keeps; all of it drowns what tells pictures apart."""
+    """The penalty of the regression, for standardised features."""
+    gain: float = 16.0
+    """Factor on what tells pictures apart; a long vector is hardly turned by the first layers."""
+    mean_share: float = 1.0
+    """How much of the captions' mean state every picture keeps."""
+    num_folds: int = 8
+    """Training shows a picture as the fit of the other folds predicts it; 1: as the fit does."""
 
     def __post_init__(self) -> None:
         """Refuse values that cannot work."""
-        for name in ("layer", "batch_pictures", "sequence_length"):
+        for name in ("layer", "num_folds"):
             value = getattr(self, name)
             _require(value >= 1, f"model.align.{name}", value, "give at least 1")
-        for name in ("learning_rate", "ridge_strength"):
+        for name in ("ridge_strength", "gain"):
             value = getattr(self, name)
             _require(value > 0, f"model.align.{name}", value, "give more than 0")
-        _require(self.num_steps >= 0, "model.align.num_steps", self.num_steps, "give 0 or more")
         _require(
             0 <= self.mean_share <= 1, "model.align.mean_share", self.mean_share, "give a share"
         )

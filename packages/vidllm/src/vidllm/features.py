@@ -13,7 +13,7 @@ import hashlib
 import json
 import logging
 import os
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 
 import torch
@@ -46,6 +46,17 @@ class FeatureStore:
         self.features_NC = features_NC
         self._row_of = row_of
         self._step = clip_frame_step
+
+    def captions(self, caption_of: Mapping[str, str]) -> list[str]:
+        """For each row, in order, the caption of its file; "" where there is none."""
+        captions = [""] * len(self.features_NC)
+        for (path, _), row in self._row_of.items():
+            captions[row] = caption_of.get(path, "")
+        return captions
+
+    def like(self, rows_ND: Tensor) -> FeatureStore:
+        """A store of other values for the same frames."""
+        return FeatureStore(rows_ND, self._row_of, self._step)
 
     @property
     def width(self) -> int:

@@ -88,15 +88,14 @@ def _train(
         features = assembly.load_features(config, corpus, frames, report)
     with _timed(console, "model"):
         parts = assembly.assemble(config, features.width)
-        if resume_from is None:
-            report = _reporter(console, "alignment", "steps")
-            assembly.start_projector(parts, config, corpus, features, report)
+        # Also when resuming: the offsets are not in the checkpoint, they are computed again.
+        offsets = assembly.start_projector(parts, config, corpus, features)
     data = TrainingData(config, corpus, parts.prompter)
     if PartialState().is_main_process:
         write_manifest(run_dir, config, corpus, data)
         run_folder.rewind_metrics(run_dir, resume_from.step if resume_from else 0)
     progress = Progress(console, config.num_steps, resume_from.step if resume_from else 0)
-    collator = Collator(features, parts.tokenizer.pad_token_id or 0)
+    collator = Collator(features, parts.tokenizer.pad_token_id or 0, offsets)
     trainer = SequenceTrainer(parts.model, config, run_dir, data, collator, progress)
     stop = StopOnRequest()
     trainer.add_callback(stop)

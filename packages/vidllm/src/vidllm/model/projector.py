@@ -60,28 +60,7 @@ class Projector(nn.Module):
         self.scale.copy_(features_NC.std(0) + SCALE_FLOOR)
 
     @torch.no_grad()
-    def fit_ridge(
-        self,
-        features_NC: Tensor,
-        states_ND: Tensor,
-        strength: float,
-        spread_D: Tensor,
-        mean_share: float,
-    ) -> None:
-        """Starts the linear map as the ridge regression of features onto captions' states.
-
-        Args:
-            features_NC: of the training images, raw.
-            states_ND: of their captions.
-            strength: the ridge penalty.
-            spread_D: of the states; the regression sees them in its units.
-            mean_share: how much of the mean state becomes the bias.
-        """
-        x_NC = self.standardised(features_NC).double()
-        mean_D = states_ND.double().mean(0)
-        gram = x_NC.T @ x_NC
-        gram.diagonal().add_(strength)
-        scaled_ND = (states_ND.double() - mean_D) / spread_D
-        map_CD = torch.linalg.solve(gram, x_NC.T @ scaled_ND) * spread_D
+    def set_map(self, map_CD: Tensor, bias_D: Tensor) -> None:
+        """Makes the linear map this one, the same for every visual token."""
         self.linear.weight.copy_(map_CD.T.repeat(self.num_visual_tokens, 1))
-        self.linear.bias.copy_((mean_D * mean_share).repeat(self.num_visual_tokens))
+        self.linear.bias.copy_(bias_D.repeat(self.num_visual_tokens))

@@ -47,6 +47,7 @@ class VideoLLM(nn.Module):
         input_ids: Tensor,
         labels: Tensor,
         features: Tensor,
+        offsets: Tensor | None = None,
         num_items_in_batch: Tensor | int | None = None,
     ) -> dict[str, Tensor]:
         """The training loss.
@@ -57,6 +58,7 @@ class VideoLLM(nn.Module):
             input_ids: (B, T) ids, VISUAL_TOKEN where a visual token goes.
             labels: (B, T), IGNORED where there is nothing to learn.
             features: (N, C), of all frames in the order of their tokens.
+            offsets: (N, D), added to the visual tokens (vidllm.model.alignment.FoldOffsets).
             num_items_in_batch: labels of the whole global batch; default those given here.
 
         Returns:
@@ -67,7 +69,7 @@ class VideoLLM(nn.Module):
         Raises:
             ValueError: frames and visual tokens do not match.
         """
-        hidden_BTD = self.decode(self.embed(input_ids, features))
+        hidden_BTD = self.decode(self.embed(input_ids, features, offsets))
         labelled_BT = labels[:, 1:] != IGNORED
         logits_LK = self.logits(hidden_BTD[:, :-1][labelled_BT])
         losses_L = functional.cross_entropy(
@@ -83,7 +85,9 @@ class VideoLLM(nn.Module):
             "example_labels": labelled_BT.sum(1),
         }
 
-    def embed(self, input_ids_BT: Tensor, features_NC: Tensor) -> Tensor:
+    def embed(
+        self, input_ids_BT: Tensor, features_NC: Tensor, offsets_ND: Tensor | None = None
+    ) -> Tensor:
         """Input embeddings (B, T, D), the projected frames in their places."""
         visual_BT = input_ids_BT == VISUAL_TOKEN
         embedding = self.causal_lm.get_input_embeddings()
@@ -96,7 +100,10 @@ class VideoLLM(nn.Module):
             )
         if not num_places:
             return embeds_BTD
-        visual_NVD = self.projector(features_NC).to(embeds_BTD)
+        visual_NVD = self.projector(features_NC)
+        if offsets_ND is not None:
+            visual_NVD = visual_NVD + offsets_ND[:, None]
+        visual_NVD = visual_NVD.to(embeds_BTD)
         return embeds_BTD.masked_scatter(visual_BT[..., None], visual_NVD)
 
     def decode(self, embeds_BTD: Tensor) -> Tensor:
