@@ -165,7 +165,8 @@ def _statistics(scores: DenseScores, protocol: Protocol) -> dict[str, Statistic]
         "thresholds": lambda: Statistic("f_of_thresholds", coverage, np.ones_like(coverage)),
         "means": lambda: Statistic("f_of_means", coverage, np.ones_like(coverage)),
     }
-    meteor_sums = scores.meteor_statistics.reshape(num_videos, -1).astype(np.float64)
+    num_columns = scores.meteor_statistics.shape[1] * scores.meteor_statistics.shape[2]
+    meteor_sums = scores.meteor_statistics.reshape(num_videos, num_columns).astype(np.float64)
     meteor = {
         "video": lambda: mean_statistic(scores.meteor, once),
         "pairs": lambda: mean_statistic(_pair_means(scores), once),

@@ -83,7 +83,7 @@ def score_layouts(
         cider_corpus_sum=cider_corpus_sum,
         meteor=score_statistics(sums).reshape(shape),
         meteor_pair_sum=_sums(groups, table.scores[rows], shape),
-        meteor_statistics=sums.reshape(*shape, -1),
+        meteor_statistics=sums.reshape(*shape, sums.shape[1]),
         soda=soda,
         has_set=has_set,
     )

@@ -136,8 +136,11 @@ def mean_statistic(values: FloatArray, counted: FloatArray) -> Statistic:
         values: (n,) or (n, k) float64.
         counted: (n,) or (n, k) float64, 1 where the unit counts, else 0.
     """
-    values = values.reshape(len(values), -1)
-    counted = np.broadcast_to(counted.reshape(len(values), -1), values.shape)
+    if values.ndim == 1:
+        values = values[:, None]
+    if counted.ndim == 1:
+        counted = counted[:, None]
+    counted = np.broadcast_to(counted, values.shape)
     return Statistic("mean", values * counted, np.ascontiguousarray(counted))
 
 

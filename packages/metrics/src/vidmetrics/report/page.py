@@ -147,7 +147,7 @@ def _tip(bar: Bar, number: int, side: str) -> str:
         lines.append(f"overlaps no {other}")
     if bar.end_seconds < bar.start_seconds:
         lines.append("ends before it starts")
-    return f'<div class="tip">{"<br>".join(lines)}</div>'
+    return '<div class="tip">' + "<br>\n".join(lines) + "</div>"
 
 
 def _lanes(bars: Sequence[Bar], axis: float) -> list[int]:
