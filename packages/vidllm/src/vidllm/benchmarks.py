@@ -8,13 +8,14 @@ id is the example's id, a full stop and the turn's number.
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from seqsynth import Example, read_examples
 
-EXAMPLES_NAME, REFERENCES_NAME = "examples.jsonl", "references.jsonl"
+EXAMPLES_NAME, MANIFEST_NAME = "examples.jsonl", "benchmark.json"
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +56,17 @@ def queries_of(example: Example) -> Iterator[Query]:
     benchmark = example.id.rpartition("-")[0] or example.id
     for turn in range(len(example.turns)):
         yield Query(f"{example.id}.{turn}", benchmark, example, turn)
+
+
+def templates_of(directory: Path) -> str | None:
+    """The wording that a benchmark's manifest names; None where it has no manifest."""
+    path = directory / MANIFEST_NAME
+    if not path.is_file():
+        return None
+    try:
+        return str(json.loads(path.read_text("utf-8"))["spec"]["templates"])
+    except (ValueError, KeyError, TypeError) as error:
+        raise ValueError(f"{path} is no manifest of a benchmark: {error!r}") from None
 
 
 def content_hash(directory: Path) -> str:

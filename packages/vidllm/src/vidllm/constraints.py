@@ -1,8 +1,8 @@
 """What an answer may continue with, so that every answer can be read.
 
 Without constraints an untrained model writes prose and scores nothing for want of a place; with
-them all systems are compared on what they say, not on whether they keep to the form. The forms are
-those of seqsynth's `brief` wording: a code; a span; spans with captions.
+them all systems are compared on what they say, not on whether they keep to the form: a
+place; a span; spans with captions.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import timetokens as tt
+from seqsynth.templates import Templates, load_templates
 from vidllm.prompting import Prompter
 
 MAX_CAPTION_TOKENS = 16
@@ -26,6 +27,7 @@ class AnswerForm:
     """The form of the answers to one task.
 
     Attributes:
+        lead: tokens that every answer begins with; they are given, not chosen.
         slots: for each token of a point, the ids that may stand there.
         separator: what stands between the two points of a span.
         end: the token that ends an answer.
@@ -36,6 +38,7 @@ class AnswerForm:
         with_captions: spans are followed by captions, and there may be several.
     """
 
+    lead: tuple[int, ...]
     slots: tuple[frozenset[int], ...]
     separator: tuple[int, ...]
     end: int
@@ -46,7 +49,7 @@ class AnswerForm:
     with_captions: bool
 
     def allowed(self, written: Sequence[int]) -> Allowed:
-        """What may follow the tokens written so far."""
+        """What may follow the tokens written so far, those of the lead not among them."""
         template = first = self._template()
         again = [*(frozenset({token}) for token in self.joiner), *first]
         position = caption_length = num_events = 0
@@ -75,23 +78,34 @@ class AnswerForm:
         return [*point, *(frozenset({token}) for token in self.separator), *point]
 
 
-def answer_form(prompter: Prompter, codec: tt.Codec, task: str) -> AnswerForm | None:
+def answer_form(
+    prompter: Prompter, codec: tt.Codec, task: str, templates: str
+) -> AnswerForm | None:
     """The form of a task's answers; None where codes are ordinary text and nothing is imposed.
+
+    What stands before the place (`The image index is`) is that of the first answer in the wording,
+    the same for every system; the model goes on from there.
 
     Args:
         prompter: gives token ids.
         codec: how places are written.
         task: iig, tvg or dvc; others have no form.
+        templates: the benchmark's wording, as seqsynth.load_templates takes it.
     """
     if not codec.slots or task not in _FORMS:
         return None
     num_points, with_captions = _FORMS[task]
+    ids = prompter.answer_ids(_sample(codec, load_templates(templates), task))
+    places = [place for place, id_ in enumerate(ids) if id_ in prompter.code_token_ids]
+    first, width = places[0], len(codec.slots)
+    second = places[width] if num_points == 2 else first + width
     tokenizer: Any = prompter.tokenizer
     return AnswerForm(
+        lead=ids[:first],
         slots=tuple(
             frozenset(tokenizer.convert_tokens_to_ids(list(tokens))) for tokens in codec.slots
         ),
-        separator=prompter.ids(" - "),
+        separator=ids[first + width : second],
         end=prompter.end_ids[0],
         code_ids=prompter.code_token_ids,
         sentence_end=frozenset(prompter.ids(".")[-1:] + prompter.ids(" cat.")[-1:]),
@@ -101,4 +115,14 @@ def answer_form(prompter: Prompter, codec: tt.Codec, task: str) -> AnswerForm | 
     )
 
 
+def _sample(codec: tt.Codec, wording: Templates, task: str) -> str:
+    """An answer of the task, as training examples have it."""
+    if task == "iig":
+        return wording.iig_single.answers[0].format(index=codec.format_point(tt.ItemPosition(1, 2)))
+    span = codec.format_span(tt.TimePosition(0.0, 1.0), tt.TimePosition(1.0, 1.0))
+    answers = wording.tvg.answers if task == "tvg" else wording.dvc.answers
+    return answers[0].replace("{caption}", "a cat").format(span=span)
+
+
+# task: points of a place, whether captions follow.
 _FORMS: dict[str, tuple[int, bool]] = {"iig": (1, False), "tvg": (2, False), "dvc": (2, True)}

@@ -49,6 +49,7 @@ class Evaluator:
                 f"{config.model.codec!r}: build the benchmark with the run's codec"
             )
         self.benchmark_sha256 = benchmarks.content_hash(benchmark_dir)
+        self.templates = benchmarks.templates_of(benchmark_dir) or config.data.templates
         self._features: FeatureStore | None = None
 
     def run(self, system: str, run_dir: Path, out: Path) -> dict[str, int]:
@@ -97,7 +98,9 @@ class Evaluator:
         return self._features
 
     def _settings(self, system: str, weights: str) -> PredictionSettings:
-        return PredictionSettings(system, weights, self.benchmark_sha256, self.constrained)
+        return PredictionSettings(
+            system, weights, self.benchmark_sha256, self.constrained, self.templates
+        )
 
     def _reporter(self, what: str) -> _Reporter:
         return _Reporter(self.console, what)

@@ -32,7 +32,7 @@ class Question:
 
     Attributes:
         key: whatever tells the asker which one it is.
-        input_ids: what follows the prefix.
+        input_ids: what follows the prefix, the form's lead not among it.
         max_new_tokens: where an answer is cut off.
         form: what the answer may look like; None: anything.
     """
@@ -45,7 +45,7 @@ class Question:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What the model wrote; `is_complete` says that it ended the answer itself."""
+    """What was answered, lead included; `is_complete` says that the model ended it itself."""
 
     key: str
     ids: tuple[int, ...]
@@ -112,9 +112,14 @@ def _answer_batch(
     cache.batch_select_indices(owner_R)
     written = _Rows(model, decoder, cache, ids_ST.shape[1], questions, device).run(end_id)
     return [
-        Answer(question.key, tuple(ids[:-1] if ids[-1:] == [end_id] else ids), ids[-1:] == [end_id])
-        for question, ids in zip(questions, written, strict=True)
+        _answer(question, ids, end_id) for question, ids in zip(questions, written, strict=True)
     ]
+
+
+def _answer(question: Question, written: list[int], end_id: int) -> Answer:
+    is_complete = written[-1:] == [end_id]
+    lead = question.form.lead if question.form else ()
+    return Answer(question.key, (*lead, *written[: len(written) - is_complete]), is_complete)
 
 
 class _Rows:
@@ -133,7 +138,8 @@ class _Rows:
         self.questions = questions
         self.written: list[list[int]] = [[] for _ in questions]
         self.active = list(range(len(questions)))
-        ids_RT, mask_RT = pad_left([question.input_ids for question in questions], 0)
+        asked = [(*q.input_ids, *(q.form.lead if q.form else ())) for q in questions]
+        ids_RT, mask_RT = pad_left(asked, 0)
         self.next_RT = ids_RT.to(device)
         seen_RT = torch.ones(len(questions), prefix_length, dtype=mask_RT.dtype)
         self.mask_RT = torch.cat([seen_RT, mask_RT], dim=1).to(device)

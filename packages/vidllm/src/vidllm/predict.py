@@ -20,7 +20,7 @@ from typing import Any
 import timetokens as tt
 from vidllm.assembly import Assembly
 from vidllm.benchmarks import Query
-from vidllm.constraints import answer_form
+from vidllm.constraints import AnswerForm, answer_form
 from vidllm.features import FeatureStore
 from vidllm.generation import Answer, Question, answers
 from vidllm.prompting import Prefix
@@ -40,6 +40,7 @@ class PredictionSettings:
         weights: which weights: a checkpoint's path and hash, or where a start was drawn from.
         benchmark_sha256: of the questions.
         constrained: answers were held to the form of the task (vidllm.constraints).
+        templates: the benchmark's wording, which the forms are taken from.
         decoding: always greedy.
     """
 
@@ -47,6 +48,7 @@ class PredictionSettings:
     weights: str
     benchmark_sha256: str
     constrained: bool = True
+    templates: str = "paper"
     decoding: str = "greedy"
 
 
@@ -82,7 +84,7 @@ def predict(
         model = assembly.model
         model.eval()
         by_id = {query.id: query for query in open_queries}
-        asked = group_by_prefix(assembly, open_queries, constrained=settings.constrained)
+        asked = group_by_prefix(assembly, open_queries, settings)
         end_id = assembly.prompter.end_ids[0]
         for batch in answers(model, features, asked, end_id):
             rows = [_row(by_id[a.key], a, assembly, settings) for a in batch]
@@ -116,17 +118,20 @@ def write_events(
 
 
 def group_by_prefix(
-    assembly: Assembly, queries: Sequence[Query], *, constrained: bool
+    assembly: Assembly, queries: Sequence[Query], settings: PredictionSettings
 ) -> list[tuple[Prefix, list[Question]]]:
     """The queries by what they show: sequences that look alike are encoded once."""
     prompter = assembly.prompter
     groups: dict[Prefix, list[Question]] = {}
+    forms: dict[str, AnswerForm | None] = {}
     for query in queries:
         example = query.example
-        form = None
-        if constrained:
-            form = answer_form(prompter, tt.CODECS[example.codec], example.task)
+        if settings.constrained and example.task not in forms:
+            forms[example.task] = answer_form(
+                prompter, tt.CODECS[example.codec], example.task, settings.templates
+            )
         limit = MAX_NEW_TOKENS[example.task]
+        form = forms.get(example.task)
         question = Question(query.id, prompter.question(query.prompt), limit, form)
         groups.setdefault(prompter.prefix(example), []).append(question)
     return list(groups.items())

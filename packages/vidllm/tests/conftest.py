@@ -1,0 +1,81 @@
+"""Fixtures: drawn shapes, a byte tokenizer, a random two-layer model; nothing is downloaded."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from seqsynth import Corpus, Example, FrameRef, Target, Turn
+from vidllm.assembly import Assembly, assemble, load_features
+from vidllm.config import PromptConfig, TrainConfig
+from vidllm.features import FeatureStore, frames_of_corpus
+from vidllm.recipes import smoke
+from vidllm.shapes import shapes_corpus
+
+
+@pytest.fixture(autouse=True)
+def _one_thread() -> None:
+    torch.set_num_threads(1)
+
+
+@pytest.fixture(scope="session")
+def cache_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where the drawn corpus and its features lie, for all tests."""
+    return tmp_path_factory.mktemp("cache")
+
+
+@pytest.fixture(scope="session")
+def corpus(cache_dir: Path) -> Corpus:
+    return shapes_corpus(cache_dir / "shapes")
+
+
+@pytest.fixture(scope="session")
+def config(cache_dir: Path) -> TrainConfig:
+    """The smoke recipe on the shared cache."""
+    base = smoke()
+    return replace(base, data=replace(base.data, cache_dir=str(cache_dir)))
+
+
+@pytest.fixture(scope="session")
+def features(config: TrainConfig, corpus: Corpus) -> FeatureStore:
+    frames = frames_of_corpus(corpus, config.data.clip_frame_step, heldout=True)
+    return load_features(config, corpus, frames)
+
+
+@pytest.fixture
+def assembly(config: TrainConfig, features: FeatureStore) -> Assembly:
+    """A fresh model: tests change it."""
+    return assemble(config, features.width)
+
+
+@pytest.fixture
+def assembly_with(config: TrainConfig, features: FeatureStore) -> Callable[..., Assembly]:
+    """Makes a model with other prompt settings."""
+
+    def make(**prompt: Any) -> Assembly:
+        changed = replace(config, prompt=replace(PromptConfig(), **prompt))
+        return assemble(changed, features.width)
+
+    return make
+
+
+@pytest.fixture
+def example(corpus: Corpus) -> Example:
+    """Three pictures and two questions, written by hand."""
+    images = corpus.train_images[:3]
+    return Example(
+        id="hand-0",
+        task="iig",
+        codec="rpt",
+        frames=tuple(FrameRef(image.path, 0) for image in images),
+        frame_codes=("<3><3><3><3>", "<6><6><6><7>", "<9><9><9><9>"),
+        turns=(
+            Turn("Where is a cat?", "<6><6><6><7>"),
+            Turn("Where is a dog?", "The index is <3><3><3><3>."),
+        ),
+        targets=((Target(1 / 3, 2 / 3, "a cat"),), (Target(0.0, 1 / 3, "a dog"),)),
+        duration_seconds=3.0,
+    )

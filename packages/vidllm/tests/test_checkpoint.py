@@ -1,0 +1,157 @@
+"""Checkpoints: whole, checked, and only of the model they were made from."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from vidllm.assembly import Assembly, assemble
+from vidllm.checkpoint import (
+    CheckpointError,
+    damage,
+    load_weights,
+    named,
+    newest_good,
+    publish,
+    rotate,
+    save_weights,
+    scratch_path,
+)
+from vidllm.config import TrainConfig
+from vidllm.features import FeatureStore
+
+
+def make(run_dir: Path, step: int, content: str = "weights") -> Path:
+    scratch = scratch_path(run_dir, step)
+    scratch.mkdir(parents=True)
+    (scratch / "weights.bin").write_text(content)
+    (scratch / "state.json").write_text("{}")
+    return publish(run_dir, step).path
+
+
+def test_weights_survive_the_round_trip(
+    config: TrainConfig, features: FeatureStore, tmp_path: Path
+) -> None:
+    model = assemble(config, features.width).model
+    with torch.no_grad():
+        for parameter in model.parameters():
+            if parameter.requires_grad:
+                parameter.add_(torch.randn_like(parameter))
+        model.projector.fit_scale(features.features_NC)
+    save_weights(model, tmp_path)
+    fresh = assemble(replace(config, seed=9), features.width).model
+    assert not torch.equal(fresh.projector.linear.weight, model.projector.linear.weight)
+    load_weights(fresh, tmp_path)
+    expected = model.state_dict()
+    assert all(torch.equal(expected[name], value) for name, value in fresh.state_dict().items())
+
+
+def test_the_adapter_is_in_pefts_layout(assembly: Assembly, tmp_path: Path) -> None:
+    save_weights(assembly.model, tmp_path)
+    assert sorted(path.name for path in tmp_path.iterdir()) == [
+        "adapter_config.json",
+        "adapter_model.safetensors",
+        "projector.safetensors",
+    ]
+    names = list(load_file(tmp_path / "adapter_model.safetensors"))
+    assert sum("lora_A" in name for name in names) == 8
+    assert sum("trainable_tokens_delta" in name for name in names) == 1
+    adapter = json.loads((tmp_path / "adapter_config.json").read_text())
+    assert adapter["peft_type"] == "LORA"
+    assert adapter["trainable_token_indices"] == {
+        "embed_tokens": list(range(259, 269)),
+    }
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"lora_rank": 8}, r"lora_A\.weight is \(4, 64\), not \(8, 64\)"),
+        ({"num_layers": 1}, r"which has no .*layers\.1"),
+        ({"lora_targets": ("q_proj", "up_proj")}, "it lacks .*up_proj"),
+        ({"num_visual_tokens": 2}, r"projector\.safetensors does not fit the model: linear"),
+        ({"projector": "mlp"}, "it lacks residual"),
+    ],
+)
+def test_weights_of_another_model_are_refused(
+    config: TrainConfig,
+    features: FeatureStore,
+    assembly: Assembly,
+    tmp_path: Path,
+    change: dict[str, object],
+    message: str,
+) -> None:
+    save_weights(assembly.model, tmp_path)
+    other = assemble(
+        replace(config, model=replace(config.model, **change)),
+        features.width,  # type: ignore[arg-type]
+    )
+    before = other.model.projector.linear.weight.clone()
+    with pytest.raises(CheckpointError, match=message):
+        load_weights(other.model, tmp_path)
+    assert torch.equal(before, other.model.projector.linear.weight)
+
+
+def test_missing_weights_are_named(assembly: Assembly, tmp_path: Path) -> None:
+    with pytest.raises(CheckpointError, match=r"cannot be read: .*adapter_model"):
+        load_weights(assembly.model, tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("spoil", "problem"),
+    [
+        (lambda path: (path / "weights.bin").write_text("weightz"), "does not match its checksum"),
+        (lambda path: (path / "weights.bin").unlink(), "weights.bin is missing"),
+        (lambda path: (path / "checkpoint.json").unlink(), "checkpoint.json is missing"),
+        (lambda path: (path / "checkpoint.json").write_text('{"step": 5'), "checkpoint.json"),
+        (lambda path: (path / "checkpoint.json").write_text("[]"), "checkpoint.json"),
+    ],
+)
+def test_the_last_good_one_is_found(
+    tmp_path: Path, spoil: object, problem: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    good, newest = make(tmp_path, 5), make(tmp_path, 10)
+    found = newest_good(tmp_path)
+    assert found is not None
+    assert found.step == 10
+    spoil(newest)  # type: ignore[operator]
+    assert problem in str(damage(newest))
+    found = newest_good(tmp_path)
+    assert found is not None
+    assert (found.step, found.path) == (5, good)
+    assert "checkpoint-10 is damaged" in caplog.text
+
+
+def test_nothing_half_built_is_taken_for_a_checkpoint(tmp_path: Path) -> None:
+    make(tmp_path, 5)
+    scratch = scratch_path(tmp_path, 10)
+    scratch.mkdir()
+    (scratch / "weights.bin").write_text("half")
+    (tmp_path / "checkpoint-notanumber").mkdir()
+    (tmp_path / "checkpoint-7").write_text("a file")
+    assert [checkpoint.step for checkpoint in named(tmp_path)] == [5]
+    rotate(tmp_path, 3)
+    assert not scratch.exists()
+
+
+def test_a_damaged_one_of_the_same_step_is_replaced(tmp_path: Path) -> None:
+    path = make(tmp_path, 5)
+    (path / "weights.bin").write_text("damaged")
+    make(tmp_path, 5, "new")
+    assert damage(path) is None
+    assert (path / "weights.bin").read_text() == "new"
+
+
+def test_rotation_keeps_the_newest(tmp_path: Path) -> None:
+    for step in (5, 10, 100, 15):
+        make(tmp_path, step)
+    rotate(tmp_path, 2)
+    assert [checkpoint.step for checkpoint in named(tmp_path)] == [100, 15]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["checkpoint-100", "checkpoint-15"]
+
+
+def test_an_empty_run_has_none(tmp_path: Path) -> None:
+    assert newest_good(tmp_path) is None

@@ -1,0 +1,217 @@
+"""Predictions on disk: seconds, exactness, resuming, and what chance says."""
+
+import json
+from collections import Counter
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import timetokens as tt
+from seqsynth import BenchmarkSpec, Corpus, Example, FrameRef, Target, Turn, build_default_benchmark
+from vidllm import predict as predict_module
+from vidllm.assembly import Assembly
+from vidllm.benchmarks import Query, content_hash, queries_of, read_benchmark, templates_of
+from vidllm.chance import chance_events
+from vidllm.features import FeatureStore
+from vidllm.predict import PredictionSettings, events_of, predict, read_predictions, write_events
+
+SETTINGS = PredictionSettings("trained", "some weights", "0" * 64, True, "brief")
+
+
+@pytest.fixture(scope="session")
+def benchmark_dir(corpus: Corpus, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    directory = tmp_path_factory.mktemp("benchmark")
+    spec = BenchmarkSpec(
+        image_lengths=(8,),
+        num_image_sequences=3,
+        queries_per_sequence=4,
+        num_clip_sequences=3,
+        max_clips=4,
+        num_frames=12,
+        templates="brief",
+    )
+    build_default_benchmark(directory, corpus, spec)
+    return directory
+
+
+@pytest.fixture(scope="session")
+def queries(benchmark_dir: Path, corpus: Corpus) -> list[Query]:
+    return read_benchmark(benchmark_dir, corpus.root)
+
+
+def query_of(task: str, num_frames: int = 4, duration_seconds: float = 20.0) -> Query:
+    example = Example(
+        id="bench@4-000",
+        task=task,
+        codec="rpt",
+        frames=tuple(FrameRef("a.png", k) for k in range(num_frames)),
+        frame_codes=("",) * num_frames,
+        turns=(Turn("Where?", "unused"),),
+        targets=((Target(0.0, 1.0, "a cat"),),),
+        duration_seconds=float(num_frames) if task == "iig" else duration_seconds,
+    )
+    return next(queries_of(example))
+
+
+@given(length=st.integers(1, 5000), data=st.data())
+def test_every_item_comes_back_as_its_own_second(length: int, data: st.DataObject) -> None:
+    number = data.draw(st.integers(1, length))
+    query = query_of("iig", num_frames=length)
+    events, malformed = events_of(query, f"The image index is {tt.encode(number, length)}.")
+    assert events == [[number - 1.0, float(number), ""]]
+    assert malformed == 0
+
+
+@pytest.mark.parametrize(
+    ("task", "answer", "events", "malformed"),
+    [
+        ("iig", "<2><5><0><0>", [[0.0, 1.0, ""]], 0),
+        ("iig", "no idea", [], 1),
+        ("iig", "", [], 1),
+        ("tvg", "<2><5><0><0> - <5><0><0><0>", [[5.0, 10.0, ""]], 0),
+        ("tvg", "<5><0><0><0> - <2><5><0><0>", [[5.0, 10.0, ""]], 0),
+        ("tvg", "somewhere", [], 1),
+        (
+            "dvc",
+            "<0><0><0><0> - <5><0><0><0>, a cat. <5><0><0><0> - <9><9><9><9>, a dog.",
+            [[0.0, 10.0, "a cat."], [10.0, 19.998, "a dog."]],
+            0,
+        ),
+        ("dvc", "a cat", [], 1),
+    ],
+)
+def test_answers_become_seconds(
+    task: str, answer: str, events: list[object], malformed: int
+) -> None:
+    found, pieces = events_of(query_of(task), answer)
+    assert found == events
+    assert pieces == malformed
+
+
+def test_predictions_have_one_row_a_query(
+    assembly: Assembly, features: FeatureStore, queries: list[Query], tmp_path: Path
+) -> None:
+    path = tmp_path / "predictions.jsonl"
+    counts = predict(assembly, features, queries, SETTINGS, path)
+    rows = [json.loads(line) for line in path.read_text().splitlines()]
+    assert [row["id"] for row in rows] == [query.id for query in queries]
+    assert counts == {"queries": len(queries), "answered": len(queries), "malformed": 0}
+    assert set(rows[0]) == {"id", "task", "benchmark", "system", "events", "text", "malformed"}
+    assert {row["system"] for row in rows} == {"trained"}
+    assert all(row["events"] for row in rows)  # constrained: every answer can be read
+    assert Counter(row["benchmark"] for row in rows)["index_grounding@8"] == 12
+    for row, query in zip(rows, queries, strict=True):
+        for start, end, _ in row["events"]:
+            assert 0 <= start <= end <= query.example.duration_seconds
+
+
+def test_a_finished_file_is_not_made_again(
+    assembly: Assembly,
+    features: FeatureStore,
+    queries: list[Query],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    path = tmp_path / "predictions.jsonl"
+    predict(assembly, features, queries, SETTINGS, path)
+    before = path.read_bytes()
+    monkeypatch.setattr(predict_module, "answers", None)
+    assert predict(assembly, features, queries, SETTINGS, path)["answered"] == 0
+    assert path.read_bytes() == before
+
+
+def test_an_interrupted_prediction_goes_on(
+    assembly: Assembly,
+    features: FeatureStore,
+    queries: list[Query],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    whole, path = tmp_path / "whole.jsonl", tmp_path / "predictions.jsonl"
+    predict(assembly, features, queries, SETTINGS, whole)
+
+    def interrupt(done: int, total: int) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        predict(assembly, features, queries, SETTINGS, path, interrupt)
+    assert not path.exists()
+    part = path.with_name("predictions.jsonl.part")
+    with part.open("a") as handle:
+        handle.write('{"id": "torn li')  # as a killed process leaves it
+    counts = predict(assembly, features, queries, SETTINGS, path)
+    assert 0 < counts["answered"] < len(queries)
+    assert path.read_bytes() == whole.read_bytes()
+    assert not part.exists()
+
+
+def test_other_settings_start_over(
+    assembly: Assembly, features: FeatureStore, queries: list[Query], tmp_path: Path
+) -> None:
+    path = tmp_path / "predictions.jsonl"
+    predict(assembly, features, queries, SETTINGS, path)
+    for change in ({"weights": "others"}, {"benchmark_sha256": "1" * 64}, {"constrained": False}):
+        settings = replace(SETTINGS, **change)
+        assert predict(assembly, features, queries, settings, path)["answered"] == len(queries)
+
+
+def test_questions_about_the_same_frames_share_them(
+    assembly: Assembly, queries: list[Query]
+) -> None:
+    groups = predict_module.group_by_prefix(assembly, queries, SETTINGS)
+    # 3 image sequences, and 3 clip sequences that are both grounded and described.
+    assert len(groups) == 6
+    assert sum(len(questions) for _, questions in groups) == len(queries)
+
+
+def test_a_benchmark_is_read_as_it_was_written(
+    benchmark_dir: Path, queries: list[Query], tmp_path: Path
+) -> None:
+    references = [
+        json.loads(line) for line in (benchmark_dir / "references.jsonl").read_text().splitlines()
+    ]
+    assert [query.id for query in queries] == [row["id"] for row in references]
+    assert [query.prompt for query in queries] == [row["query"] for row in references]
+    assert [query.benchmark for query in queries] == [row["benchmark"] for row in references]
+    assert templates_of(benchmark_dir) == "brief"
+    assert templates_of(tmp_path) is None
+    assert len(content_hash(benchmark_dir)) == 64
+
+
+def test_a_folder_without_questions_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match=r"is no benchmark: it has no examples\.jsonl"):
+        read_benchmark(tmp_path, tmp_path)
+
+
+def test_chance_is_seeded_and_plausible(
+    queries: list[Query], corpus: Corpus, tmp_path: Path
+) -> None:
+    drawn = chance_events(queries, corpus, 0)
+    assert drawn == chance_events(queries, corpus, 0)
+    assert drawn != chance_events(queries, corpus, 1)
+    train_captions = {clip.caption for clip in corpus.train_clips}
+    for query, events in zip(queries, drawn, strict=True):
+        duration = query.example.duration_seconds
+        assert all(0 <= start < end <= duration + 1e-9 for start, end, _ in events)
+        if query.example.task == "iig":
+            ((start, end, _),) = events
+            assert end - start == 1
+            assert start == int(start)
+        elif query.example.task == "tvg":
+            assert len(events) == 1
+        else:
+            assert {caption for _, _, caption in events} <= train_captions
+    path = tmp_path / "chance.jsonl"
+    write_events(queries, drawn, replace(SETTINGS, system="chance"), path)
+    assert list(read_predictions(path)) == [query.id for query in queries]
+
+
+def test_chance_hits_one_in_the_length(corpus: Corpus) -> None:
+    query = query_of("iig", num_frames=10)
+    drawn = chance_events([query] * 5000, corpus, 0)
+    counts = Counter(start for ((start, _, _),) in drawn)
+    assert set(counts) == set(range(10))
+    assert all(400 < count < 600 for count in counts.values())

@@ -1,0 +1,88 @@
+"""The run folder: nobody's work is overwritten."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from vidllm import run_folder
+from vidllm.recipes import smoke
+from vidllm.run_folder import RunFolderError
+
+
+def test_a_new_folder_holds_its_configuration(tmp_path: Path) -> None:
+    run_dir = tmp_path / "deep" / "run"
+    run_folder.create(run_dir, smoke())
+    assert run_folder.load_config(run_dir) == smoke()
+    assert run_folder.is_run(run_dir)
+
+
+def test_a_folder_with_something_in_it_is_left_alone(tmp_path: Path) -> None:
+    run_folder.create(tmp_path / "run", smoke())
+    before = sorted((tmp_path / "run").iterdir())
+    with pytest.raises(RunFolderError, match="is not empty: continue it with --resume"):
+        run_folder.create(tmp_path / "run", smoke())
+    assert sorted((tmp_path / "run").iterdir()) == before
+    (tmp_path / "letters").mkdir()
+    (tmp_path / "letters" / "dear.txt").write_text("...")
+    with pytest.raises(RunFolderError, match="it holds something else"):
+        run_folder.create(tmp_path / "letters", smoke())
+    with pytest.raises(RunFolderError, match="is a file"):
+        run_folder.create(tmp_path / "letters" / "dear.txt", smoke())
+
+
+def test_a_place_that_cannot_be_written_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(RunFolderError, match="cannot be written: Not a directory"):
+        run_folder.create(tmp_path / "file" / "run", smoke())
+    with pytest.raises(RunFolderError, match="cannot be written: No such file"):
+        run_folder.check_writable(tmp_path / "absent")
+    run_folder.check_writable(tmp_path)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["file"]
+
+
+def test_the_newest_run_is_the_one_started_last(tmp_path: Path) -> None:
+    with pytest.raises(RunFolderError, match="no run under"):
+        run_folder.newest(tmp_path)
+    for number, name in enumerate(("b", "c", "a")):
+        run_folder.create(tmp_path / name, smoke())
+        os.utime(tmp_path / name / "config.json", (number, number))
+    (tmp_path / "not-a-run").mkdir()
+    assert run_folder.newest(tmp_path).name == "a"
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [(None, "has no config.json"), ("{", "not a configuration"), ('{"sede": 1}', "config.sede")],
+)
+def test_a_folder_that_is_no_run_is_named(tmp_path: Path, text: str | None, message: str) -> None:
+    if text is not None:
+        (tmp_path / "config.json").write_text(text)
+    with pytest.raises(RunFolderError, match=message):
+        run_folder.load_config(tmp_path)
+    with pytest.raises(RunFolderError, match="does not exist"):
+        run_folder.load_config(tmp_path / "absent")
+
+
+def test_two_processes_do_not_share_a_folder(tmp_path: Path) -> None:
+    code = (
+        "import sys; from pathlib import Path; from vidllm import run_folder\n"
+        "with run_folder.locked(Path(sys.argv[1])): pass"
+    )
+    command = [sys.executable, "-c", code, str(tmp_path)]
+    with run_folder.locked(tmp_path):
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert "another process is training into" in done.stderr
+    assert subprocess.run(command, capture_output=True, check=False).returncode == 0
+
+
+def test_metrics_are_rewound_to_the_checkpoint(tmp_path: Path) -> None:
+    path = tmp_path / "metrics.jsonl"
+    run_folder.rewind_metrics(tmp_path, 5)
+    assert not path.exists()
+    path.write_text('{"step": 1}\n{"step": 2}\n{"step": 3}\n{"ste')
+    assert [row["step"] for row in run_folder.read_metrics(tmp_path)] == [1, 2, 3]
+    run_folder.rewind_metrics(tmp_path, 2)
+    assert path.read_text() == '{"step": 1}\n{"step": 2}\n'
