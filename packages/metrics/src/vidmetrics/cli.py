@@ -59,6 +59,10 @@ def _run(parsed: argparse.Namespace) -> int:
         return _fail(f"{where}{error.strerror or error}")
     except InputError as error:
         return _fail(str(error))
+    except RuntimeError as error:
+        if type(error).__name__ != "MeteorDataError":  # not imported: it would load NumPy
+            raise
+        return _fail(str(error))
 
 
 def _fail(message: str) -> int:
