@@ -45,9 +45,8 @@ planner = seqnative.SequencePlanner(rows, rows + 1000, rows + 30, **asdict(Sampl
 assert planner.plan(0, 0)[1].sum() == 96
 """,
     "vidllm": """
-import vidllm
-from vidllm.recipes import RECIPES
-assert RECIPES["tiny"]() is not None
+from vidllm.cli import main
+assert main(["train", "smoke", "--dry-run", "--json"]) == 0
 """,
 }
 COMMANDS = ("timetokens", "seqsynth", "vidmetrics", "vidllm")
