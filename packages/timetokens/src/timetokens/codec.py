@@ -28,12 +28,14 @@ class Spelling:
             instance; empty when points are plain text.
         bare: a point that lost all its brackets, read only where nothing else can stand.
         unit: words that stand behind a point.
+        lone: a point of plain text that counts without unit and decimals where a moment stands.
     """
 
     point: str
     piece: str = ""
     bare: str = ""
     unit: str = SECONDS_WORD
+    lone: str = ""
 
 
 class Codec(ABC):

@@ -109,6 +109,8 @@ def _may_count(text: str, first: Point, second: Point | None, separator: Separat
     """Whether it is worth looking at what stands before; bare numbers of captions end here."""
     if first.is_sure or first.has_unit or first.is_exact or separator == "label":
         return True
+    if first.is_lone and context.FOLLOW.match(text, first.end):
+        return True
     if second is None:
         return False
     return second.has_unit or second.is_exact or context.FOLLOW.match(text, second.end) is not None
@@ -195,7 +197,7 @@ def _is_single(text: str, point: Point, before: _Before) -> bool:
         return False
     if point.is_sure:
         return before.lead is not None or before.intro != ""
-    if before.lasts or not (point.has_unit or point.is_exact):
+    if before.lasts or not (point.has_unit or point.is_exact or point.is_lone):
         return False
     if before.lead is not None:
         return context.CAPTION_FOLLOWS.match(text, point.end) is not None

@@ -26,6 +26,7 @@ class Point:
         is_sure: it cannot be anything but a position (time tokens); a number may be anything.
         has_unit: a unit word follows it.
         is_exact: it has decimals or is a clock reading, which numbers in captions rarely are.
+        is_lone: it may be a moment without having either.
     """
 
     start: int
@@ -36,6 +37,7 @@ class Point:
     is_sure: bool
     has_unit: bool
     is_exact: bool
+    is_lone: bool
 
 
 def find_points(
@@ -69,6 +71,7 @@ def find_points(
                 is_sure=False,
                 has_unit=match["number_unit"] is not None,
                 is_exact="." in number or ":" in number,
+                is_lone=_compiled(codec.spelling.lone).fullmatch(number) is not None,
             )
         )
     return points, malformed
@@ -102,6 +105,7 @@ def _points_of_run(
             is_sure=True,
             has_unit=False,
             is_exact=True,
+            is_lone=True,
         )
         for piece, value in zip(pieces, seconds, strict=True)
     ]

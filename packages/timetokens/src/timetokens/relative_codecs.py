@@ -18,7 +18,7 @@ from timetokens.rpt import (
     tokens_of_code,
 )
 
-_PERCENT_SPELLING: Final = Spelling(point="(?:100|[0-9]{1,2})", unit="%")
+_PERCENT_SPELLING: Final = Spelling(point="(?:100|[0-9]{1,2})", unit="%", lone="[0-9]{2}")
 
 
 @functools.cache
