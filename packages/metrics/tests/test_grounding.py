@@ -1,3 +1,4 @@
+import numpy as np
 import pytest
 
 from vidmetrics import InputError, Resampling, evaluate_grounding
@@ -58,6 +59,11 @@ def test_union_is_named_in_the_signature() -> None:
 
 def test_the_same_point_twice_is_no_division_by_zero() -> None:
     assert evaluate_grounding({"q": [(3.0, 3.0)]}, {"q": [(3.0, 3.0)]}).mean_iou == 0.0
+
+
+def test_arrays_are_lists_of_spans() -> None:
+    windows = {"q": np.array([[0.0, 10.0]])}
+    assert evaluate_grounding(windows, windows).mean_iou == 1.0
 
 
 def test_intervals_hold_the_score_and_repeat_with_the_seed() -> None:

@@ -74,3 +74,9 @@ def test_malformed_parts_are_summed() -> None:
         [[record("a"), record("b")]], [record("a", malformed=2), record("b", malformed=1)]
     )
     assert job.malformed == 3
+
+
+def test_benchmarks_that_only_the_predictions_name_must_not_mix() -> None:
+    predictions = [record("a", "x"), record("a", "y")]
+    with pytest.raises(InputError, match=r"'a' stands in several benchmarks \('x', 'y'\)"):
+        make_jobs([[record("a")]], predictions)

@@ -2,21 +2,23 @@
 
 The public names below take plain Python: events as `(start_seconds, end_seconds, caption)`, spans
 as `(start_seconds, end_seconds)`. Files are read by `vidmetrics.readers` and by the command
-`vidmetrics`.
+`vidmetrics`. Each name is imported when it is first used, so that grounding does not wait for
+METEOR, nor `--help` for NumPy.
 """
 
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from vidmetrics.cider import cider_d
-from vidmetrics.dense_captioning import DenseCaptioningResult, evaluate_dense_captions
-from vidmetrics.errors import InputError
-from vidmetrics.grounding import GroundingResult, evaluate_grounding
-from vidmetrics.highlights import HighlightResult, Saliency, evaluate_highlights
-from vidmetrics.protocol import PROTOCOLS, Protocol
-from vidmetrics.resampling import Comparison, Interval, Resampling, compare
-from vidmetrics.text_stats import TextRichness, text_richness
-
 if TYPE_CHECKING:
+    from vidmetrics.cider import cider_d
+    from vidmetrics.dense_captioning import DenseCaptioningResult, evaluate_dense_captions
+    from vidmetrics.errors import InputError
+    from vidmetrics.grounding import GroundingResult, evaluate_grounding
+    from vidmetrics.highlights import HighlightResult, Saliency, evaluate_highlights
+    from vidmetrics.protocol import PROTOCOLS, Protocol
+    from vidmetrics.resampling import Comparison, Interval, Resampling, compare
+    from vidmetrics.text_stats import TextRichness, text_richness
+
     __version__: str
 
 __all__ = [
@@ -39,11 +41,39 @@ __all__ = [
     "text_richness",
 ]
 
+_MODULES = {
+    "PROTOCOLS": "protocol",
+    "Comparison": "resampling",
+    "DenseCaptioningResult": "dense_captioning",
+    "GroundingResult": "grounding",
+    "HighlightResult": "highlights",
+    "InputError": "errors",
+    "Interval": "resampling",
+    "Protocol": "protocol",
+    "Resampling": "resampling",
+    "Saliency": "highlights",
+    "TextRichness": "text_stats",
+    "cider_d": "cider",
+    "compare": "resampling",
+    "evaluate_dense_captions": "dense_captioning",
+    "evaluate_grounding": "grounding",
+    "evaluate_highlights": "highlights",
+    "text_richness": "text_stats",
+}
+
 
 def __getattr__(name: str) -> Any:
-    """`__version__`, read from the installed metadata when asked for: that takes a while."""
+    """A public name, from its module; `__version__` from the installed metadata."""
     if name == "__version__":
         from vidmetrics.signature import package_version
 
         return package_version()
-    raise AttributeError(f"module 'vidmetrics' has no attribute {name!r}")
+    if name not in _MODULES:
+        raise AttributeError(f"module 'vidmetrics' has no attribute {name!r}")
+    value = getattr(import_module(f"vidmetrics.{_MODULES[name]}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *_MODULES, "__version__"])

@@ -60,7 +60,9 @@ def _run(parsed: argparse.Namespace) -> int:
     except InputError as error:
         return _fail(str(error))
     except RuntimeError as error:
-        if type(error).__name__ != "MeteorDataError":  # not imported: it would load NumPy
+        # METEOR's data is missing, or native kernels that were required. Subclasses such as
+        # RecursionError are faults of ours.
+        if type(error) is not RuntimeError and type(error).__name__ != "MeteorDataError":
             raise
         return _fail(str(error))
 
@@ -102,6 +104,7 @@ def _add_dvc(commands: _Commands) -> None:
         default=[],
         help="another annotator's references (ActivityNet val_2); may be repeated",
     )
+    parser.add_argument("--split", default="validation", help=_SPLIT_HELP)
     _add_protocol(parser)
     parser.add_argument("--per-video", action="store_true", help="print the scores of each video")
 
@@ -191,7 +194,8 @@ def _add_report(commands: _Commands) -> None:
 def _add_fetch(commands: _Commands) -> None:
     parser = commands.add_parser("fetch", help="download the data that METEOR needs, once")
     parser.add_argument("what", choices=("meteor-data",))
-    parser.add_argument("--cache", metavar="DIR", help="where to keep it")
+    parser.add_argument("--cache", metavar="DIR", help="where to keep it (default: the user's)")
+    parser.add_argument("--wheel", metavar="FILE", help="the wheel, if it was downloaded by hand")
 
 
 def _scorer(
@@ -202,7 +206,6 @@ def _scorer(
     parser.add_argument("predictions", metavar="PREDICTIONS")
     if groups:
         _add_groups(parser)
-        parser.add_argument("--split", default="validation", help=_SPLIT_HELP)
     _add_resampling(parser)
     _add_json(parser)
     return parser

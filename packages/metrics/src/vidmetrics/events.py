@@ -73,8 +73,7 @@ def check_span(span: object, place: Callable[[], str]) -> Span:
     Raises:
         InputError: not two values, or a time that is no finite number.
     """
-    if isinstance(span, np.ndarray):
-        span = span.tolist()
+    span = plain(span)
     if not is_list(span) or len(span) != 2:
         raise InputError(
             f"{place()}: a span must be (start_seconds, end_seconds), got {span!r:.80}"
@@ -88,6 +87,7 @@ def check_scored_span(span: object, place: Callable[[], str]) -> Span | tuple[fl
     Raises:
         InputError: not two or three values, or one that is no finite number.
     """
+    span = plain(span)
     if is_list(span) and len(span) == 3:
         start, end = check_span(list(span[:2]), place)
         if isinstance(span[2], bool) or not isinstance(span[2], int | float):
@@ -135,6 +135,11 @@ def check_videos(
 def span_array(events: Sequence[Event] | Sequence[Span]) -> FloatArray:
     """The times of events or spans: (n, 2) float64, seconds."""
     return np.array([event[:2] for event in events], dtype=np.float64).reshape(-1, 2)
+
+
+def plain(value: object) -> object:
+    """An array as nested lists, anything else as it is."""
+    return value.tolist() if isinstance(value, np.ndarray) else value
 
 
 def is_list(value: object) -> TypeGuard[Sequence[Any]]:

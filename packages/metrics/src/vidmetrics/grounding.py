@@ -15,7 +15,15 @@ from typing import Literal
 import numpy as np
 
 from vidmetrics.errors import InputError
-from vidmetrics.events import FloatArray, Span, check_scored_span, check_span, is_list, span_array
+from vidmetrics.events import (
+    FloatArray,
+    Span,
+    check_scored_span,
+    check_span,
+    is_list,
+    plain,
+    span_array,
+)
 from vidmetrics.iou import IouRule, ReversedSpans, iou_pairs
 from vidmetrics.moments import MOMENT_IOU_THRESHOLDS, average_precision
 from vidmetrics.protocol import check_iou_thresholds
@@ -150,7 +158,8 @@ def evaluate_grounding(
 
 def _checked_windows(references: Mapping[str, Sequence[Span]]) -> dict[str, list[Span]]:
     windows: dict[str, list[Span]] = {}
-    for query, spans in references.items():
+    for query, given in references.items():
+        spans = plain(given)
         if not is_list(spans) or not spans:
             raise InputError(f"references[{query!r}] must be a list of at least one span")
         windows[query] = [
@@ -164,7 +173,8 @@ def _checked_windows(references: Mapping[str, Sequence[Span]]) -> dict[str, list
 
 def _checked_answers(predictions: Predictions) -> dict[str, list[ScoredSpan]]:
     answers: dict[str, list[ScoredSpan]] = {}
-    for query, spans in predictions.items():
+    for query, given in predictions.items():
+        spans = plain(given)
         if spans is not None and not is_list(spans):
             raise InputError(
                 f"predictions[{query!r}] must be a list of spans, got {type(spans).__name__}"

@@ -123,7 +123,17 @@ def _chosen(wanted: Sequence[str], there: Sequence[str], what: str) -> list[str]
 
 
 def _by_id(records: Sequence[Record]) -> dict[str, Record]:
-    return {record.id: record for record in records}
+    """Records by id; each id may stand once."""
+    found: dict[str, Record] = {}
+    for record in records:
+        if record.id in found:
+            raise InputError(
+                f"{record.place()}: {record.id!r} stands in several benchmarks "
+                f"({found[record.id].benchmark!r}, {record.benchmark!r}), but the other file "
+                "names none: score against references that name them"
+            )
+        found[record.id] = record
+    return found
 
 
 def _names(names: Iterable[str]) -> list[str]:
