@@ -22,11 +22,11 @@ _LINE_BREAKS = re.compile("[\n\r\x0b\x0c\u2028\u2029]")
 # Most of a caption is words between spaces: no other rule can take more than the word there.
 _PLAIN_WORD = re.compile(r"[A-Za-z]+(?=[ \n]|[,;!][ \n])")
 _PLAIN_NUMBER = re.compile(r"[0-9]+(?= [A-Za-z])")
-# A line of such words, with commas and a last full stop, needs no rules at all. A number must
-# not be followed by another one, for the two may be one fraction or one telephone number.
+# A line of such words, with commas, free hyphens and a last full stop, needs no rules at all. A
+# number must not be followed by another one: both may be one fraction or one telephone number.
 _SIMPLE = re.compile(
-    r"(?:[A-Za-z0-9]++(?:-[A-Za-z0-9]++)*+(?:, |(?<![0-9]) |(?<=[0-9]) (?=[A-Za-z])))*+"
-    r"[A-Za-z0-9]++\.?"
+    r"(?:[A-Za-z0-9]++(?:-[A-Za-z0-9]++)*+(?:, | - |(?<![0-9]) |(?<=[0-9]) (?=[A-Za-z])))*+"
+    r"[A-Za-z0-9]++(?: ?\.)?"
 )
 _NOT_SIMPLE = frozenset(SPLIT_WORDS) | ABBREVIATIONS
 _BLANK = re.compile("[ \t\u00a0\u2000-\u200a\u3000\n\u0085]*")
@@ -36,7 +36,7 @@ _LOOKAHEAD = 24
 _WINDOW = 4096
 
 
-def tokenize(captions: Sequence[str]) -> list[str]:
+def tokenize(captions: Sequence[str], *, independent: bool = False) -> list[str]:
     r"""The tokens of each caption in lower case, without punctuation, joined by single spaces.
 
     This is the string that the original scorers hand on: METEOR takes it as it is, CIDEr takes
@@ -46,12 +46,13 @@ def tokenize(captions: Sequence[str]) -> list[str]:
     The captions are one run, as in the original pipeline, where they are the lines of one file:
     behind a final full stop the tokenizer looks at the next caption (`"heat to 180 C."` keeps
     its dot, unless the next caption begins with a word such as `"The"`), and behind the last
-    caption there is nothing. Give the captions in the order of the original for its exact
-    numbers.
+    caption there is nothing, not even a line break.
 
     Args:
         captions: any text; line breaks, control characters and lone surrogates are allowed and
             never move a token to another caption.
+        independent: each caption as if an empty line followed, whatever stands around it, so that
+            the order of the captions does not matter.
 
     Returns:
         A list as long as `captions`; a caption without words gives `""`.
@@ -61,6 +62,8 @@ def tokenize(captions: Sequence[str]) -> list[str]:
         ["do n't add 1/2 cup -lrb- or more -rrb-", 'mix']
     """
     lines = [_one_line(caption) for caption in captions]
+    if independent:
+        return [_without_punctuation(line, "\n") for line in lines]
     return [_without_punctuation(line, _after(lines, k)) for k, line in enumerate(lines)]
 
 
@@ -91,7 +94,8 @@ def _after(lines: list[str], k: int) -> str:
     if not lines[k].rstrip().endswith("."):
         return "\n"
     blank = ""
-    for line in lines[k + 1 :]:
+    for j in range(k + 1, len(lines)):
+        line = lines[j]
         text = line[len(_BLANK.match(line).group()) :]  # type: ignore[union-attr]
         if text:
             return f"\n{blank or line[: len(line) - len(text)][:1]}{text[:_LOOKAHEAD]}\n"
@@ -102,11 +106,9 @@ def _after(lines: list[str], k: int) -> str:
 @lru_cache(maxsize=1 << 16)
 def _without_punctuation(line: str, after: str) -> str:
     if _SIMPLE.fullmatch(line):
-        words = line.lower().replace(",", "").split(" ")
-        last = words[-1]
-        if last.endswith("."):
-            words[-1] = last[:-1]
-        if _NOT_SIMPLE.isdisjoint(words) and (len(last) > 2 or last[-1] != "."):
+        text, stop, _ = line.lower().replace(",", "").replace(" - ", " ").partition(".")
+        words = text.split()
+        if _NOT_SIMPLE.isdisjoint(words) and not (stop and len(words[-1]) == 1):
             return " ".join(words)
     printed = " ".join(_scan(line, after)).rstrip()
     return " ".join([token for token in printed.split(" ") if token not in PUNCTUATION])

@@ -45,24 +45,32 @@ class Rule:
     """One kind of token.
 
     Attributes:
-        pattern: group 1 is the token; what follows the group must follow it in the text.
-        first: the characters with which a token of this kind can begin.
+        source: the pattern: group 1 is the token, and what follows the group must follow it.
+        first: a pattern of the characters with which a token of this kind can begin.
         write: the printed tokens of a matched text.
     """
 
-    pattern: re.Pattern[str]
-    first: re.Pattern[str]
+    source: str
+    first: str
     write: write.Writer
+
+    @property
+    def pattern(self) -> re.Pattern[str]:
+        """Compiled when first needed: most captions need few of the rules."""
+        return _compiled(self.source)
 
 
 def _rule(first: str, pattern: str, writer: write.Writer = write.tidy) -> Rule:
-    return Rule(re.compile(pattern), re.compile(first), writer)
+    return Rule(pattern, first, writer)
+
+
+_compiled = cache(re.compile)
 
 
 @cache
 def rules_for(character: str) -> tuple[Rule, ...]:
     """The rules that may match where `character` stands first."""
-    return tuple(rule for rule in _rules() if rule.first.match(character))
+    return tuple(rule for rule in _rules() if _compiled(rule.first).match(character))
 
 
 @cache

