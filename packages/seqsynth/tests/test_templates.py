@@ -113,5 +113,5 @@ def test_a_bad_file_is_refused_by_name(tmp_path: Path, old: str, new: str, reaso
 
 
 def test_an_unknown_name_lists_the_known_ones() -> None:
-    with pytest.raises(ValueError, match="'papr': neither brief nor paper nor a file"):
+    with pytest.raises(ValueError, match="'papr': none of brief, pairs, paper, nor a file"):
         load_templates("papr")

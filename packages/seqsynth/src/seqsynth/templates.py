@@ -1,7 +1,7 @@
 """Loads the wording of the tasks from TOML and fills it; nothing here knows what a task means.
 
-`paper` is the wording of the paper's Appendix A, `brief` a short one; a path to a TOML file of the
-same tables replaces both. A file is checked as a whole when it is loaded.
+`paper` is the wording of the paper's Appendix A, `brief` a short one, `pairs` the shortest; a path to
+a TOML file of the same tables replaces them. A file is checked as a whole when it is loaded.
 """
 
 import functools
@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-BUNDLED = ("brief", "paper")
+BUNDLED = ("brief", "pairs", "paper")
 
 _ORDINAL_ENDINGS = {1: "st", 2: "nd", 3: "rd"}
 
@@ -79,8 +79,8 @@ def load_templates(name: str) -> Templates:
         try:
             text = Path(name).read_text("utf-8")
         except (OSError, UnicodeDecodeError) as error:
-            known = " nor ".join(BUNDLED)
-            raise ValueError(f"templates {name!r}: neither {known} nor a file ({error})") from None
+            known = ", ".join(BUNDLED)
+            raise ValueError(f"templates {name!r}: none of {known}, nor a file ({error})") from None
     try:
         return _templates(name, tomllib.loads(text))
     except (tomllib.TOMLDecodeError, ValueError) as error:

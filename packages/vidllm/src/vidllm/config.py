@@ -113,7 +113,7 @@ class PromptConfig:
     template: Template = "plain"
     """plain: question, space, answer; chat: the ChatML turns of instruction-tuned models."""
     supervise: Supervised = "answers"
-    """Which answer tokens carry loss: all of them, or those of the place codes alone."""
+    """What carries loss in answers that only say where: all tokens, or those of the codes alone."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -153,6 +153,8 @@ class StageConfig:
     """Share of image sequences that show some frames by caption text instead of the picture."""
     templates: str = ""
     """Wording of this stage's questions; empty: that of data.templates."""
+    supervise: Supervised | None = None
+    """In place of prompt.supervise."""
     projector_scale: float = 1.0
     """Factor on optim.projector_learning_rate."""
     lora_scale: float = 1.0

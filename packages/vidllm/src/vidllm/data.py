@@ -70,7 +70,9 @@ class TrainingData(Dataset[Encoded]):
         example = self._stream(moment, kind, num_images)[index]
         if self.config.data.without_places:
             return self._described(example)
-        return self.prompter.encode(example, self._text_items(example, moment, kind, rng))
+        return self.prompter.encode(
+            example, self._text_items(example, moment, kind, rng), moment.stage.supervise
+        )
 
     def plan(self, step: int) -> tuple[Moment, Kind, int]:
         """Stage, kind of batch and images a sequence of an optimizer step, counted from 0."""

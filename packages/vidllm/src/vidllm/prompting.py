@@ -20,13 +20,15 @@ from dataclasses import dataclass
 from transformers import PreTrainedTokenizerBase
 
 from seqsynth import Example, FrameRef, Turn
-from vidllm.config import PromptConfig
+from vidllm.config import PromptConfig, Supervised
 
 VISUAL_TOKEN = -1
 """Placeholder id: no vocabulary has it."""
 IGNORED = -100
 
 CAPTION_TASK = "caption"
+WHERE_TASKS = ("iig", "tvg")
+"""Tasks whose answers say where, and nothing else."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,16 +89,24 @@ class Prompter:
         self.code_space = "" if self.code_token_ids else " "
         self._ids_of: dict[str, tuple[int, ...]] = {}
 
-    def encode(self, example: Example, captions: Sequence[str | None] = ()) -> Encoded:
+    def encode(
+        self,
+        example: Example,
+        captions: Sequence[str | None] = (),
+        supervise: Supervised | None = None,
+    ) -> Encoded:
         """The whole example with its answers labelled.
 
         Args:
             example: frames, codes, turns.
             captions: for each frame, text to show in place of its picture, or None.
+            supervise: in place of the configuration's.
         """
+        codes_alone = (supervise or self.config.supervise) == "codes"
+        codes_alone = codes_alone and example.task in WHERE_TASKS
         pieces, frames = self._sequence(example, captions)
         for index, turn in enumerate(example.turns):
-            pieces += self._turn(turn, first=index == 0)
+            pieces += self._turn(turn, first=index == 0, codes_alone=codes_alone)
         if self.config.template == "chat":
             pieces = [_Piece(self.ids("<|im_start|>user\n")), *pieces]
         return _joined(example.task, pieces, frames)
@@ -166,10 +176,10 @@ class Prompter:
         text = f"{opening}{one_line(prompt)}<|im_end|>\n<|im_start|>assistant\n"
         return [_Piece(self.ids(text))]
 
-    def _turn(self, turn: Turn, *, first: bool) -> list[_Piece]:
+    def _turn(self, turn: Turn, *, first: bool, codes_alone: bool) -> list[_Piece]:
         answer = self.answer_ids(turn.answer)
         pieces = self._question(turn.prompt, first=first)
-        if self.config.supervise == "codes" and self.code_token_ids.intersection(answer):
+        if codes_alone and self.code_token_ids.intersection(answer):
             pieces += [_Piece([id_], id_ in self.code_token_ids) for id_ in answer]
             pieces.append(_Piece(self.end_ids))
         else:
