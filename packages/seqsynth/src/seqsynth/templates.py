@@ -1,7 +1,7 @@
 """Loads the wording of the tasks from TOML and fills it; nothing here knows what a task means.
 
-`paper` is the wording of the paper's Appendix A, `brief` a short one, `pairs` the shortest; a path to
-a TOML file of the same tables replaces them. A file is checked as a whole when it is loaded.
+`paper` is the wording of the paper's Appendix A, `brief` a short one, `pairs` the shortest; a path
+to a TOML file of the same tables replaces them. A file is checked as a whole when it is loaded.
 """
 
 import functools
