@@ -12,7 +12,7 @@ from array import array
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from itertools import groupby
-from typing import IO
+from typing import IO, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -85,7 +85,7 @@ def _read_paraphrases(compressed: IO[bytes], progress: Progress | None) -> _Para
     return table
 
 
-def _blocks_of_lines(text: IO[bytes]) -> Iterator[list[bytes]]:
+def _blocks_of_lines(text: gzip.GzipFile) -> Iterator[list[bytes]]:
     """Lists of lines, each of whole entries."""
     rest: list[bytes] = []
     tail = b""
@@ -99,7 +99,7 @@ def _blocks_of_lines(text: IO[bytes]) -> Iterator[list[bytes]]:
         raise ValueError("the paraphrase table ends in the middle of an entry")
 
 
-def _paraphrase_arrays(table: _Paraphrases) -> dict[str, NDArray[np.generic]]:
+def _paraphrase_arrays(table: _Paraphrases) -> dict[str, NDArray[Any]]:
     left_words = [[table.words[word] for word in left.split(b" ")] for left in table.lefts]
     words = sorted(table.words)
     if len(words) > 1 << 16:
@@ -134,7 +134,7 @@ def _paraphrase_arrays(table: _Paraphrases) -> dict[str, NDArray[np.generic]]:
     }
 
 
-def _synonym_arrays(synsets: bytes, exceptions: bytes) -> dict[str, NDArray[np.generic]]:
+def _synonym_arrays(synsets: bytes, exceptions: bytes) -> dict[str, NDArray[Any]]:
     sets_of = {
         word: sorted({int(offset) for offset in offsets.split()})
         for word, offsets in _pairs_of_lines(synsets)

@@ -162,10 +162,12 @@ def _compile(wheel: Path, report: Progress) -> bytes:
 
 
 def _check(file: IO[bytes], part: str, wheel: Path) -> None:
+    digest = hashlib.sha256()
     file.seek(0)
-    digest = hashlib.file_digest(file, "sha256").hexdigest()
+    while block := file.read(1 << 20):
+        digest.update(block)
     file.seek(0)
-    _compare(digest, part, wheel)
+    _compare(digest.hexdigest(), part, wheel)
 
 
 def _check_bytes(content: bytes, part: str, wheel: Path) -> None:

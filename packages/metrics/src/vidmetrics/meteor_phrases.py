@@ -14,14 +14,14 @@ class PhraseTable:
     """Paraphrases of phrases, words numbered as in the table."""
 
     def __init__(self, tables: Tables) -> None:
-        self._first_words = memoryview(tables.first_words)
-        self._left_starts = memoryview(tables.left_starts)
-        self._left_words = memoryview(tables.left_words)
-        self._entry_starts = memoryview(tables.entry_starts)
-        self._entry_counts = memoryview(tables.entry_counts)
-        self._right_starts = memoryview(tables.right_starts)
-        self._right_lengths = memoryview(tables.right_lengths)
-        self._right_words = memoryview(tables.right_words)
+        self._first_words = tables.first_words.data
+        self._left_starts = tables.left_starts.data
+        self._left_words = tables.left_words.data
+        self._entry_starts = tables.entry_starts.data
+        self._entry_counts = tables.entry_counts.data
+        self._right_starts = tables.right_starts.data
+        self._right_lengths = tables.right_lengths.data
+        self._right_words = tables.right_words.data
 
     def lefts_at(self, words: Sequence[int], place: int) -> list[tuple[int, int]]:
         """Phrases of the table that begin at a place of a sentence: (length, number), rising."""
@@ -40,8 +40,9 @@ class PhraseTable:
                 break
             rest = (*rest, words[after])
             # Up to here all phrases in the range begin with the old rest.
-            low = bisect_left(_Rests(self, low, high), rest) + low
-            high = bisect_left(_Rests(self, low, high), (*rest[:-1], rest[-1] + 1)) + low
+            low += bisect_left(range(low, high), rest, key=self._rest_of)
+            next_rest = (*rest[:-1], rest[-1] + 1)
+            high = low + bisect_left(range(low, high), next_rest, key=self._rest_of)
         return found
 
     def entries(self, left: int, words: frozenset[int]) -> list[Phrase]:
@@ -58,16 +59,3 @@ class PhraseTable:
 
     def _rest_of(self, left: int) -> Phrase:
         return tuple(self._left_words[self._left_starts[left] : self._left_starts[left + 1]])
-
-
-class _Rests(Sequence[Phrase]):
-    """What the left phrases of a range have behind their first word, for `bisect`."""
-
-    def __init__(self, table: PhraseTable, low: int, high: int) -> None:
-        self._table, self._low, self._high = table, low, high
-
-    def __len__(self) -> int:
-        return self._high - self._low
-
-    def __getitem__(self, index):  # type: ignore[no-untyped-def,override]
-        return self._table._rest_of(self._low + index)

@@ -6,6 +6,7 @@ The order of the operations is that of the original, so that sums round alike.
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -68,7 +69,7 @@ def additive(statistics: Statistics) -> Statistics:
     return result
 
 
-def _matches_in_one_chunk(s: NDArray[np.generic]) -> NDArray[np.bool_]:
+def _matches_in_one_chunk(s: NDArray[Any]) -> NDArray[np.bool_]:
     whole: NDArray[np.bool_] = (
         (s[CHUNKS] <= 1) & (s[HYPOTHESIS_MATCHED] == s[0]) & (s[REFERENCE_MATCHED] == s[1])
     )

@@ -14,6 +14,7 @@ import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -106,9 +107,9 @@ class WordIndex:
         self, text: NDArray[np.uint8], starts: NDArray[np.uint32], slots: NDArray[np.int32]
     ) -> None:
         # Memory views: an element costs a fraction of what indexing the array does.
-        self._text = memoryview(text)
-        self._starts = memoryview(starts)
-        self._slots = memoryview(slots)
+        self._text = text.data
+        self._starts = starts.data
+        self._slots = slots.data
         self._mask = len(slots) - 1
 
     def find(self, word: str) -> int:
@@ -202,14 +203,14 @@ def open_tables(path: Path, *, verify: bool = False) -> Tables:
         ) from error
 
 
-def _read_header(raw: bytes) -> dict[str, object]:
+def _read_header(raw: bytes) -> dict[str, Any]:
     magic, _, rest = raw.rstrip(b"\0").partition(b" ")
     checksum, _, text = rest.rstrip(b"\n").partition(b" ")
     if magic != MAGIC:
         raise ValueError("it is not a METEOR data file")
     if int(checksum, 16) != zlib.crc32(text):
         raise ValueError("its header is damaged")
-    header: dict[str, object] = json.loads(text)
+    header: dict[str, Any] = json.loads(text)
     if header["format"] != FORMAT:
         raise ValueError(f"format {header['format']}, but this version reads {FORMAT}")
     return header

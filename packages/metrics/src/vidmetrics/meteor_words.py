@@ -110,7 +110,8 @@ class Vocabulary:
         if facts is None:
             if len(self._known) >= _REMEMBERED:
                 self._known.clear()
-            number, synsets = NOT_THERE, ()
+            number = NOT_THERE
+            synsets: tuple[int, ...] = ()
             if self._lexicon is not None:
                 number, synsets = self._lexicon.table_word(word), self._lexicon.synsets(word)
             facts = self._known[word] = stem(word), number, int(word in self._functions), synsets
@@ -128,10 +129,10 @@ class _Lexicon:
         self._table = WordIndex(tables.table_text, tables.table_starts, tables.table_slots)
         self._synonyms = WordIndex(tables.synonym_text, tables.synonym_starts, tables.synonym_slots)
         self._forms = WordIndex(tables.form_text, tables.form_starts, tables.form_slots)
-        self._synset_starts = memoryview(tables.synset_starts)
-        self._synsets = memoryview(tables.synsets)
-        self._base_starts = memoryview(tables.base_starts)
-        self._bases = memoryview(tables.bases)
+        self._synset_starts = tables.synset_starts.data
+        self._synsets = tables.synsets.data
+        self._base_starts = tables.base_starts.data
+        self._bases = tables.bases.data
 
     def table_word(self, word: str) -> int:
         """The word's number in the paraphrase table, or `NOT_THERE`."""

@@ -143,7 +143,7 @@ def _longest(classes: str, position: int) -> tuple[int, Writer]:
     """Where the longest match at `position` ends, and what writes its tokens."""
     reach = position
     end = position + 1
-    write = skip
+    write: Writer = skip
     window = position + _WINDOW
     for rule in rules_for(classes[position]):
         match = rule.pattern.match(classes, position, window)
