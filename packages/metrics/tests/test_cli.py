@@ -50,9 +50,9 @@ def test_dvc_prints_what_the_library_computes(dense, capsys) -> None:
         assert f"[{100 * low:.2f}, {100 * high:.2f}]" in row
     assert result.signature in out
     assert "3 videos, 4 reference events, 2 predicted" in err
-    assert "1 videos without an entry" in err
-    assert "1 videos with an empty list" in err
-    assert "1 predicted videos that the references do not have" in err
+    assert "videos without an entry in the predictions: 1" in err
+    assert "videos with an empty list of predictions: 1" in err
+    assert "predicted videos that the references do not have (ignored): 1" in err
 
 
 def test_dvc_json_holds_scores_intervals_and_videos(dense, tmp_path, capsys) -> None:
@@ -96,8 +96,8 @@ def test_tvg_prints_recall_and_what_was_missed(grounding, capsys) -> None:
         "40.00",
         "20.00",
     ]
-    assert "1 queries without an entry" in err
-    assert "1 answers without a span" in err
+    assert "queries without an entry in the predictions (misses): 1" in err
+    assert "answers without a span (misses): 1" in err
     assert "TVG|iou:.5,.7|union:hull|reversed:kept" in out
 
 
@@ -127,7 +127,7 @@ def test_several_systems_are_rows_of_one_table(write, capsys, tmp_path, task: st
     out, err = capsys.readouterr()
     rows = [line.split()[:2] for line in out.splitlines() if line.startswith("clips")]
     assert rows == [["clips", "trained"], ["clips", "untrained"]]
-    assert "1 parts of the model's text could not be read" in err
+    assert "parts of the model's text that could not be read: 1" in err
     results = json.loads(scores.read_text())["results"]
     assert [result["system"] for result in results] == ["trained", "untrained"]
 
@@ -231,7 +231,7 @@ def test_highlights(write, capsys) -> None:
         (["dvc", "no.json", "no.json"], "no.json: No such file or directory"),
         (["dvc", "{dir}", "{dir}"], "Is a directory"),
         (["dvc", "{references}", "{empty}"], "empty.json is empty"),
-        (["dvc", "{predictions}", "{references}"], "video 'b.mp4' has no events"),
+        (["dvc", "{predictions}", "{references}"], "video 'b.mp4': no events"),
         (["dvc", "{references}", "{predictions}", "--set", "soda=x"], "--set takes FIELD=VALUE"),
         (["dvc", "{references}", "{predictions}", "--benchmark", "x"], "no benchmark 'x'"),
         (["dvc", "{references}", "{predictions}", "--json", "{dir}"], "Is a directory"),

@@ -80,7 +80,7 @@ def test_our_records_carry_benchmark_system_and_malformed_parts(write) -> None:
 
 def test_youcook2_splits(write) -> None:
     path = write("yc2.json", REFERENCES["youcook2.json"])
-    with pytest.raises(InputError, match="video 't' has no events"):
+    with pytest.raises(InputError, match="video 't': no events"):
         read_dense_references(path, split="all")
     with pytest.raises(InputError, match="no subset 'test'; there are training, validation"):
         read_dense_references(path, split="test")
@@ -156,7 +156,7 @@ def test_errors_in_our_lines_name_the_line(write, line, message: str) -> None:
 
 
 def test_references_need_events(write) -> None:
-    with pytest.raises(InputError, match="video 'v' has no events"):
+    with pytest.raises(InputError, match="video 'v': no events"):
         read_dense_references(write("r.json", {"v": []}))
     with pytest.raises(InputError, match="holds no dense captions"):
         read_dense_references(write("r.json", {}))

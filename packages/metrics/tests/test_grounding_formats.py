@@ -136,7 +136,7 @@ def test_errors_name_file_and_query(write, content, message: str) -> None:
 
 
 def test_queries_need_a_window(write) -> None:
-    with pytest.raises(InputError, match="query 'q' has no window"):
+    with pytest.raises(InputError, match="query 'q': no window"):
         read_queries(write("q.json", {"q": []}))
     with pytest.raises(InputError, match="holds no queries"):
         read_queries(write("q.json", {}))

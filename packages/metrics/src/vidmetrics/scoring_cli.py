@@ -203,7 +203,7 @@ def _say_dense(job: Job, result: DenseCaptioningResult) -> None:
     )
     _say_if(counts, "missing", "videos without an entry in the predictions")
     _say_if(counts, "empty", "videos with an empty list of predictions")
-    _say_if(counts, "unknown", "predicted videos that the references do not have, ignored")
+    _say_if(counts, "unknown", "predicted videos that the references do not have (ignored)")
     _say_rest(job)
     if "noparaphrase" in result.signature:
         _say(
@@ -215,23 +215,23 @@ def _say_dense(job: Job, result: DenseCaptioningResult) -> None:
 def _say_grounding(job: Job, result: GroundingResult) -> None:
     counts = result.counts
     _say(f"{_label(job)}{counts['queries']} queries")
-    _say_if(counts, "missing", "queries without an entry in the predictions, counted as misses")
-    _say_if(counts, "unanswered", "answers without a span, counted as misses")
+    _say_if(counts, "missing", "queries without an entry in the predictions (misses)")
+    _say_if(counts, "unanswered", "answers without a span (misses)")
     _say_if(counts, "reversed", "first spans that end before they start")
-    _say_if(counts, "unknown", "predictions for no query of the references, ignored")
+    _say_if(counts, "unknown", "predictions for no query of the references (ignored)")
     _say_rest(job)
 
 
 def _say_rest(job: Job) -> None:
     if job.malformed:
-        _say(f"  {job.malformed} parts of the model's text could not be read")
+        _say(f"  parts of the model's text that could not be read: {job.malformed}")
     for note in job.notes:
         _say(f"  {note}")
 
 
 def _say_if(counts: Mapping[str, int], name: str, what: str) -> None:
     if counts[name]:
-        _say(f"  {counts[name]} {what}")
+        _say(f"  {what}: {counts[name]}")
 
 
 def _label(job: Job) -> str:

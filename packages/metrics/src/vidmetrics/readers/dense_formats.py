@@ -68,7 +68,7 @@ def read_dense_references(path: str | Path, *, split: str = "validation") -> lis
     records = _read(document, formats, {})
     for record in records:
         if not record.events:
-            raise InputError(f"{record.place()}: video {record.id!r} has no events")
+            raise InputError(f"{record.place()}: no events, but a reference needs at least one")
     if not records:
         raise InputError(f"{path} holds no dense captions")
     return records

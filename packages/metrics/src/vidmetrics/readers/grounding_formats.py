@@ -63,7 +63,7 @@ def read_queries(path: str | Path) -> list[Record]:
     records = _read(load_document(path), QUERY_FORMATS, {})
     for record in records:
         if not record.spans:
-            raise InputError(f"{record.place()}: query {record.id!r} has no window")
+            raise InputError(f"{record.place()}: no window, but a reference needs at least one")
     if not records:
         raise InputError(f"{path} holds no queries")
     return records
