@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 import torch
+from hypothesis import settings
 
 from seqsynth import Corpus, Example, FrameRef, Target, Turn
 from vidllm.assembly import Assembly, assemble, load_features
@@ -14,6 +15,10 @@ from vidllm.config import PromptConfig, TrainConfig
 from vidllm.features import FeatureStore, frames_of_corpus
 from vidllm.recipes import smoke
 from vidllm.shapes import shapes_corpus
+
+# Deadlines measure the machine, not the code.
+settings.register_profile("without deadlines", deadline=None)
+settings.load_profile("without deadlines")
 
 
 @pytest.fixture(autouse=True)

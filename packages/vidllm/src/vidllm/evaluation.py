@@ -8,11 +8,19 @@ from pathlib import Path
 from rich.console import Console
 
 from vidllm import assembly, benchmarks, checkpoint
+from vidllm.assembly import Assembly
 from vidllm.chance import chance_events
-from vidllm.checkpoint import CheckpointError
+from vidllm.checkpoint import Checkpoint, CheckpointError
 from vidllm.config import TrainConfig
 from vidllm.features import FeatureStore, frames_of_corpus
-from vidllm.predict import PredictionSettings, predict, weights_name, write_events
+from vidllm.predict import (
+    PredictionSettings,
+    is_complete,
+    predict,
+    read_predictions,
+    weights_name,
+    write_events,
+)
 from vidllm.progress import duration
 
 CHANCE_SEED = 0
@@ -67,26 +75,31 @@ class Evaluator:
             settings = self._settings(system, f"seed {CHANCE_SEED}")
             events = chance_events(self.queries, self.corpus, CHANCE_SEED)
             write_events(self.queries, events, settings, out)
-            return {"queries": len(self.queries), "answered": len(self.queries), "malformed": 0}
-        features = self.features()
-        parts = assembly.assemble(self.config, features.width)
+            return _counts(len(self.queries), len(self.queries), 0)
         if system == "untrained":
-            assembly.start_projector(parts, self.config, self.corpus, features)
+            found = None
             weights = f"start of {self.config.recipe}, seed {self.config.seed}"
         else:
             found = checkpoint.newest_good(run_dir)
             if found is None:
                 raise CheckpointError(f"{run_dir} has no checkpoint")
-            checkpoint.load_weights(parts.model, found.path)
             weights = weights_name(found.path)
-        return predict(
-            parts,
-            features,
-            self.queries,
-            self._settings(system, weights),
-            out,
-            self._reporter(system),
-        )
+        settings = self._settings(system, weights)
+        if is_complete(self.queries, settings, out):
+            rows = read_predictions(out).values()
+            return _counts(len(self.queries), 0, sum(row["malformed"] for row in rows))
+        parts = self._assembled(found)
+        return predict(parts, self.features(), self.queries, settings, out, self._reporter(system))
+
+    def _assembled(self, found: Checkpoint | None) -> Assembly:
+        """The model with a checkpoint's weights, or as it starts."""
+        features = self.features()
+        parts = assembly.assemble(self.config, features.width)
+        if found is None:
+            assembly.start_projector(parts, self.config, self.corpus, features)
+        else:
+            checkpoint.load_weights(parts.model, found.path)
+        return parts
 
     def features(self) -> FeatureStore:
         """Of every frame of training and held-out side."""
@@ -104,6 +117,10 @@ class Evaluator:
 
     def _reporter(self, what: str) -> _Reporter:
         return _Reporter(self.console, what)
+
+
+def _counts(queries: int, answered: int, malformed: int) -> dict[str, int]:
+    return {"queries": queries, "answered": answered, "malformed": malformed}
 
 
 class _Reporter:

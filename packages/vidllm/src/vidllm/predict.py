@@ -101,6 +101,12 @@ def predict(
     }
 
 
+def is_complete(queries: Sequence[Query], settings: PredictionSettings, path: Path) -> bool:
+    """Whether `path` already answers all queries with these settings."""
+    done = _answered(path, path.with_name(path.name + ".part"), settings)
+    return path.exists() and all(query.id in done for query in queries)
+
+
 def write_events(
     queries: Sequence[Query],
     events: Sequence[Iterable[tuple[float, float, str]]],

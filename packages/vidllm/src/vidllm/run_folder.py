@@ -51,6 +51,15 @@ def create(run_dir: Path, config: TrainConfig) -> None:
         raise RunFolderError(f"{run_dir} cannot be written: {error.strerror}") from None
 
 
+def remove_unstarted(run_dir: Path) -> None:
+    """Removes a run folder in which nothing has happened yet; any other is left alone."""
+    with contextlib.suppress(OSError):
+        if {path.name for path in run_dir.iterdir()} <= {CONFIG_NAME, LOCK_NAME, MANIFEST_NAME}:
+            for path in run_dir.iterdir():
+                path.unlink()
+            run_dir.rmdir()
+
+
 def is_run(path: Path) -> bool:
     """Whether a folder is a run folder."""
     return (path / CONFIG_NAME).is_file()

@@ -91,7 +91,7 @@ def _options(recipe: str, flags: list[str]) -> TrainOptions:
         raise UsageError("--recipe cannot be set: name the recipe as the first argument")
     if run_dir is None:
         return options
-    if options.config != base:
+    if _as_started(options.config, base) != base:
         raise UsageError(
             f"{run_dir} was started with other settings: a run continues as it began; "
             "leave the settings out, or start a new run"
@@ -99,6 +99,11 @@ def _options(recipe: str, flags: list[str]) -> TrainOptions:
     if options.out and Path(options.out) != run_dir:
         raise UsageError("--out and --resume name different folders: leave --out out")
     return replace(options, resume=str(run_dir))
+
+
+def _as_started(config: TrainConfig, started: TrainConfig) -> TrainConfig:
+    """The configuration without what may differ between the starts of one run: the workers."""
+    return replace(config, data=replace(config.data, num_workers=started.data.num_workers))
 
 
 def _take_resume(flags: list[str]) -> tuple[list[str], str]:
@@ -150,7 +155,11 @@ def _train(recipe: str, options: TrainOptions) -> int:
     )
     from vidllm.training import train
 
-    outcome = train(config, run_dir, resume_from=resume_from, console=console)
+    try:
+        outcome = train(config, run_dir, resume_from=resume_from, console=console)
+    except BaseException:
+        run_folder.remove_unstarted(run_dir)
+        raise
     if outcome.signal_number is not None:
         console.print(
             f"stopped after step {outcome.step} of {config.num_steps}; a checkpoint is written. "

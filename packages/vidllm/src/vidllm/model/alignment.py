@@ -111,7 +111,8 @@ def align_projector(
 
     def solved(gram_CC: Tensor, moment_CD: Tensor) -> Tensor:
         penalty_CC = config.ridge_strength * torch.eye(len(gram_CC), dtype=gram_CC.dtype)
-        return torch.linalg.solve(gram_CC + penalty_CC, moment_CD) * spread_D * config.gain
+        map_CD: Tensor = torch.linalg.solve(gram_CC + penalty_CC, moment_CD)
+        return map_CD * spread_D * config.gain
 
     map_CD = solved(gram_CC, moment_CD)
     folds_N = torch.tensor([fold_of(caption, config.num_folds) for caption in captions])

@@ -1,0 +1,75 @@
+"""One optimizer step of the smoke recipe; prints rank 0's loss and writes its gradients.
+
+torchrun --nproc-per-node N two_ranks.py CACHE_DIR MICRO_BATCH OUT.safetensors
+"""
+
+import sys
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from rich.console import Console
+from safetensors.torch import save_file
+
+from vidllm import run_folder
+from vidllm.assembly import assemble, load_corpus, load_features, start_projector
+from vidllm.batching import Collator
+from vidllm.data import TrainingData
+from vidllm.features import frames_of_corpus
+from vidllm.progress import Progress
+from vidllm.recipes import smoke
+from vidllm.trainer import SequenceTrainer
+
+GLOBAL_BATCH, NUM_STEPS = 4, 3
+
+
+def main(cache_dir: str, micro_batch: int, out: Path) -> None:
+    torch.set_num_threads(1)
+    base = smoke()
+    config = replace(
+        base,
+        data=replace(base.data, cache_dir=cache_dir),
+        optim=replace(base.optim, global_batch_size=GLOBAL_BATCH, micro_batch_size=micro_batch),
+    )
+    config = replace(config, optim=replace(config.optim, max_steps=NUM_STEPS))
+    corpus = load_corpus(config.data)
+    frames = frames_of_corpus(corpus, config.data.clip_frame_step, heldout=False)
+    features = load_features(config, corpus, frames)
+    parts = assemble(config, features.width)
+    offsets = start_projector(parts, config, corpus, features)
+    run_dir = out.parent / f"run-{out.stem}"
+    run_dir.mkdir(exist_ok=True)
+    trainer = SequenceTrainer(
+        parts.model,
+        config,
+        run_dir,
+        TrainingData(config, corpus, parts.prompter),
+        Collator(features, 2, offsets),
+        Progress(Console(quiet=True), config.num_steps),
+    )
+    gradients: list[dict[str, torch.Tensor]] = []
+    optimizer_step = torch.optim.AdamW.step
+
+    def recording(self: Any, *args: Any, **kwargs: Any) -> Any:
+        gradients.append(
+            {n: p.grad.clone() for n, p in parts.model.named_parameters() if p.grad is not None}
+        )
+        return optimizer_step(self, *args, **kwargs)
+
+    torch.optim.AdamW.step = recording  # type: ignore[method-assign]
+    trainer.args.max_grad_norm = 0.0  # gradients as they are
+    trainer.train()
+    if trainer.is_world_process_zero():
+        named = {f"{k}/{n}": g for k, step in enumerate(gradients) for n, g in step.items()}
+        losses = [row["loss"] for row in run_folder.read_metrics(run_dir)]
+        tasks = [sum(row["task_losses"].values()) for row in run_folder.read_metrics(run_dir)]
+        tokens = [row["tokens"] for row in run_folder.read_metrics(run_dir)]
+        for name, values in (("losses", losses), ("tasks", tasks), ("tokens", tokens)):
+            named[name] = torch.tensor(values, dtype=torch.float64)
+        named["checkpoints"] = torch.tensor(len(list(run_dir.glob("checkpoint-*"))))
+        save_file(named, out)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1], int(sys.argv[2]), Path(sys.argv[3]))

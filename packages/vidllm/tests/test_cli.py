@@ -1,0 +1,209 @@
+"""The commands as a stranger types them: one line for a mistake, status 2, nothing overwritten."""
+
+import json
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from seqsynth import BenchmarkSpec, Corpus, build_default_benchmark
+from vidllm import run_folder
+from vidllm.cli import main
+from vidllm.config import TrainConfig
+from vidllm.recipes import RECIPES, smoke
+
+
+@pytest.fixture(autouse=True)
+def _elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, cache_dir: Path) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("SEQ2TIME_CACHE", str(cache_dir))
+
+
+def fails(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
+    """The one line that a refused command prints."""
+    assert main(arguments) == 2
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    lines = captured.err.strip().splitlines()
+    assert len(lines) == 1, captured.err
+    assert lines[0].startswith("vidllm: ")
+    return lines[0].removeprefix("vidllm: ")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["trian"], "no command 'trian'; did you mean train?"),
+        (["train"], "name a recipe: vidllm train RECIPE; one of: tiny,"),
+        (["train", "tinny"], "no recipe 'tinny'; did you mean tiny?"),
+        (["train", "qwen9"], "no recipe 'qwen9'; there is: smoke,"),
+        (
+            ["train", "smoke", "--optim.max-step", "4"],
+            "no setting --optim.max-step; did you mean --optim.max-steps",
+        ),
+        (
+            ["train", "smoke", "--max-steps=4"],
+            "no setting --max-steps; did you mean --optim.max-steps",
+        ),
+        (["train", "smoke", "--optim.max-steps", "many"], "--optim.max-steps: invalid literal"),
+        (["train", "smoke", "--optim.max-steps", "-3"], "optim.max_steps is -3: give 0 or more"),
+        (["train", "smoke", "--data.corpus", "emoji"], "invalid choice 'emoji'"),
+        (["train", "smoke", "--data.stages.1.min-images", "1"], "stage 'images' images is (1, 8)"),
+        (["train", "smoke", "--recipe", "tiny"], "--recipe cannot be set"),
+        (["train", "smoke", "--json"], "--json goes with --dry-run"),
+        (["train", "smoke", "--resume"], "no run under runs/"),
+        (["train", "smoke", "--resume", "nowhere"], "nowhere does not exist"),
+        (["train", "smoke", "--model.codec", "clock", "--dry-run"], "'clock': choose one of rpt"),
+        (["train", "smoke", "--model.adapter", "gpt", "--dry-run"], "choose one of tiny, random"),
+        (["train", "tiny", "--model.eye", "clip", "--dry-run"], "has efficientnet_lite0 only"),
+        (["train", "smoke", "--model.lora-targets", "query", "--dry-run"], "choose from"),
+        (["predict"], "name a benchmark"),
+        (["predict", "nowhere"], "no run under runs/"),
+        (["predict", "x", "--system", "traind"], "no system 'traind'; did you mean trained"),
+        (["report"], "no run under runs/"),
+        (["report", "nowhere"], "nowhere does not exist"),
+        (["report", "--fast"], "no setting --fast"),
+    ],
+)
+def test_a_mistake_is_one_line(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, arguments: list[str], message: str
+) -> None:
+    assert message in fails(capsys, *arguments)
+    assert list(tmp_path.iterdir()) == []  # nothing was begun
+
+
+def test_settings_that_the_base_lacks_leave_no_folder_behind(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    arguments = ["train", "smoke", "--model.lora-targets", "query", "--out", "run"]
+    assert main(arguments) != 0
+    assert "query" in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == []
+    (tmp_path / "cache").mkdir()
+    assert main(["train", "tiny", "--out", "run", "--data.cache-dir", "cache"]) == 2
+    assert "seqsynth fetch default" in capsys.readouterr().err
+    assert not (tmp_path / "run").exists()
+
+
+def test_an_occupied_folder_is_not_touched(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "thesis.tex").write_text("...")
+    assert "run is not empty" in fails(capsys, "train", "smoke", "--out", "run")
+    assert [path.name for path in (tmp_path / "run").iterdir()] == ["thesis.tex"]
+    (tmp_path / "file").write_text("")
+    assert "file is a file" in fails(capsys, "train", "smoke", "--out", "file")
+    assert "cannot be written" in fails(capsys, "train", "smoke", "--out", "file/run")
+
+
+def test_a_run_is_continued_as_it_began_or_not_at_all(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    config = replace(smoke(), optim=replace(smoke().optim, max_steps=7))
+    run_folder.create(tmp_path / "runs" / "one", config)
+    before = (tmp_path / "runs" / "one" / "config.json").read_bytes()
+    other = fails(capsys, "train", "tiny", "--resume", "runs/one")
+    assert "runs/one is a run of 'smoke', not of 'tiny'" in other
+    assert "vidllm train smoke --resume runs/one" in other
+    assert "a run of 'smoke'" in fails(capsys, "train", "tiny", "--resume")
+    for flags in (["--seed", "3"], ["--optim.max-steps", "9"], ["--model.lora-rank", "2"]):
+        refused = fails(capsys, "train", "smoke", "--resume", "runs/one", *flags)
+        assert "was started with other settings" in refused
+    assert "different folders" in fails(capsys, "train", "smoke", "--resume", "--out", "else")
+    assert (tmp_path / "runs" / "one" / "config.json").read_bytes() == before
+    assert [path.name for path in (tmp_path / "runs" / "one").iterdir()] == ["config.json"]
+
+
+def test_from_training_to_report(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, corpus: Corpus
+) -> None:
+    assert main(["train", "smoke", "--optim.max-steps", "4", "--out", "run"]) == 0
+    captured = capsys.readouterr()
+    assert captured.out == "run\n"
+    assert "step 4/4" in captured.err
+    assert "tokens/s" in captured.err
+    assert main(["train", "smoke", "--resume", "run"]) == 0
+    assert "run is complete: 4 steps" in capsys.readouterr().err
+    spec = BenchmarkSpec(
+        image_lengths=(8,),
+        num_image_sequences=1,
+        queries_per_sequence=2,
+        num_clip_sequences=1,
+        max_clips=4,
+        num_frames=12,
+    )
+    build_default_benchmark(tmp_path / "bench", corpus, spec)
+    for system in ("trained", "untrained", "chance"):
+        assert main(["predict", "bench", "--run", "run", "--system", system]) == 0
+        path = tmp_path / "run" / "predictions" / f"{system}.jsonl"
+        rows = [json.loads(line) for line in path.read_text().splitlines()]
+        assert {row["system"] for row in rows} == {system}
+        assert all(row["events"] for row in rows)
+    assert main(["report", "run"]) == 0
+    assert capsys.readouterr().out.strip().endswith("run/report.html")
+
+
+def test_a_benchmark_in_another_codec_is_refused(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, corpus: Corpus
+) -> None:
+    run_folder.create(tmp_path / "run", smoke())
+    spec = BenchmarkSpec(
+        image_lengths=(8,), num_image_sequences=1, num_clip_sequences=0, codec="index"
+    )
+    build_default_benchmark(tmp_path / "bench", corpus, spec)
+    message = fails(capsys, "predict", "bench", "--run", "run", "--system", "untrained")
+    assert "writes places as 'index', the run as 'rpt'" in message
+    assert "has no checkpoint yet" in fails(capsys, "predict", "bench", "--run", "run")
+
+
+@pytest.mark.parametrize("recipe", RECIPES)
+def test_a_dry_run_describes_every_recipe_and_writes_nothing(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, recipe: str
+) -> None:
+    assert main(["train", recipe, "--dry-run", "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    config: TrainConfig = RECIPES[recipe]()
+    assert found["recipe"] == recipe
+    assert found["steps"] == config.num_steps == sum(s["steps"] for s in found["stages"])
+    assert found["examples"] == found["steps"] * config.optim.global_batch_size
+    parameters = found["parameters"]
+    assert parameters["learning"] == (
+        parameters["lora"] + parameters["projector"] + parameters["token_rows"]
+    )
+    assert main(["train", recipe, "--dry-run"]) == 0
+    assert f"{parameters['total']:,} in all" in capsys.readouterr().out
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_tiny_model_has_the_published_sizes(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["train", "tiny", "--dry-run", "--json"]) == 0
+    parameters = json.loads(capsys.readouterr().out)["parameters"]
+    assert parameters["llm"] == 134_515_008
+    assert parameters["eye"] == 4_652_008
+    # 30 layers; q, k, v, o of width 576 with 3 key heads of 64.
+    assert parameters["lora"] == 30 * 32 * (2 * (576 + 576) + 2 * (576 + 192))
+    assert parameters["token_rows"] == 10 * 576
+
+
+def test_help_is_the_manual(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--help"]) == 0
+    assert "train" in capsys.readouterr().out
+    for arguments in (["train", "--help"], ["train", "smoke", "--help"]):
+        with pytest.raises(SystemExit) as ended:
+            main(arguments)
+        assert ended.value.code == 0
+        text = capsys.readouterr().out
+        assert "--optim.max-steps" in text
+        assert "Ctrl-C" in text
+        assert all(recipe in text for recipe in RECIPES)
+    assert main([]) == 2
+
+
+def test_importing_the_package_or_asking_for_help_loads_no_torch() -> None:
+    code = "import sys, vidllm; from vidllm.cli import main; main(['--help']); print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert "torch" not in done.stdout.split()
+    assert "transformers" not in done.stdout.split()
