@@ -60,7 +60,7 @@ def train(
         DivergenceError: the loss is no longer a number.
         CheckpointError: the checkpoint does not fit.
     """
-    from accelerate.state import PartialState
+    from accelerate import PartialState
 
     state = PartialState()
     if not state.is_main_process:
@@ -72,7 +72,7 @@ def train(
 def _train(
     config: TrainConfig, run_dir: Path, resume_from: Checkpoint | None, console: Console
 ) -> Outcome:
-    from accelerate.state import PartialState
+    from accelerate import PartialState
 
     from vidllm import assembly
     from vidllm.batching import Collator
