@@ -17,9 +17,9 @@ from typing import TypeAlias
 BAD_INPUT = 2  # exit code for arguments or files that cannot be used
 _PROTOCOLS = ("timechat", "soda", "vidchapters")  # PROTOCOLS, without importing NumPy for --help
 _RUN = {
-    "dvc": ("scoring_cli", "score_dense"),
-    "tvg": ("scoring_cli", "score_grounding"),
-    "highlights": ("scoring_cli", "score_highlights"),
+    "dvc": ("dense_cli", "score_dense"),
+    "tvg": ("grounding_cli", "score_grounding"),
+    "highlights": ("grounding_cli", "score_highlights"),
     "richness": ("richness_cli", "measure_richness"),
     "compare": ("compare_cli", "compare_systems"),
     "report": ("report_cli", "write_report"),

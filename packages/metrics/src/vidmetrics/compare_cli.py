@@ -8,20 +8,16 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from vidmetrics.dense_cli import dense_jobs, score_dense_job
 from vidmetrics.errors import InputError
 from vidmetrics.grounding import evaluate_grounding
+from vidmetrics.grounding_cli import grounding_jobs, spans_only
+from vidmetrics.output_cli import resampling_of
 from vidmetrics.protocol_options import protocol_from_options
 from vidmetrics.readers.documents import load_document
 from vidmetrics.resampling import Comparison, compare
 from vidmetrics.results_file import StoredResult, is_results_file, results_from_json
 from vidmetrics.score_tables import percent, title
-from vidmetrics.scoring_cli import (
-    dense_jobs,
-    grounding_jobs,
-    resampling_of,
-    score_dense_job,
-    spans_only,
-)
 from vidmetrics.tables import printable, render_table
 
 

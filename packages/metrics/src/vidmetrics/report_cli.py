@@ -7,19 +7,15 @@ import sys
 from pathlib import Path
 
 from vidmetrics.dense_captioning import loaded_meteor
+from vidmetrics.dense_cli import dense_jobs, score_dense_job
 from vidmetrics.errors import InputError
 from vidmetrics.grounding import evaluate_grounding
+from vidmetrics.grounding_cli import grounding_jobs, spans_only
 from vidmetrics.jobs import Job
+from vidmetrics.output_cli import resampling_of
 from vidmetrics.protocol_options import protocol_from_options
 from vidmetrics.report import Timeline, dense_timelines, grounding_timelines, render_page
 from vidmetrics.results_file import Result
-from vidmetrics.scoring_cli import (
-    dense_jobs,
-    grounding_jobs,
-    resampling_of,
-    score_dense_job,
-    spans_only,
-)
 
 
 def write_report(parsed: argparse.Namespace) -> int:

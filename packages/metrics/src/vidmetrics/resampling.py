@@ -211,7 +211,7 @@ def bootstrap_weights(num_units: int, resampling: Resampling) -> Iterator[FloatA
     """How often each unit is drawn in each resample, in blocks of (r, n) float64."""
     rng = resampling.rng
     for num_rows in _blocks(resampling.num_resamples, num_units):
-        drawn = rng.integers(0, num_units, (num_rows, num_units), dtype=np.int32)
+        drawn = rng.integers(0, num_units, (num_rows, num_units))
         weights = np.empty((num_rows, num_units))
         for row in range(num_rows):
             weights[row] = np.bincount(drawn[row], minlength=num_units)

@@ -1,0 +1,81 @@
+"""What the scoring commands share: options, JSON output, and notes on stderr."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from vidmetrics.jobs import Job
+from vidmetrics.resampling import Resampling
+from vidmetrics.results_file import Result, result_to_json, results_to_json
+from vidmetrics.tables import printable
+
+
+def resampling_of(parsed: argparse.Namespace) -> Resampling:
+    """The resampling that the arguments ask for."""
+    return Resampling(level=parsed.level, num_resamples=parsed.resamples, seed=parsed.seed)
+
+
+def write_json(
+    parsed: argparse.Namespace, task: str, results: Sequence[tuple[Job, Result]]
+) -> None:
+    """Write the results where `--json` says."""
+    if parsed.json is None:
+        return
+    content = results_to_json(
+        task,
+        {"references": parsed.references, "predictions": parsed.predictions},
+        [
+            result_to_json(result, benchmark=job.benchmark, system=job.system)
+            for job, result in results
+        ],
+    )
+    if parsed.json == "-":
+        sys.stdout.write(content)
+    else:
+        Path(parsed.json).write_text(content, encoding="utf-8")
+
+
+def text_stream(parsed: argparse.Namespace) -> Any:
+    """Tables go to stderr when stdout carries the JSON."""
+    return sys.stderr if parsed.json == "-" else sys.stdout
+
+
+def print_heading(job: Job, num_jobs: int, out: Any) -> None:
+    """Name the benchmark and system where there are several."""
+    if num_jobs > 1:
+        print(f"\n{printable(job.benchmark)}  {printable(job.system)}".rstrip(), file=out)
+
+
+def print_signatures(results: Sequence[Result], out: Any) -> None:
+    """Print each signature once."""
+    for signature in dict.fromkeys(result.signature for result in results):
+        print(f"\n{signature}", file=out)
+
+
+def say_rest(job: Job) -> None:
+    """Say what could not be read and how names were matched."""
+    if job.malformed:
+        say(f"  parts of the model's text that could not be read: {job.malformed}")
+    for note in job.notes:
+        say(f"  {note}")
+
+
+def say_if(counts: Mapping[str, int], name: str, what: str) -> None:
+    """Say a count that is not zero."""
+    if counts[name]:
+        say(f"  {what}: {counts[name]}")
+
+
+def label(job: Job) -> str:
+    """Benchmark and system in front of a note."""
+    names = " ".join(part for part in (job.benchmark, job.system) if part)
+    return f"{names}: " if names else ""
+
+
+def say(text: str) -> None:
+    """A note on stderr."""
+    print(printable(text), file=sys.stderr)
