@@ -8,10 +8,10 @@ code it stands in for.
 import importlib.util
 from importlib.metadata import version
 
-from seqnative._cpu import SequencePlanner
+from seqnative._cpu import MeteorAligner, SequencePlanner
 
 __version__ = version("seq2time-native")
-__all__ = ["SequencePlanner", "__version__", "cuda_device_count"]
+__all__ = ["MeteorAligner", "SequencePlanner", "__version__", "cuda_device_count"]
 
 
 def cuda_device_count() -> int:

@@ -3,7 +3,5 @@
 PYBIND11_MODULE(_cpu, module) {
   module.doc() = "CPU kernels. The Python code they mirror is their specification.";
   bind_sampler(module);
-#ifdef SEQNATIVE_HAS_METEOR
   bind_meteor(module);
-#endif
 }
