@@ -1,5 +1,6 @@
 import subprocess
 import sys
+from importlib.metadata import version
 
 import pytest
 
@@ -9,7 +10,7 @@ import vidmetrics
 def test_every_public_name_is_there() -> None:
     for name in vidmetrics.__all__:
         assert getattr(vidmetrics, name) is not None
-    assert set(vidmetrics.__all__) == set(vidmetrics._MODULES)
+    assert set(vidmetrics.__all__) == {*vidmetrics._MODULES, "__version__"}
     assert set(vidmetrics.__all__) <= set(dir(vidmetrics))
 
 
@@ -24,3 +25,7 @@ def test_grounding_does_not_load_meteor() -> None:
         "sys.exit('vidmetrics.meteor' in sys.modules)"
     )
     subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
+
+
+def test_the_version_is_that_of_the_distribution() -> None:
+    assert vidmetrics.__version__ == version("seq2time-metrics")

@@ -6,6 +6,7 @@ from vidmetrics.errors import InputError
 from vidmetrics.protocol import PROTOCOLS, Protocol, protocol_named
 from vidmetrics.protocol_options import protocol_from_options
 from vidmetrics.signature import dense_captioning_signature
+from vidmetrics.version import __version__
 
 CHANGES = {
     "name": "mine",
@@ -51,7 +52,7 @@ def test_signatures_of_the_named_protocols_differ_and_name_them() -> None:
     assert "|iou:.3,.5,.7,.9|" in signatures["timechat"]
     assert "|soda:permuted," in signatures["timechat"]
     assert "|missing:0|" in signatures["timechat"]
-    assert signatures["timechat"].endswith("|v:0.1.0")
+    assert signatures["timechat"].endswith(f"|v:{__version__}")
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,8 @@ METEOR, nor `--help` for NumPy.
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from vidmetrics.version import __version__
+
 if TYPE_CHECKING:
     from vidmetrics.cider import cider_d
     from vidmetrics.dense_captioning import DenseCaptioningResult, evaluate_dense_captions
@@ -18,8 +20,6 @@ if TYPE_CHECKING:
     from vidmetrics.protocol import PROTOCOLS, Protocol
     from vidmetrics.resampling import Comparison, Interval, Resampling, compare
     from vidmetrics.text_stats import TextRichness, text_richness
-
-    __version__: str
 
 __all__ = [
     "PROTOCOLS",
@@ -33,6 +33,7 @@ __all__ = [
     "Resampling",
     "Saliency",
     "TextRichness",
+    "__version__",
     "cider_d",
     "compare",
     "evaluate_dense_captions",
@@ -63,11 +64,7 @@ _MODULES = {
 
 
 def __getattr__(name: str) -> Any:
-    """A public name, from its module; `__version__` from the installed metadata."""
-    if name == "__version__":
-        from vidmetrics.signature import package_version
-
-        return package_version()
+    """A public name, from its module."""
     if name not in _MODULES:
         raise AttributeError(f"module 'vidmetrics' has no attribute {name!r}")
     value = getattr(import_module(f"vidmetrics.{_MODULES[name]}"), name)
@@ -76,4 +73,4 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    return sorted([*globals(), *_MODULES, "__version__"])
+    return sorted({*globals(), *_MODULES})

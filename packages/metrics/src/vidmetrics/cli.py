@@ -14,6 +14,8 @@ import sys
 from collections.abc import Sequence
 from typing import TypeAlias
 
+from vidmetrics.version import __version__
+
 BAD_INPUT = 2  # exit code for arguments or files that cannot be used
 _PROTOCOLS = ("timechat", "soda", "vidchapters")  # PROTOCOLS, without importing NumPy for --help
 _RUN = {
@@ -278,10 +280,8 @@ def _level(text: str) -> float:
 
 
 class _PrintVersion(argparse.Action):
-    """`--version`, looked up only when asked for."""
+    """`--version`."""
 
     def __call__(self, parser: argparse.ArgumentParser, *_: object) -> None:
-        from vidmetrics.signature import package_version
-
-        print(f"vidmetrics {package_version()}")
+        print(f"vidmetrics {__version__}")
         parser.exit()

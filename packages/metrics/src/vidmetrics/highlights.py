@@ -17,7 +17,7 @@ from vidmetrics.resampling import (
     confidence,
     mean_statistic,
 )
-from vidmetrics.signature import package_version
+from vidmetrics.version import __version__
 
 CLIP_SECONDS = 2.0
 VERY_GOOD = 4
@@ -134,8 +134,7 @@ def evaluate_highlights(
             query: {"map": float(precision[row]), "hit_at_1": float(hit[row])}
             for row, query in enumerate(queries)
         },
-        signature=f"VHD|rating:>={min_rating:g}|clip:{CLIP_SECONDS:g}s|missing:0"
-        f"|v:{package_version()}",
+        signature=f"VHD|rating:>={min_rating:g}|clip:{CLIP_SECONDS:g}s|missing:0|v:{__version__}",
         counts={
             "queries": len(queries),
             "missing": sum(query not in predictions for query in queries),

@@ -3,17 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from importlib.metadata import version
 
 from vidmetrics.iou import IouRule
 from vidmetrics.protocol import Protocol
+from vidmetrics.version import __version__
 
 _COUNTED = {"zero": "0", "skipped": "skipped"}
-
-
-def package_version() -> str:
-    """The installed version of this package."""
-    return version("seq2time-metrics")
 
 
 def dense_captioning_signature(protocol: Protocol, meteor_label: str) -> str:
@@ -42,7 +37,7 @@ def dense_captioning_signature(protocol: Protocol, meteor_label: str) -> str:
         f"refs:{protocol.several_references}",
         f"missing:{_COUNTED[protocol.missing]}",
         f"empty:{_COUNTED[protocol.empty]}",
-        f"v:{package_version()}",
+        f"v:{__version__}",
     )
     return "|".join(parts)
 
@@ -56,7 +51,7 @@ def grounding_signature(rule: IouRule, iou_thresholds: Sequence[float], *extra: 
         "hit:>=",
         "missing:0",
         *extra,
-        f"v:{package_version()}",
+        f"v:{__version__}",
     )
     return "|".join(parts)
 
