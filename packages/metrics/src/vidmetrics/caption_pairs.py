@@ -12,9 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from vidmetrics.events import FloatArray, IntArray
-from vidmetrics.meteor import STATISTICS, Meteor, score_statistics
-
-_CHUNKS = STATISTICS.index("chunks")
+from vidmetrics.meteor import Meteor, score_statistics
 
 
 class CaptionTable:
@@ -93,23 +91,6 @@ def score_pairs(
         [tokens[number] for number in reference.tolist()],
     )
     return MeteorTable(statistics, score_statistics(statistics), keys, len(tokens))
-
-
-def additive_statistics(statistics: IntArray) -> IntArray:
-    """Statistics whose plain sum gives METEOR's corpus score: (n, 23) int64.
-
-    METEOR leaves the chunk of a segment that matches completely in one chunk out of its corpus
-    sum, so that perfect segments carry no fragmentation penalty.
-    """
-    by_name = {name: statistics[:, column] for column, name in enumerate(STATISTICS)}
-    perfect = (
-        (by_name["chunks"] == 1)
-        & (by_name["hypothesis_matched_words"] == by_name["hypothesis_words"])
-        & (by_name["reference_matched_words"] == by_name["reference_words"])
-    )
-    additive = statistics.copy()
-    additive[perfect, _CHUNKS] = 0
-    return additive
 
 
 def sums_by_group(values: IntArray, groups: IntArray, num_groups: int) -> IntArray:

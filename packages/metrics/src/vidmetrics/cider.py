@@ -115,7 +115,8 @@ class _NgramWeights:
         key = groups[pair] * self._width + ngrams.ngrams[entry]
         if len(documents) > 1 and (np.diff(np.sort(documents)) == 0).any():
             # Several references of one document: each n-gram counts once.
-            key = key[np.unique(np.stack([documents[pair], key]), axis=1, return_index=True)[1]]
+            num_keys = len(log_documents) * self._width
+            key = np.unique(documents[pair] * num_keys + key) % num_keys
         self._keys, frequency = np.unique(key, return_counts=True)
         self._log_documents = log_documents
         self._idf = log_documents[self._keys // self._width] - np.log(frequency)

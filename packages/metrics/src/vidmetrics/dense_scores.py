@@ -10,7 +10,6 @@ import numpy as np
 from vidmetrics.caption_pairs import (
     NOTHING,
     MeteorTable,
-    additive_statistics,
     score_pairs,
     sums_by_group,
 )
@@ -18,6 +17,7 @@ from vidmetrics.cider import pair_scores
 from vidmetrics.coverage import precision_and_recall
 from vidmetrics.events import FloatArray, IntArray
 from vidmetrics.meteor import Meteor, score_statistics
+from vidmetrics.meteor_score import additive
 from vidmetrics.ngrams import count_ngrams
 from vidmetrics.protocol import Protocol
 from vidmetrics.soda import soda_c
@@ -71,7 +71,7 @@ def score_layouts(
     matrices = [layout.soda_matrices(protocol) for layout in layouts]
     table = _meteor_table(meteor, tokens, (hypotheses, references), matrices, protocol)
     rows = table.rows_of(hypotheses, references)
-    sums = sums_by_group(additive_statistics(table.statistics)[rows], groups, len(num_pairs))
+    sums = sums_by_group(additive(table.statistics)[rows], groups, len(num_pairs))
     cider, cider_corpus_sum = _cider(tokens, hypotheses, references, groups, num_pairs, shape)
     precision, recall = _coverage(layouts, protocol)
     soda, has_set = _soda(matrices, table, protocol)

@@ -298,7 +298,7 @@ def _f_of_means(numerators: FloatArray, denominators: FloatArray) -> FloatArray:
 
 def _meteor(numerators: FloatArray, denominators: FloatArray) -> FloatArray:
     """Columns: the 23 statistics at each threshold. Mean of the corpus-level scores."""
-    from vidmetrics.meteor import STATISTICS, score_statistics
+    from vidmetrics.meteor_score import STATISTICS, score_statistics
 
     del denominators  # the statistics carry their own lengths
     sums = np.rint(numerators).astype(np.int64).reshape(len(numerators), -1, len(STATISTICS))
