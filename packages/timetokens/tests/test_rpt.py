@@ -60,6 +60,7 @@ def test_rounding_of_exact_halves():
     assert tt.encode(1, 160) == "<0><0><6><3>"
 
 
+@pytest.mark.timeout(1200)  # ten seconds on a machine that does nothing else
 def test_decode_item_inverts_encode_for_every_length_up_to_5000():
     """All 12,502,500 pairs of item and length.
 

@@ -7,10 +7,12 @@
 """
 
 import importlib.metadata
+from typing import TYPE_CHECKING
 
 from timetokens.absolute_codecs import AbsoluteDigits, DecimalText
 from timetokens.codec import Codec
 from timetokens.codecs import CODECS, as_codec
+from timetokens.constrain import time_token_processor
 from timetokens.conversion import Conversion, convert_text
 from timetokens.errors import CodecError
 from timetokens.escaping import escape, unescape
@@ -83,11 +85,15 @@ __all__ = [
     "span_text",
     "speech_question",
     "time_position",
+    "time_token_processor",
     "unescape",
 ]
 
+__version__: str
 
-def __getattr__(name: str) -> str:
-    if name == "__version__":  # read when asked for: importing this package touches no file
-        return importlib.metadata.version("seq2time-timetokens")
-    raise AttributeError(f"module 'timetokens' has no attribute {name!r}")
+if not TYPE_CHECKING:
+
+    def __getattr__(name: str) -> str:
+        if name == "__version__":  # read when asked for: importing this package touches no file
+            return importlib.metadata.version("seq2time-timetokens")
+        raise AttributeError(f"module 'timetokens' has no attribute {name!r}")

@@ -172,5 +172,8 @@ class Codec(ABC):
 
 
 def loose_token(body: str) -> str:
-    """The pattern of a token `<body>` that lost one of its brackets at most."""
-    return rf"(?:<\s?{body}(?:\s?>)?|{body}\s?>)"
+    r"""The pattern of a token `<body>` that lost one of its brackets at most.
+
+    Behind a backslash it is no token: `<\5>` is an escaped caption.
+    """
+    return rf"(?:<\s?{body}(?:\s?>)?|(?<![\\A-Za-z0-9_]){body}\s?>)"

@@ -158,8 +158,10 @@ def nearest_step(relative: float, num_steps: int) -> int:
     scaled = relative * num_steps  # off by less than 1e-9, so only near a half it may mislead
     step = int(scaled)
     rest = scaled - step
-    if abs(rest - 0.5) > 1e-6:
-        return step + (rest > 0.5)
+    if rest < 0.499999:
+        return step
+    if rest > 0.500001:
+        return step + 1
     numerator, denominator = relative.as_integer_ratio()
     step, remainder = divmod(numerator * num_steps, denominator)
     twice = 2 * remainder

@@ -91,6 +91,8 @@ class Converter:
                 converted[name] = self.text(record[name], duration_seconds, tally)
         for name, fields in _TURN_FIELDS.items():
             if name in record:
+                if not isinstance(record[name], list):
+                    raise CodecError(f"{name} must be a list, got {record[name]!r:.40}")
                 converted[name] = [
                     self._turn(turn, fields, duration_seconds, tally) for turn in record[name]
                 ]

@@ -135,7 +135,7 @@ def decode_seconds(text: str, *, duration_seconds: float) -> float:
 
 def code_of(relative: float, digits: int) -> int:
     """The code, 0 .. 10**digits - 1, of a place in [0, 1]: the nearest, the end clamped."""
-    num_codes = num_codes_of(checked_digits(digits))
+    num_codes = _NUM_CODES[checked_digits(digits)]
     code = nearest_step(relative, num_codes)
     return code if code < num_codes else num_codes - 1
 
@@ -146,8 +146,7 @@ def item_of_code(code: int, num_codes: int, length: int) -> int:
         return length
     # Half up, in integers. The place of an item is off by half a code at most, so this inverts
     # `encode` wherever half a code is less than half an item.
-    nearest = (2 * code * length + num_codes) // (2 * num_codes)
-    return max(nearest, 1)
+    return (2 * code * length + num_codes) // (2 * num_codes) or 1
 
 
 @functools.lru_cache(maxsize=16384)  # every code of four digits

@@ -1,0 +1,45 @@
+"""What a stranger gets: a small package that needs nothing but Python."""
+
+import io
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import pytest
+
+import timetokens as tt
+
+SOURCE = Path(tt.__file__).parent
+
+
+def test_importing_needs_and_loads_the_standard_library_only():
+    code = (
+        "import sys; before = set(sys.modules); import timetokens, timetokens.cli; "
+        "new = {name.partition('.')[0] for name in set(sys.modules) - before}; "
+        "print(*sorted(new - sys.stdlib_module_names - {'timetokens'}))"
+    )
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert run.stdout.split() == []
+
+
+def test_public_names_exist():
+    assert sorted(tt.__all__) == sorted(set(tt.__all__))
+    for name in tt.__all__:
+        assert getattr(tt, name) is not None
+    assert tt.__version__.count(".") == 2
+
+
+def test_unknown_names_are_attribute_errors():
+    with pytest.raises(AttributeError, match="no attribute 'nothing'"):
+        tt.nothing  # noqa: B018
+
+
+def test_the_sources_fit_into_60_kilobytes():
+    """What a wheel holds, compressed as a wheel is; its metadata comes on top (about 6 KB)."""
+    wheel = io.BytesIO()
+    with zipfile.ZipFile(wheel, "w", zipfile.ZIP_DEFLATED) as archive:
+        for path in sorted(SOURCE.glob("*.py")):
+            archive.write(path, path.name)
+    assert len(wheel.getvalue()) < 52_000
+    assert (SOURCE / "py.typed").exists()
