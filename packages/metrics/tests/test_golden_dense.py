@@ -14,15 +14,21 @@ THRESHOLDS = ("0.3", "0.5", "0.7", "0.9")
 TOLERANCE = 1e-9
 
 
-@pytest.fixture(scope="module", params=["with METEOR", "without METEOR"])
-def compared(request) -> tuple[str, ...]:
-    """Which scores can be compared: METEOR's numbers need its data."""
-    if request.param == "without METEOR":
-        return SCORES
+@pytest.fixture(scope="module")
+def full_meteor() -> None:
+    """Skips where METEOR's data was not fetched."""
     try:
         load_meteor("full")
     except MeteorDataError as error:
         pytest.skip(f"the data of METEOR is not there: {error}")
+
+
+@pytest.fixture(params=["with METEOR", "without METEOR"])
+def compared(request) -> tuple[str, ...]:
+    """Which scores can be compared: METEOR's numbers need its data."""
+    if request.param == "without METEOR":
+        return SCORES
+    request.getfixturevalue("full_meteor")
     return METEOR_SCORES + SCORES
 
 
@@ -61,10 +67,9 @@ def test_timechat_corpus(golden, compared, name: str) -> None:
             assert scores[score] == pytest.approx(expected[f"{score}@{threshold}"], abs=TOLERANCE)
 
 
+@pytest.mark.usefixtures("full_meteor")
 @pytest.mark.parametrize("name", ["dense_main", "dense_edge"])
-def test_soda_with_its_quirks_taken_away_one_by_one(golden, compared, name: str) -> None:
-    if "soda_c" not in compared:
-        pytest.skip("SODA_c needs METEOR")
+def test_soda_with_its_quirks_taken_away_one_by_one(golden, name: str) -> None:
     data = golden(name)
     natural = replace(PROTOCOLS["timechat"], name="mine", soda_columns="natural")
     ordered = replace(natural, soda_order="start")
@@ -109,9 +114,8 @@ def test_figures_of_the_choices(golden) -> None:
         assert 100 * evaluate(data, changed).scores[score] == pytest.approx(expected, abs=0.06)
 
 
-def test_figures_of_the_choices_that_need_meteor(golden, compared) -> None:
-    if "soda_c" not in compared:
-        pytest.skip("needs METEOR")
+@pytest.mark.usefixtures("full_meteor")
+def test_figures_of_the_choices_that_need_meteor(golden) -> None:
     data, timechat = golden("dense_main"), PROTOCOLS["timechat"]
     figures = {
         ("meteor_aggregate", "pairs", "meteor"): 18.056,

@@ -95,6 +95,6 @@ def _say_dense(job: Job, result: DenseCaptioningResult) -> None:
     say_rest(job)
     if "noparaphrase" in result.signature:
         say(
-            "METEOR went without its paraphrase data: SODA_c and METEOR are close to, but not "
+            "METEOR went without paraphrases and synonyms: SODA_c and METEOR are close to, but not "
             "the published metric; `vidmetrics fetch meteor-data` makes them exact"
         )
