@@ -355,3 +355,9 @@ def test_arguments_are_checked_whatever_the_text():
 
 def test_times_after_the_end_are_kept_as_written():
     assert events("90.0 - 120.0 seconds, pour.", "seconds", 100.0) == [(90.0, 120.0, "pour.")]
+
+
+def test_a_span_inside_a_caption_is_not_reported():
+    text = "0.0 - 9.0 seconds, the man waits from 3.0 seconds to 5.0 seconds."
+    assert events(text, "seconds") == [(0.0, 9.0, "the man waits from 3.0 seconds to 5.0 seconds.")]
+    assert malformed(text, "seconds") == []

@@ -15,6 +15,9 @@ _HALF_READ: Final = "a span of which one end cannot be read"
 Separator = Literal["dash", "to", "and", "label"]
 
 
+_Partner = tuple[Point, Separator]
+
+
 @dataclass(frozen=True, slots=True)
 class Found:
     """A span in a text.
@@ -68,30 +71,38 @@ def find_spans(
     index = 0
     while index < len(points):
         first = points[index]
-        second = points[index + 1] if index + 1 < len(points) else None
-        separator = None if second is None else _separator(text, first, second)
-        if not _may_count(text, first, second if separator else None, separator):
-            index += 1
+        partner = _partner(text, points, index)
+        index += 1
+        if not _may_count(text, first, partner):
             continue
         before = _before(text, first, found[-1].end if found else 0)
-        if (
-            second is None
-            or separator is None
-            or not _is_span(text, first, second, separator, before)
-        ):
-            second = None
-        item = None
-        is_half = first.start in half_read
-        if second is not None or (_is_single(text, first, before) and not is_half):
-            item = _placed(text, first, second or first, before, found, sentence_ends)
+        if partner is not None and _is_span(text, first, *partner, before):
+            second = partner[0]
+            index += 1
+        elif first.start in half_read or not _is_single(text, first, before):
+            reason = _HALF_READ if first.start in half_read else _reason(text, first, before)
+            if reason:
+                malformed.append(_malformed(text, first.start, first.end, reason))
+            continue
+        else:
+            second = first
+        if before.is_negative and not first.is_sure:
+            malformed.append(_malformed(text, first.start, second.end, "negative time"))
+            continue
+        item = _placed(text, first, second, before, found, sentence_ends)
         if item is not None:
             found.append(item)
-        elif reason := _HALF_READ if is_half else _reason(text, first, before):
-            malformed.append(_malformed(text, first.start, (second or first).end, reason))
-        # A number that is part of a caption may still begin a span with the number behind it.
-        index += 2 if second is not None and (item is not None or before.is_negative) else 1
     malformed.sort(key=lambda piece: piece.offset)
     return found, malformed
+
+
+def _partner(text: str, points: list[Point], index: int) -> _Partner | None:
+    """The next position and what joins it to this one, None when nothing does."""
+    if index + 1 == len(points):
+        return None
+    first, second = points[index : index + 2]
+    separator = _separator(text, first, second)
+    return None if separator is None else (second, separator)
 
 
 def _half_read(text: str, points: list[Point], malformed: list[Malformed]) -> set[int]:
@@ -105,15 +116,21 @@ def _half_read(text: str, points: list[Point], malformed: list[Malformed]) -> se
     return halves
 
 
-def _may_count(text: str, first: Point, second: Point | None, separator: Separator | None) -> bool:
+def _may_count(text: str, first: Point, partner: _Partner | None) -> bool:
     """Whether it is worth looking at what stands before; bare numbers of captions end here."""
-    if first.is_sure or first.has_unit or first.is_exact or separator == "label":
+    if first.is_sure or first.has_unit or first.is_exact:
         return True
     if first.is_lone and context.FOLLOW.match(text, first.end):
         return True
-    if second is None:
+    if partner is None:
         return False
-    return second.has_unit or second.is_exact or context.FOLLOW.match(text, second.end) is not None
+    second, separator = partner
+    return (
+        separator == "label"
+        or second.has_unit
+        or second.is_exact
+        or context.FOLLOW.match(text, second.end) is not None
+    )
 
 
 def _separator(text: str, first: Point, second: Point) -> Separator | None:
@@ -213,8 +230,6 @@ def _placed(
     sentence_ends: list[int],
 ) -> Found | None:
     """The span with its part of the text; None when it belongs to the caption before it."""
-    if before.is_negative and not first.is_sure:
-        return None
     points: tuple[Point, ...] = (first,) if first is last else (first, last)
     span = Span(*sorted((first.seconds, last.seconds)))
     if before.lead is not None and before.intro != "happens":
@@ -234,8 +249,6 @@ def _placed(
 
 def _reason(text: str, point: Point, before: _Before) -> str:
     """Why a position that is part of no span is malformed; empty when it is just a number."""
-    if before.is_negative and not point.is_sure:
-        return "negative time"
     looks_meant = point.is_sure or point.has_unit or ":" in point.text
     if not looks_meant or (before.lasts and not point.is_sure):
         return ""

@@ -3,7 +3,7 @@
 Section 3.3 of the paper writes a place as round(i / L, 4). This module settles, once, what that
 leaves open: items count from 1 (the paper's seventh of 96 is 7 / 96 = 0.0729), the place of a video
 time is t / D of the raw video and not of the sampled frames, and rounding is exact integer
-arithmetic. Decisions: docs/decisions.md, rows "index base", "last item" and "rounding".
+arithmetic. These are rows 1 to 6 of docs/decisions.md.
 """
 
 import math

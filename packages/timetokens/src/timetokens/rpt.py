@@ -2,7 +2,7 @@
 
 A code of n digits names the place k / 10**n, k = 0 .. 10**n - 1. The place 1.0 (the last item, the
 end of a video) has no code; it shares the highest one, 9999 for four digits. So does every place
-that rounds up to 1.0. Decisions: docs/decisions.md, rows "last item" and "rounding".
+that rounds up to 1.0 (rows 2 and 3 of docs/decisions.md).
 """
 
 import functools

@@ -2,8 +2,8 @@
 
 The wording is TimeChat's (the paper takes over its data and its prompts). The codec decides how a
 position looks and whether the word "seconds" follows: a relative position is not a number of
-seconds, so `rpt` goes without it. Decisions: docs/decisions.md, rows "prompt sentence" and
-"answers". Where the positions are `ItemPosition`s, the sentences speak of images.
+seconds, so `rpt` goes without it (row 7 of docs/decisions.md). Where the positions are
+`ItemPosition`s, the sentences speak of images.
 """
 
 import re
