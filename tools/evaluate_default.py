@@ -20,7 +20,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from rich.console import Console
+from rich.console import Console, JustifyMethod
 from rich.table import Table
 
 import vidmetrics as vm
@@ -208,32 +208,35 @@ def _with_intervals(
 
 def rich_table(scores: Scores) -> Table:
     """The scores for the terminal, times 100 where they are shares."""
-    table = Table(title="held-out concepts, times 100 except CIDEr, [95 % interval]")
-    for heading in ("benchmark", "metric", "n", *SYSTEM_NAMES.values()):
-        table.add_column(heading, justify="left" if heading in ("benchmark", "metric") else "right")
-    for line in table_lines(scores):
-        table.add_row(*line)
+    title = "held-out concepts, times 100 except CIDEr (95 % interval)"
+    table = Table(title=title, box=None, padding=(0, 1, 0, 0), pad_edge=False)
+    for heading in ("", *SYSTEM_NAMES.values()):
+        justify: JustifyMethod = "right" if heading else "left"
+        table.add_column(heading.replace(" ", "\n"), justify=justify, no_wrap=True)
+    for benchmark, by_system in scores.items():
+        lines = table_lines(by_system)
+        table.add_row(f"{benchmark}, {lines[0][1]}", style="bold")
+        for metric, _, *cells in lines:
+            table.add_row(f"  {metric}", *cells)
     return table
 
 
-def table_lines(scores: Scores) -> list[list[str]]:
-    """Benchmark, metric, count and one cell a system, line by line."""
+def table_lines(by_system: Mapping[str, Mapping[str, Mapping[str, float]]]) -> list[list[str]]:
+    """Metric, count and one cell a system, for each metric of one benchmark."""
+    first = next(iter(by_system.values()))
     lines = []
-    for benchmark, by_system in scores.items():
-        first = next(iter(by_system.values()))
-        for metric in (name for name in METRIC_NAMES if name in first):
-            cells = [_cell(metric, by_system.get(name, {}).get(metric)) for name in SYSTEM_NAMES]
-            count = f"{first[metric]['count']:.0f}"
-            lines.append([benchmark, METRIC_NAMES[metric], count, *cells])
+    for metric in (name for name in METRIC_NAMES if name in first):
+        cells = [_cell(metric, by_system.get(name, {}).get(metric)) for name in SYSTEM_NAMES]
+        lines.append([METRIC_NAMES[metric], f"{first[metric]['count']:.0f}", *cells])
     return lines
 
 
 def _cell(metric: str, entry: Mapping[str, float] | None) -> str:
     if entry is None:
         return "-"
-    scale, decimals = (100, 1) if metric in PERCENT_METRICS else (1, 2)
+    scale, decimals = (100, 0) if metric in PERCENT_METRICS else (1, 1)
     value, low, high = (entry[name] * scale for name in ("value", "low", "high"))
-    return f"{value:.{decimals}f} ({low:.{decimals}f} to {high:.{decimals}f})"
+    return f"{value:.1f} ({low:.{decimals}f}-{high:.{decimals}f})"
 
 
 def update_readme(path: Path, scores: Scores, config: TrainConfig) -> None:
@@ -248,7 +251,9 @@ def update_readme(path: Path, scores: Scores, config: TrainConfig) -> None:
     if not (start and end):
         raise ValueError(f"{path} lacks the markers {START} and {END}")
     heading = ["benchmark", "metric", "n", *SYSTEM_NAMES.values()]
-    lines = [heading, ["---", "---", *["---:"] * (len(heading) - 2)], *table_lines(scores)]
+    lines = [heading, ["---", "---", *["---:"] * (len(heading) - 2)]]
+    for benchmark, by_system in scores.items():
+        lines += [[benchmark, *line] for line in table_lines(by_system)]
     table = "\n".join(f"| {' | '.join(line)} |" for line in lines)
     note = (
         f"Recipe `{config.recipe}`, {config.num_steps} steps, seed {config.seed}; times 100 "

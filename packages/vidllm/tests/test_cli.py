@@ -151,7 +151,12 @@ def test_a_benchmark_in_another_codec_is_refused(
 ) -> None:
     run_folder.create(tmp_path / "run", smoke())
     spec = BenchmarkSpec(
-        image_lengths=(8,), num_image_sequences=1, num_clip_sequences=0, codec="index"
+        image_lengths=(8,),
+        num_image_sequences=1,
+        num_clip_sequences=0,
+        max_clips=4,
+        num_frames=12,
+        codec="index",
     )
     build_default_benchmark(tmp_path / "bench", corpus, spec)
     message = fails(capsys, "predict", "bench", "--run", "run", "--system", "untrained")

@@ -113,7 +113,7 @@ def test_a_page_of_its_own(run_dir: Path, corpus: Corpus) -> None:
     assert page.count("div", **{"class": "span reference"}) > 10
     assert page.count("div", **{"class": "span prediction"}) > 10
     assert "41.0" in text
-    assert "35.0 to 47.0" in text
+    assert "35.0&ndash;47.0" in text
     assert "prefers-color-scheme: dark" in text
 
 

@@ -253,7 +253,8 @@ def test_killed_twice_and_resumed_equals_uninterrupted(
         process = start(command("--resume", str(killed)))
     _, errors = process.communicate()
     assert process.returncode == 0, errors
-    assert uninterrupted.wait() == 0
+    _, errors = uninterrupted.communicate()
+    assert uninterrupted.returncode == 0, errors
     assert [step for step, _, _ in losses(killed)] == list(range(1, 91))
     assert_same_run(whole, killed)
     starts = json.loads((killed / "manifest.json").read_text())["starts"]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from pathlib import Path
 
+import torch
 from rich.console import Console
 
 from vidllm import assembly, benchmarks, checkpoint
@@ -99,6 +100,7 @@ class Evaluator:
             assembly.start_projector(parts, self.config, self.corpus, features)
         else:
             checkpoint.load_weights(parts.model, found.path)
+        parts.model.to("cuda" if torch.cuda.is_available() else "cpu")
         return parts
 
     def features(self) -> FeatureStore:

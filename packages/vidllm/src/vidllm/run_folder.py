@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import logging
 import os
 import time
 from collections.abc import Iterator
@@ -18,6 +19,8 @@ from pathlib import Path
 from typing import Any
 
 from vidllm.config import TrainConfig, from_json, to_json
+
+log = logging.getLogger(__name__)
 
 CONFIG_NAME, MANIFEST_NAME, METRICS_NAME = "config.json", "manifest.json", "metrics.jsonl"
 LOCK_NAME = ".lock"
@@ -121,8 +124,10 @@ def locked(run_dir: Path) -> Iterator[None]:
             return
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
+        except BlockingIOError:
             raise RunFolderError(f"another process is training into {run_dir}") from None
+        except OSError as error:  # some network file systems have no locks
+            log.warning("%s cannot be locked: %s", run_dir, error)
         yield
 
 

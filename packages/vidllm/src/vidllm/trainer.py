@@ -160,6 +160,14 @@ class SequenceTrainer(Trainer):
         total = accelerator.reduce(mine.to(self.args.device), reduction="sum").cpu()
         return total[:-1].view_as(self._sums_K2), int(total[-1])
 
+    def is_true_anywhere(self, flag: bool) -> bool:
+        """Whether the flag is set in any process."""
+        accelerator: Any = self.accelerator
+        if accelerator.num_processes == 1:
+            return flag
+        counted = accelerator.reduce(torch.tensor([float(flag)], device=self.args.device))
+        return bool(counted.item() > 0)
+
     def _save_checkpoint(self, model: nn.Module, trial: Any) -> None:
         accelerator: Any = self.accelerator
         step = self.state.global_step
@@ -188,14 +196,19 @@ class SequenceTrainer(Trainer):
 
 
 class StopOnRequest(TrainerCallback):
-    """Ends training after the current step, with a checkpoint, once `requested` is set."""
+    """Ends training after the current step, with a checkpoint, once `requested` is set.
 
-    def __init__(self) -> None:
+    Args:
+        trainer: knows the other processes: all stop after the same step, whichever was asked.
+    """
+
+    def __init__(self, trainer: SequenceTrainer) -> None:
+        self.trainer = trainer
         self.requested = False
 
     def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> Any:
         """Called by the trainer."""
-        if self.requested:
+        if self.trainer.is_true_anywhere(self.requested):
             control.should_save = True
             control.should_training_stop = True
         return control
@@ -223,5 +236,8 @@ def training_arguments(config: TrainConfig, run_dir: Path) -> TrainingArguments:
         ddp_find_unused_parameters=False,
         accelerator_config={"dispatch_batches": False, "split_batches": False},
     )
+    # One process, one GPU; torchrun starts more. The library would split batches over all it sees.
+    if arguments.device.type == "cuda":
+        arguments._n_gpu = 1
     arguments.gradient_accumulation_steps = optim.accumulation_steps(arguments.world_size)
     return arguments

@@ -60,7 +60,7 @@ def train(
         DivergenceError: the loss is no longer a number.
         CheckpointError: the checkpoint does not fit.
     """
-    from accelerate import PartialState
+    from accelerate.state import PartialState
 
     state = PartialState()
     if not state.is_main_process:
@@ -72,7 +72,7 @@ def train(
 def _train(
     config: TrainConfig, run_dir: Path, resume_from: Checkpoint | None, console: Console
 ) -> Outcome:
-    from accelerate import PartialState
+    from accelerate.state import PartialState
 
     from vidllm import assembly
     from vidllm.batching import Collator
@@ -97,7 +97,7 @@ def _train(
     progress = Progress(console, config.num_steps, resume_from.step if resume_from else 0)
     collator = Collator(features, parts.tokenizer.pad_token_id or 0, offsets)
     trainer = SequenceTrainer(parts.model, config, run_dir, data, collator, progress)
-    stop = StopOnRequest()
+    stop = StopOnRequest(trainer)
     trainer.add_callback(stop)
     with progress, _stopping_on_signals(stop, console) as caught:
         trainer.train(resume_from_checkpoint=str(resume_from.path) if resume_from else None)

@@ -46,8 +46,9 @@ def loss_figure(rows: Sequence[dict[str, Any]]) -> str:
         for name, number in legend
     )
     return (
-        f"<figure><svg viewBox='0 0 {WIDTH} {HEIGHT}' role='img' aria-label='{label}'>"
-        f"{frame.axes()}{stages}{''.join(curves)}</svg>"
+        "<figure><div class='scroll'>"
+        f"<svg viewBox='0 0 {WIDTH} {HEIGHT}' role='img' aria-label='{label}'>"
+        f"{frame.axes()}{stages}{''.join(curves)}</svg></div>"
         f"<ul class='legend'>{items}</ul></figure>"
     )
 

@@ -23,7 +23,7 @@ PREDICTIONS_NAME = "predictions.jsonl"
 SYSTEM_NAMES = {
     "trained": "trained",
     "untrained": "untrained",
-    "without_seq2time": "without Seq2Time",
+    "without_seq2time": "w/o Seq2Time",
     "chance": "chance",
 }
 METRIC_NAMES = {
@@ -98,7 +98,7 @@ def _cell(metric: str, cell: Mapping[str, float] | None, best: float) -> str:
     low, high = cell["low"] * scale, cell["high"] * scale
     return (
         f"<td{kind}>{cell['value'] * scale:.{decimals}f}"
-        f"<span class='interval'>{low:.{decimals}f} to {high:.{decimals}f}</span></td>"
+        f"<span class='interval'>{low:.{decimals}f}&ndash;{high:.{decimals}f}</span></td>"
     )
 
 
@@ -150,9 +150,13 @@ def _clip_section(run_dir: Path, config: TrainConfig) -> str:
         return "<h2>Clips</h2><p class='muted'>Not evaluated yet.</p>"
     from vidllm.assembly import load_corpus
 
+    try:
+        media_root = load_corpus(config.data).root
+    except FileNotFoundError:  # not fetched on this machine: spans without pictures
+        media_root = ""
     body = timelines(
         needed[0],
-        load_corpus(config.data).root,
+        media_root,
         read_rows(needed[1]),
         read_rows(predictions, "trained"),
     )

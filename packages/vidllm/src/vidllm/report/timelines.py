@@ -58,10 +58,10 @@ def _sequence(number: int, examples: Sequence[Example], references: Rows, predic
     duration = examples[0].duration_seconds
     parts = [f"<h3>Sequence {number}, {duration:.1f} s</h3>", _strip(examples[0])]
     listed: list[str] = []
+    asked: list[tuple[float, str]] = []
     for example in examples:
         ids = [f"{example.id}.{turn}" for turn in range(len(example.turns))]
-        known = [id_ for id_ in ids if id_ in references]
-        for id_ in known:
+        for id_ in (id_ for id_ in ids if id_ in references):
             truth = references[id_]["events"]
             found = predictions.get(id_, {}).get("events", [])
             if example.task == "dvc":
@@ -72,7 +72,9 @@ def _sequence(number: int, examples: Sequence[Example], references: Rows, predic
                 query = truth[0][2] if truth else references[id_]["query"]
                 both = _spans(truth, "reference", duration, captions=False)
                 both += _spans(found[:1], "prediction", duration, captions=False)
-                parts.append(_row(query, f"<div class='track thin'>{both}</div>"))
+                row = _row(query, f"<div class='track thin'>{both}</div>")
+                asked.append((truth[0][0] if truth else 0.0, row))
+    parts += [row for _, row in sorted(asked)]
     if listed:
         parts.append(f"<details><summary>as text</summary>{''.join(listed)}</details>")
     return "".join(parts)
