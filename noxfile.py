@@ -133,7 +133,7 @@ def env(session: nox.Session) -> None:
     session.log("Installing torch, then the libraries: one to two minutes, the first time only")
     # torch before what depends on it: a range would fetch its newest, much larger build.
     session.install("--no-compile", *PINS, "torch", silent=False)
-    tools = groups("editable", "docs", "types", "native-stubs")
+    tools = groups("editable", "docs", "fixtures", "types", "native-stubs")
     session.install("--no-compile", *PINS, *tools, *third_party(*PACKAGES))
     session.install("--no-build-isolation", "--no-deps", *editable(*PACKAGES))
     session.run("python", "-m", "pip", "check")
