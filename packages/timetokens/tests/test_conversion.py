@@ -3,6 +3,7 @@
 import pytest
 
 import timetokens as tt
+from timetokens import unit_phrases
 
 TIMEIT = {
     "dense captioning": (
@@ -51,6 +52,27 @@ TIMEIT = {
         "This frame is sampled at 2.0 second.",
         "This frame is sampled at <0><1><3><4>.",
         1,
+    ),
+    "question with an example": (
+        "Output the start and end. The output format of each predicted event should be like: "
+        "'start - end seconds, event description'. A specific example is: ' 90.0 - 102.0 seconds, "
+        "spread margarine on two slices of white bread in the video'.",
+        "Output the start and end. The output format of each predicted event should be like: "
+        "'start - end, event description'. A specific example is: ' <7><5><0><0> - <8><5><0><0>, "
+        "spread margarine on two slices of white bread in the video'.",
+        2,
+    ),
+    "question with a list": (
+        "The output format should be like: 'The highlight timestamps are in the 82.0, 84.0 "
+        "seconds. Their saliency scores are 1.3, 1.7'.",
+        "The output format should be like: 'The highlight timestamps are in the <6><8><3><3>, "
+        "<7><0><0><0>. Their saliency scores are 1.3, 1.7'.",
+        2,
+    ),
+    "question that names the unit": (
+        "Localize 'a man waves' and output the start and end timestamps in seconds.",
+        "Localize 'a man waves' and output the start and end timestamps as relative positions.",
+        0,
     ),
     "no positions": (
         "A cat sleeps on 2 sofas for 30 seconds.",
@@ -106,6 +128,30 @@ def test_times_after_the_end():
         tt.convert_text(text, "seconds", "rpt", duration_seconds=10.0)
     clamped = tt.convert_text(text, "seconds", "rpt", duration_seconds=10.0, clamp=True)
     assert clamped.text == "<9><0><0><0> - <9><9><9><9>, he goes."
+
+
+def test_a_single_number_after_the_end_is_left_alone():
+    """Speech says such things; a span or a list would be an error in the data."""
+    text = "1.0 - 2.0 seconds, wait. 300 seconds, he says."
+    result = tt.convert_text(text, "seconds", "rpt", duration_seconds=10.0)
+    assert result.text == "<1><0><0><0> - <2><0><0><0>, wait. 300 seconds, he says."
+    assert [piece.offset for piece in result.malformed] == [25]
+
+
+def test_examples_need_no_duration():
+    text = "For example, ' 90 - 102 seconds, spread'."
+    assert tt.convert_text(text, "seconds", "rpt").text == (
+        "For example, ' <7><5><0><0> - <8><5><0><0>, spread'."
+    )
+
+
+@pytest.mark.parametrize("named", list(unit_phrases._PHRASES))
+def test_units_named_in_questions(named):
+    text = f"Find it, and give the {named} please."
+    there = tt.convert_text(text, "seconds", "rpt").text
+    assert "seconds" not in there
+    assert tt.convert_text(there, "rpt", "seconds").text == text
+    assert tt.convert_text(text, "seconds", "absolute_digits").text == text
 
 
 def test_a_duration_is_needed_only_where_there_is_a_position():

@@ -37,7 +37,7 @@ END_LABEL: Final = _compile(
 
 # Right before a position. `stop` ends what came before it.
 ANSWER_START: Final = _compile(
-    rf"(?P<stop>{TEXT_START},?|\n|[.!?;:][\"'\u201d)\]]{{0,2}}){_S}"
+    rf"(?P<stop>{TEXT_START},?|\n|[.!?;:][\"'\u201d)\]]{{0,2}}|(?<=[\s,(])[\"'\u201c\u2018]){_S}"
     rf"(?:{_LIST_MARKER}){{0,2}}{_OPENING_QUOTES}{_S}\Z"
 )
 START_LABEL: Final = _compile(
@@ -60,6 +60,9 @@ MINUS_SIGN: Final = _compile(r"(?:\0|[\s(\[:,])[-\u2212]\Z")
 SAMPLED_AT: Final = _compile(
     rf"(?:\b(?:sampled|indexed) at|\b(?:timestamps?|moments?)(?:\s(?:is|are))? in(?: the)?){_S}\Z"
 )
+
+EXAMPLE_WINDOW: Final = 120
+EXAMPLE: Final = _compile(r"\b(?:example|should be like)\b[^.!?\n]{0,100}\Z")
 
 # Right behind a position.
 FOLLOW: Final = _compile(rf"{_S}(?:[,:;)\]\"'*\n]|[.!?](?:\s|\Z)|[-\u2013\u2014]\s|\Z)")

@@ -3,11 +3,15 @@
 What counts as a position is what parsing.py reads as one: the spans and moments of an answer, the
 lists behind "sampled at" and "timestamps are in the", and every time token. Durations and numbers
 in captions stay. All other characters stay as they are; time tokens that a caption holds by
-accident are escaped on the way to a codec with tokens and restored on the way back.
+accident are escaped on the way to a codec with tokens and restored on the way back. Questions that
+ask for "timestamps in seconds" ask for relative positions where these are no seconds, and examples
+of the form of an answer ("A specific example is: ' 90 - 102 seconds, ...'") are converted as parts
+of a video of two minutes, because they say nothing about the video at hand.
 """
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Final
 
 from timetokens import context
 from timetokens.codec import Codec
@@ -18,6 +22,10 @@ from timetokens.found import find_spans
 from timetokens.mentions import Point, find_points
 from timetokens.position import checked_duration, time_position
 from timetokens.spans import Malformed
+from timetokens.unit_phrases import UNIT_DROPPED, UNIT_NAMED
+
+EXAMPLE_SECONDS: Final = 120.0
+"""Duration that examples in questions are read with; those of TimeChat's sets end at 102 s."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,8 +64,8 @@ def convert_text(
         clamp: move times after the end of the video to the end instead of raising.
 
     Raises:
-        CodecError: a missing or bad duration, or a time after the end of the video that rounding
-            does not explain.
+        CodecError: a missing or bad duration, or a span or list with a time after the end of the
+            video that rounding does not explain. (A single number there is left alone.)
 
     Example:
         >>> convert_text("5.0 - 9.1 seconds, wave.", "seconds", "rpt", duration_seconds=20.0).text
@@ -69,15 +77,21 @@ def convert_text(
     # Without a duration the text is only searched; what is found decides whether one is needed.
     readable = 1.0 if duration_seconds is None and source.is_relative else duration_seconds
     groups, malformed = _groups(text, source, readable)
-    if groups and duration_seconds is None and (source.is_relative or target.is_relative):
-        raise CodecError(
-            f"{source.name} to {target.name} needs duration_seconds: the text has the position "
-            f"{groups[0][0].text!r}"
-        )
     pieces = []
-    done = 0
+    num_positions = done = 0
     for group in groups:
-        places = [_rewritten(point, source, target, duration_seconds, clamp) for point in group]
+        is_example = _is_example(text, group[0])
+        within = EXAMPLE_SECONDS if is_example else duration_seconds
+        if within is None and (source.is_relative or target.is_relative):
+            raise CodecError(
+                f"{source.name} to {target.name} needs duration_seconds: the text has the "
+                f"position {group[0].text!r}"
+            )
+        places = _rewritten(group, source, target, within, clamp=clamp or is_example)
+        if places is None:
+            malformed.append(Malformed(group[0].start, group[0].text, "after the end of the video"))
+            continue
+        num_positions += len(group)
         for index, (point, place) in enumerate(zip(group, places, strict=True)):
             pieces.append(_rest(text[done : point.start], source, target) + place)
             is_last = index == len(group) - 1
@@ -85,7 +99,14 @@ def convert_text(
                 pieces.append(f" {_unit_word(text, group[0], target)}")
             done = point.end if is_last or point.has_unit else point.body_end
     pieces.append(_rest(text[done:], source, target))
-    return Conversion("".join(pieces), sum(map(len, groups)), tuple(malformed))
+    malformed.sort(key=lambda piece: piece.offset)
+    return Conversion("".join(pieces), num_positions, tuple(malformed))
+
+
+def _is_example(text: str, point: Point) -> bool:
+    """Whether a position shows the form of an answer and says nothing about this video."""
+    before = text[max(0, point.start - context.EXAMPLE_WINDOW) : point.start]
+    return context.EXAMPLE.search(before) is not None
 
 
 def _groups(
@@ -128,28 +149,43 @@ def _is_list(text: str, chain: tuple[Point, ...]) -> bool:
 
 
 def _rewritten(
-    point: Point, source: Codec, target: Codec, duration_seconds: float | None, clamp: bool
-) -> str:
-    seconds = point.seconds
-    if duration_seconds is None:
-        duration_seconds = max(seconds, 1.0)  # both codecs are absolute: any end will do
-    rounding = source.max_error(duration_seconds) * (1 + 1e-9)
-    if duration_seconds < seconds <= duration_seconds + rounding:
-        seconds = duration_seconds
-    if seconds > duration_seconds and not clamp:
-        raise CodecError(
-            f"{point.text!r} at character {point.start} lies after the end of the video "
-            f"({duration_seconds} seconds); clamp it or correct the duration"
-        )
-    position = time_position(seconds, duration_seconds=duration_seconds, clamp=True)
-    return target.format_point(position)
+    group: tuple[Point, ...],
+    source: Codec,
+    target: Codec,
+    duration_seconds: float | None,
+    *,
+    clamp: bool,
+) -> list[str] | None:
+    """The positions of a group in the target; None for a number that cannot be one after all."""
+    places = []
+    for point in group:
+        # A relative place was read with another duration, or none.
+        seconds = point.seconds
+        if source.is_relative:
+            seconds = source.parse_point(point.text, duration_seconds=duration_seconds)
+        end = max(seconds, 1.0) if duration_seconds is None else duration_seconds
+        rounding = source.max_error(end) * (1 + 1e-9)
+        if seconds > end + rounding and not clamp:
+            if len(group) == 1 and not point.is_sure:
+                return None
+            raise CodecError(
+                f"{point.text!r} at character {point.start} lies after the end of the video "
+                f"({duration_seconds} seconds); clamp it or correct the duration"
+            )
+        position = time_position(seconds, duration_seconds=end, clamp=True)
+        places.append(target.format_point(position))
+    return places
 
 
 def _rest(text: str, source: Codec, target: Codec) -> str:
-    """The text between positions, escaped for a target with tokens, restored for one without."""
+    """The text between positions: tokens escaped or restored, and the unit named or not."""
     if target.new_tokens and not source.new_tokens:
-        return escape(text)
-    return unescape(text) if source.new_tokens and not target.new_tokens else text
+        text = escape(text)
+    elif source.new_tokens and not target.new_tokens:
+        text = unescape(text)
+    if source.time_unit == target.time_unit:
+        return text
+    return UNIT_DROPPED.sub(text) if source.time_unit else UNIT_NAMED.sub(text)
 
 
 def _unit_word(text: str, first: Point, target: Codec) -> str:

@@ -26,8 +26,8 @@ from timetokens.spans import Event, ItemResult, Malformed, ParseResult, Span, Sp
 def parse_events(
     text: str,
     codec: str | Codec = "rpt",
-    *,
     duration_seconds: float | None = None,
+    *,
     compat: Literal["timechat"] | None = None,
 ) -> ParseResult:
     """The events of a model's answer, and every piece that looks like one and is not.
@@ -71,8 +71,8 @@ def parse_events(
 def parse_spans(
     text: str,
     codec: str | Codec = "rpt",
-    *,
     duration_seconds: float | None = None,
+    *,
     compat: Literal["timechat"] | None = None,
 ) -> SpanResult:
     """The spans of an answer to "when does ... happen"; the first one is the answer.

@@ -77,8 +77,10 @@ def highlight_clip_scores(text: str, duration_seconds: float) -> list[float]:
     num_clips = int(duration_seconds / 2)
     scores_of_clip: list[list[float]] = [[] for _ in range(num_clips)]
     for seconds, score in zip(*highlights(text), strict=False):
+        if seconds > duration_seconds:
+            continue
         clip = max(0, int((seconds - 1) / 2))
-        if seconds <= duration_seconds and clip < num_clips:
+        if clip < num_clips:
             scores_of_clip[clip].append(score)
     return [sum(scores) / len(scores) if scores else 0.0 for scores in scores_of_clip]
 
