@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from functools import lru_cache
+from unicodedata import category
 
 from vidmetrics.ptb_characters import classes_of
 from vidmetrics.ptb_lexicon import ABBREVIATIONS, PUNCTUATION, SPLIT_WORDS
@@ -16,20 +17,21 @@ from vidmetrics.ptb_rules import rules_for
 from vidmetrics.ptb_writers import Writer, skip
 
 SIGMA, SMALL_SIGMA, FINAL_SIGMA = "\u03a3\u03c3\u03c2"
-_SEPARATORS = frozenset(" \t\n")
+_MODIFIER = "\u02c2"
 _SURROGATE = re.compile("[\ud800-\udfff]")
 _LINE_BREAKS = re.compile("[\n\r\x0b\x0c\u2028\u2029]")
 # Most of a caption is words between spaces: no other rule can take more than the word there.
 _PLAIN_WORD = re.compile(r"[A-Za-z]+(?=[ \n]|[,;!][ \n])")
 _PLAIN_NUMBER = re.compile(r"[0-9]+(?= [A-Za-z])")
-# A line of such words, with commas, free hyphens and a last full stop, needs no rules at all. A
+# A line of such words, with commas, free hyphens and last full stops, needs no rules at all. A
 # number must not be followed by another one: both may be one fraction or one telephone number.
 _SIMPLE = re.compile(
-    r"(?:[A-Za-z0-9]++(?:-[A-Za-z0-9]++)*+(?:, | - |(?<![0-9]) |(?<=[0-9]) (?=[A-Za-z])))*+"
-    r"[A-Za-z0-9]++(?: ?\.)?"
+    r"[A-Za-z0-9]++(?:-[A-Za-z0-9]++)*+"
+    r"(?:(?:(?<![0-9]) |(?<=[0-9]) (?=[A-Za-z])|, | - )[A-Za-z0-9]++(?:-[A-Za-z0-9]++)*+)*+"
+    r"(?: ?\.){0,2}"
 )
 _NOT_SIMPLE = frozenset(SPLIT_WORDS) | ABBREVIATIONS
-_BLANK = re.compile("[ \t\u00a0\u2000-\u200a\u3000\n\u0085]*")
+_BLANK = re.compile("[ \t\u00a0\u2000-\u200a\u3000\n]*")
 # The longest thing that is looked for behind a full stop, and a little more.
 _LOOKAHEAD = 24
 # Addresses and the like are looked for this far only, or junk without spaces costs quadratic time.
@@ -62,9 +64,13 @@ def tokenize(captions: Sequence[str], *, independent: bool = False) -> list[str]
         ["do n't add 1/2 cup -lrb- or more -rrb-", 'mix']
     """
     lines = [_one_line(caption) for caption in captions]
-    if independent:
-        return [_without_punctuation(line, "\n") for line in lines]
-    return [_without_punctuation(line, _after(lines, k)) for k, line in enumerate(lines)]
+    result: list[str] = []
+    for k, line in enumerate(lines):
+        words = _simple_words(line)
+        if words is None:
+            words = _without_punctuation(line, "\n" if independent else _after(lines, k))
+        result.append(words)
+    return result
 
 
 def raw_tokens(captions: Sequence[str]) -> list[list[str]]:
@@ -103,13 +109,19 @@ def _after(lines: list[str], k: int) -> str:
     return "\n" + blank
 
 
+def _simple_words(line: str) -> str | None:
+    """The tokens of a line for which no rule is needed; None for any other line."""
+    if _SIMPLE.fullmatch(line) is None:
+        return None
+    text, stop, _ = line.lower().replace(",", "").replace(" - ", " ").partition(".")
+    words = text.split()
+    if not _NOT_SIMPLE.isdisjoint(words) or (stop and len(words[-1]) == 1):
+        return None
+    return " ".join(words)
+
+
 @lru_cache(maxsize=1 << 16)
 def _without_punctuation(line: str, after: str) -> str:
-    if _SIMPLE.fullmatch(line):
-        text, stop, _ = line.lower().replace(",", "").replace(" - ", " ").partition(".")
-        words = text.split()
-        if _NOT_SIMPLE.isdisjoint(words) and not (stop and len(words[-1]) == 1):
-            return " ".join(words)
     printed = " ".join(_scan(line, after)).rstrip()
     return " ".join([token for token in printed.split(" ") if token not in PUNCTUATION])
 
@@ -122,9 +134,8 @@ def _scan(line: str, after: str) -> list[str]:
     tokens: list[str] = []
     position = 0
     while position < end:
-        character = text[position]
-        if character in _SEPARATORS:
-            position += 1
+        if text[position] in " \t":
+            position = _BLANK.match(text, position, end).end()  # type: ignore[union-attr]
             continue
         plain = _PLAIN_WORD.match(text, position) or _PLAIN_NUMBER.match(text, position)
         if plain is not None:
@@ -158,9 +169,13 @@ def _lower(token: str) -> str:
     """Java's lower case: a capital sigma is final if a letter stands before it and none after."""
     if SIGMA not in token:
         return token.lower()
-    cased = [k for k, c in enumerate(token) if c.lower() != c.upper()]
-    final = len(cased) > 1 and token[cased[-1]] == SIGMA
     lowered = [SMALL_SIGMA if c == SIGMA else c.lower() for c in token]
-    if final:
-        lowered[cased[-1]] = FINAL_SIGMA
+    cased: list[int] = []
+    for k, c in enumerate(f"{token}{_MODIFIER}"):
+        if category(c) == "Sk":  # parts words, unlike a hyphen or an underscore
+            if len(cased) > 1 and token[cased[-1]] == SIGMA:
+                lowered[cased[-1]] = FINAL_SIGMA
+            cased = []
+        elif c.lower() != c.upper():
+            cased.append(k)
     return "".join(lowered)

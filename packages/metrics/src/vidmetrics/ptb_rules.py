@@ -269,5 +269,6 @@ def _quotes() -> list[Rule]:
         _rule("['\u0092\u2019&]", f"({APOSTROPHE}{CLITIC})", write.straight),
         _rule("['&]", f"('{{1,2}}|{any_case(['&apos;'])})", write.single_quote),
         _rule(marks, f"({marks}{{1,2}})", write.translated),
+        _rule("[\u00a0\u2000-\u200a\u3000]", "([ \t\u00a0\u2000-\u200a\u3000]+)", write.skip),
         _rule("(?s:.)", "(?s:(.))", write.symbol),
     ]
