@@ -41,11 +41,13 @@ Array<std::int64_t> statistics(
     const Array<std::int32_t>& table_words, const Array<std::uint8_t>& is_function,
     const Array<std::int64_t>& synset_starts, const Array<std::int32_t>& synsets,
     const Array<std::int64_t>& hypotheses, const Array<std::int64_t>& references) {
-  const seqnative::SentenceArrays sentences{
-      view("starts", starts),           view("words", words),
-      view("stems", stems),             view("table_words", table_words),
-      view("is_function", is_function), view("synset_starts", synset_starts),
-      view("synsets", synsets)};
+  const seqnative::SentenceArrays sentences{view("starts", starts),
+                                            view("words", words),
+                                            view("stems", stems),
+                                            view("table_words", table_words),
+                                            view("is_function", is_function),
+                                            view("synset_starts", synset_starts),
+                                            view("synsets", synsets)};
   const std::int64_t num_pairs = view("hypotheses", hypotheses).size;
   if (view("references", references).size != num_pairs) {
     throw std::invalid_argument("hypotheses and references must have the same length");

@@ -5,6 +5,7 @@
 #include <string>
 
 #include "seqnative/meteor_phrases.hpp"
+#include "seqnative/place_index.hpp"
 
 namespace seqnative {
 
@@ -27,34 +28,6 @@ struct Candidate {
   std::int64_t counted() const {
     return module == kExact ? length + reference_length : length / 2 + reference_length / 2;
   }
-};
-
-// The places of each value in a sequence, rising: first[value], then next[place].
-class PlaceIndex {
- public:
-  void resize(std::size_t num_values) { first_.assign(num_values, kNone); }
-
-  void build(const std::int32_t* values, std::int32_t size) {
-    next_.resize(static_cast<std::size_t>(size));
-    for (std::int32_t place = size - 1; place >= 0; --place) {
-      std::int32_t& head = first_[static_cast<std::size_t>(values[place])];
-      next_[static_cast<std::size_t>(place)] = head;
-      head = place;
-    }
-  }
-
-  void clear(const std::int32_t* values, std::int32_t size) {
-    for (std::int32_t place = 0; place < size; ++place) {
-      first_[static_cast<std::size_t>(values[place])] = kNone;
-    }
-  }
-
-  std::int32_t first(std::int32_t value) const { return first_[static_cast<std::size_t>(value)]; }
-  std::int32_t next(std::int32_t place) const { return next_[static_cast<std::size_t>(place)]; }
-
- private:
-  std::vector<std::int32_t> first_;
-  std::vector<std::int32_t> next_;
 };
 
 struct Sentence {
@@ -140,7 +113,8 @@ class UsedWords {
   // Rows of the next step: each path has what its parent has and its candidate.
   void advance(const std::vector<Path>& paths, const std::vector<Candidate>& candidates) {
     for (std::size_t k = 0; k < paths.size(); ++k) {
-      const std::uint64_t* parent = bits_.data() + static_cast<std::size_t>(paths[k].parent) * width_;
+      const std::uint64_t* parent =
+          bits_.data() + static_cast<std::size_t>(paths[k].parent) * width_;
       std::uint64_t* row = next_.data() + k * width_;
       std::copy(parent, parent + width_, row);
       if (paths[k].candidate != kNone) {
@@ -234,9 +208,9 @@ class PairAligner {
   void propose() {
     proposals_.clear();
     propose_exact();
-    const bool equal = hypothesis_.size == reference_.size &&
-                       std::equal(hypothesis_.words, hypothesis_.words + hypothesis_.size,
-                                  reference_.words);
+    const bool equal =
+        hypothesis_.size == reference_.size &&
+        std::equal(hypothesis_.words, hypothesis_.words + hypothesis_.size, reference_.words);
     if (equal) {  // the exact matcher alone decides
       return;
     }
@@ -248,10 +222,10 @@ class PairAligner {
   void add(Module module, std::int32_t start, std::int32_t length, std::int32_t reference_start,
            std::int32_t reference_length) {
     if (proposals_.size() >= kMaxCandidates) {
-      throw std::invalid_argument(
-          "captions of " + with_commas(hypothesis_.size) + " and " + with_commas(reference_.size) +
-          " words have more than " + with_commas(kMaxCandidates) +
-          " possible word matches: too long for METEOR to align");
+      throw std::invalid_argument("captions of " + with_commas(hypothesis_.size) + " and " +
+                                  with_commas(reference_.size) + " words have more than " +
+                                  with_commas(kMaxCandidates) +
+                                  " possible word matches: too long for METEOR to align");
     }
     proposals_.push_back({module, start, length, reference_start, reference_length});
   }
@@ -321,20 +295,20 @@ class PairAligner {
 
   // Phrases of the reference with paraphrases in the hypothesis, then the other way round.
   void propose_paraphrases() {
-    for_each_paraphrase(reference_, hypothesis_, hypothesis_words_,
-                        [this](const PhraseInSentence& phrase, std::int32_t start,
-                               std::int32_t length) {
-                          add(kParaphrase, start, length, phrase.place, phrase.length);
-                        });
+    for_each_paraphrase(
+        reference_, hypothesis_, hypothesis_words_,
+        [this](const PhraseInSentence& phrase, std::int32_t start, std::int32_t length) {
+          add(kParaphrase, start, length, phrase.place, phrase.length);
+        });
     if (phrases_.begin(hypothesis_.number) == phrases_.end(hypothesis_.number)) {
       return;
     }
     reference_words_.build(reference_.words, reference_.size);
-    for_each_paraphrase(hypothesis_, reference_, reference_words_,
-                        [this](const PhraseInSentence& phrase, std::int32_t place,
-                               std::int32_t length) {
-                          add(kParaphrase, phrase.place, phrase.length, place, length);
-                        });
+    for_each_paraphrase(
+        hypothesis_, reference_, reference_words_,
+        [this](const PhraseInSentence& phrase, std::int32_t place, std::int32_t length) {
+          add(kParaphrase, phrase.place, phrase.length, place, length);
+        });
     reference_words_.clear(reference_.words, reference_.size);
   }
 
@@ -385,8 +359,8 @@ class PairAligner {
     }
     fixed_.assign(static_cast<std::size_t>(reference_.size), false);
     for (std::size_t place = 0; place < fixed_.size(); ++place) {
-      fixed_[place] = offsets_[place + 1] - offsets_[place] == 1 &&
-                      has_no_rival(candidates_[offsets_[place]]);
+      fixed_[place] =
+          offsets_[place + 1] - offsets_[place] == 1 && has_no_rival(candidates_[offsets_[place]]);
     }
   }
 
@@ -503,7 +477,8 @@ class PairAligner {
     }
     for (std::int32_t link = best_.chosen; link != kNone;
          link = links_[static_cast<std::size_t>(link)].before) {
-      const auto number = static_cast<std::size_t>(links_[static_cast<std::size_t>(link)].candidate);
+      const auto number =
+          static_cast<std::size_t>(links_[static_cast<std::size_t>(link)].candidate);
       after = count_match(candidates_[number], after, counts);
     }
   }
@@ -578,9 +553,8 @@ void check_sentences(const SentenceArrays& sentences) {
     expect(std::is_sorted(starts.data, starts.data + starts.size), "starts must rise");
   }
   const auto in_vocabulary = [&](const ArrayView<std::int32_t>& values) {
-    return std::all_of(values.data, values.data + values.size, [&](std::int32_t value) {
-      return value >= 0 && value < vocabulary;
-    });
+    return std::all_of(values.data, values.data + values.size,
+                       [&](std::int32_t value) { return value >= 0 && value < vocabulary; });
   };
   expect(in_vocabulary(sentences.words) && in_vocabulary(sentences.stems),
          "words and stems must be numbers of words");

@@ -76,8 +76,8 @@ void PhraseBook::find_phrases(const ParaphraseArrays& table, const SentenceArray
                                        static_cast<std::int64_t>(table.left_starts[low]);
       // All phrases in the range begin with what was read so far; the shortest stands first.
       if (left_length == rest) {
-        phrases_.push_back({static_cast<std::int32_t>(place - first),
-                            static_cast<std::int32_t>(rest + 1), 0});
+        phrases_.push_back(
+            {static_cast<std::int32_t>(place - first), static_cast<std::int32_t>(rest + 1), 0});
         lefts->push_back(low);
       }
       const std::int64_t next = place + rest + 1;
