@@ -207,6 +207,24 @@ def test_labels_on_lines():
     assert events(f"{text}Description: stir", "seconds") == [(5, 9, "pour"), (10, 20, "stir")]
 
 
+def test_answers_as_data():
+    """JSON, lists, tables and subtitles, as chat models like to write."""
+    expected = [(3.2, 5.6, "walk"), (6.0, 8.0, "run, run")]
+    text = '[{"start": 3.2, "end": 5.6, "caption": "walk"}, {"start": 6, "end": 8, "caption": '
+    assert events(f'{text}"run, run"}}]', "seconds") == expected
+    assert events("| 3.2 - 5.6 | walk |\n| 6.0 - 8.0 | run, run |", "seconds") == expected
+    assert events("[3.2, 5.6]: walk\n[6.0, 8.0]: run, run", "seconds") == expected
+    assert spans("[[3.2, 5.6], [6, 8.0]]", "seconds") == [(3.2, 5.6), (6.0, 8.0)]
+    text = "1\n0:00:03,200 --> 0:00:05,600\nwalk\n\n2\n0:00:06,000 --> 0:00:08,000\nrun, run"
+    assert [event[:2] for event in events(text, "seconds")] == [(3.2, 5.6), (6.0, 8.0)]
+    assert events(f"[{A}, {B}] walk") == [(1.0, 2.0, "walk")]
+
+
+def test_a_third_position_is_malformed():
+    assert events(f"{A} - {B} - {C}, x") == [(1.0, 2.0, f"{C}, x")]
+    assert malformed(f"{A} - {B} - {C}, x") == [(30, C)]
+
+
 def test_captions_before_their_span():
     text = "A man opens a jar from 0.0 to 9.1 seconds. He stirs (9.1 - 14.0 seconds). Bye."
     assert events(text, "seconds") == [

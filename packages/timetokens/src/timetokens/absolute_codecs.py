@@ -9,6 +9,8 @@ from timetokens.codec import Codec, Spelling, loose_token
 from timetokens.errors import CodecError
 from timetokens.position import ItemPosition, Position, checked_duration
 
+# The comma is that of subtitle files, "0:01:02,500".
+_SUBTITLE_CLOCK: Final = r"[0-9]{1,3}:[0-9]{2}:[0-9]{2},[0-9]{3}"
 _CLOCK: Final = r"[0-9]{1,3}:[0-9]{2}(?::[0-9]{2})?(?:\.[0-9]{1,6})?"
 _NUMBER: Final = r"[0-9]{1,9}(?:\.[0-9]{1,9})?"
 _DIGIT_NAMES: Final = (
@@ -16,7 +18,7 @@ _DIGIT_NAMES: Final = (
 )  # fmt: skip
 
 
-_DECIMAL_SPELLING: Final = Spelling(point=f"(?:{_CLOCK}|{_NUMBER})")
+_DECIMAL_SPELLING: Final = Spelling(point=f"(?:{_SUBTITLE_CLOCK}|{_CLOCK}|{_NUMBER})")
 
 
 @functools.cache
@@ -76,7 +78,7 @@ class DecimalText(Codec):
 
     def _read(self, text: str, duration_seconds: float) -> float:
         seconds = 0.0
-        for part in text.split(":"):  # 61.4 is 1:01.4 is 0:01:01.4
+        for part in text.replace(",", ".").split(":"):  # 61.4 is 1:01.4 is 0:01:01.4
             seconds = seconds * 60 + float(part)
         return seconds
 

@@ -14,12 +14,12 @@ TEXT_START: Final = "\0"
 """Put before what follows the start of the text or the end of the span before."""
 
 _S: Final = r"\s{0,4}"
-_AT: Final = rf"(?:{_S}(?:is|are|at|of|=|:)){{0,2}}{_S}"
+_AT: Final = rf"[\"']?(?:{_S}(?:is|are|at|of|=|:)){{0,2}}{_S}"
 _LIST_MARKER: Final = (
     rf"(?:[-*\u2022]|\(?#?[0-9]{{1,3}}[.):]|"
     rf"(?:event|step|segment|scene|clip)\s?#?[0-9]{{0,3}}{_S}[:.)-]){_S}"
 )
-_OPENING_QUOTES: Final = "[\"'\u201c(\\[*]{0,3}"
+_OPENING_QUOTES: Final = "[\"'\u201c(\\[{*]{0,3}"
 
 
 def _compile(pattern: str) -> re.Pattern[str]:
@@ -29,15 +29,17 @@ def _compile(pattern: str) -> re.Pattern[str]:
 # Between two positions of a span.
 DASH: Final = _compile(rf"{_S}(?:-{{1,2}}>?|[\u2010-\u2015\u2212~\u2192]|\.{{2,3}}){_S}")
 TO_WORD: Final = _compile(rf"{_S},?{_S}(?:up to|to|until|till|through){_S}")
+COMMA: Final = _compile(rf"{_S},{_S}")
 AND_WORD: Final = _compile(rf"{_S}and{_S}")
 END_LABEL: Final = _compile(
-    rf"{_S}[,;.]?{_S}(?:and{_S})?(?:it{_S})?(?:the{_S})?"
+    rf"{_S}[,;.]?{_S}(?:and{_S})?(?:it{_S})?(?:the{_S})?[\"']?"
     rf"(?:end(?:s|ed|ing)?|finish(?:es|ed|ing)?|stop(?:s|ped|ping)?)(?:[\s_]{{0,2}}time)?{_AT}"
 )
 
 # Right before a position. `stop` ends what came before it.
 ANSWER_START: Final = _compile(
-    rf"(?P<stop>{TEXT_START},?|\n|[.!?;:][\"'\u201d)\]]{{0,2}}|(?<=[\s,(])[\"'\u201c\u2018]){_S}"
+    rf"(?P<stop>(?:{TEXT_START}[)\]]{{0,2}}|\n|[.!?;:|}}][\"'\u201d)\]]{{0,2}}"
+    rf"|(?<=[\s,(])[\"'\u201c\u2018]),?){_S}"
     rf"(?:{_LIST_MARKER}){{0,2}}{_OPENING_QUOTES}{_S}\Z"
 )
 START_LABEL: Final = _compile(
@@ -65,7 +67,9 @@ EXAMPLE_WINDOW: Final = 120
 EXAMPLE: Final = _compile(r"\b(?:example|should be like)\b[^.!?\n]{0,100}\Z")
 
 # Right behind a position.
-FOLLOW: Final = _compile(rf"{_S}(?:[,:;)\]\"'*\n]|[.!?](?:\s|\Z)|[-\u2013\u2014]\s|\Z)")
+FOLLOW: Final = _compile(rf"{_S}(?:[,:;)\]\"'*|\n]|[.!?](?:\s|\Z)|[-\u2013\u2014]\s|\Z)")
+OPENING: Final = _compile(rf"[(\[]{_S}\Z")
+CLOSING: Final = _compile(rf"{_S}[)\]]")
 CAPTION_FOLLOWS: Final = _compile(rf"{_S}[,:]{_S}[^\s]")
 HALF_OPEN_AFTER: Final = _compile(rf"{_S}(?:[-\u2013]|to){_S}(?:the{_S})?end\b")
 MEASURE: Final = _compile(
@@ -77,9 +81,11 @@ MEASURE: Final = _compile(
 # In captions.
 SENTENCE_END: Final = _compile(r"[.!?][\"')\]]{0,2}(?=\s|\Z)|\n")
 CAPTION_SEPARATOR: Final = _compile(
-    rf"{_S}[)\]*\"']{{0,3}}{_S}(?:[,:;]|[-\u2013\u2014](?=\s))?{_S}"
+    rf"{_S}[)\]*\"'|]{{0,3}}{_S}\.?{_S}(?:[,:;|]|[-\u2013\u2014](?=\s))?{_S}"
 )
-CAPTION_LABEL: Final = _compile(rf"(?:brief )?(?:description|caption|event|text){_S}[:=]{_S}")
+CAPTION_LABEL: Final = _compile(
+    rf"(?P<quote>[\"']?)(?:brief )?(?:description|caption|event|text)[\"']?{_S}[:=]{_S}[\"']?"
+)
 LEADING_MARKER: Final = _compile(rf"{_LIST_MARKER}")
 
 # Before an item number.

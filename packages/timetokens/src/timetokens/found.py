@@ -12,7 +12,7 @@ from timetokens.spans import Malformed, Span
 
 _HALF_READ: Final = "a span of which one end cannot be read"
 
-Separator = Literal["dash", "to", "and", "label"]
+Separator = Literal["dash", "to", "and", "label", "comma"]
 
 
 _Partner = tuple[Point, Separator]
@@ -50,6 +50,7 @@ class _Before:
         lasts: a word such as "for" says that a duration follows.
         is_negative: a minus sign.
         is_half_open: "start -" in place of a first position.
+        is_bracketed: an opening bracket.
     """
 
     intro: str
@@ -58,6 +59,7 @@ class _Before:
     lasts: bool
     is_negative: bool
     is_half_open: bool
+    is_bracketed: bool
 
 
 def find_spans(
@@ -79,7 +81,11 @@ def find_spans(
         if partner is not None and _is_span(text, first, *partner, before):
             second = partner[0]
             index += 1
-        elif first.start in half_read or not _is_single(text, first, before):
+        elif (
+            first.start in half_read
+            or not _is_single(text, first, before)
+            or (found and context.DASH.fullmatch(text, found[-1].end, first.start))
+        ):
             reason = _HALF_READ if first.start in half_read else _reason(text, first, before)
             if reason:
                 malformed.append(_malformed(text, first.start, first.end, reason))
@@ -111,7 +117,7 @@ def _half_read(text: str, points: list[Point], malformed: list[Malformed]) -> se
     pieces += [(piece.offset, piece.offset + len(piece.text), False) for piece in malformed]
     halves = set()
     for (start, end, is_read), (next_start, _, next_is_read) in itertools.pairwise(sorted(pieces)):
-        if is_read != next_is_read and _joint(text, end, next_start) is not None:
+        if is_read != next_is_read and _joint(text, end, next_start) in ("dash", "to", "label"):
             halves.add(start if is_read else next_start)
     return halves
 
@@ -154,6 +160,8 @@ def _joint(text: str, end: int, start: int) -> Separator | None:
         return "label"
     if context.TO_WORD.fullmatch(text, end, start):
         return "to"
+    if context.COMMA.fullmatch(text, end, start):
+        return "comma"
     return "and" if context.AND_WORD.fullmatch(text, end, start) else None
 
 
@@ -184,26 +192,35 @@ def _before(text: str, point: Point, previous_end: int) -> _Before:
         lasts=context.LASTS.search(tail) is not None,
         is_negative=context.MINUS_SIGN.search(tail) is not None,
         is_half_open=context.HALF_OPEN_BEFORE.search(tail) is not None,
+        is_bracketed=context.OPENING.search(tail) is not None,
     )
 
 
 def _is_span(text: str, first: Point, second: Point, separator: Separator, before: _Before) -> bool:
     """Whether two joined positions are a span of the answer rather than numbers of a caption."""
+    if not _is_joined(text, second, separator, before):
+        return False
     if first.is_sure:
-        return separator != "and" or before.intro == "from"
+        return True
     has_unit = first.has_unit or second.has_unit
     is_exact = first.is_exact and second.is_exact
-    is_measure = not has_unit and context.MEASURE.match(text, second.end) is not None
-    if before.lasts or is_measure or (separator == "and" and before.intro != "from"):
+    if before.lasts or (not has_unit and context.MEASURE.match(text, second.end)):
         return False
     if separator == "label":
         return before.intro == "start" or has_unit or is_exact
     if before.lead is not None or before.intro in ("start", "from", "happens"):
         follows = context.FOLLOW.match(text, second.end) is not None
         return has_unit or is_exact or follows
-    if before.intro == "in":
-        return has_unit or is_exact
-    return has_unit and is_exact
+    return (has_unit or is_exact) if before.intro == "in" else (has_unit and is_exact)
+
+
+def _is_joined(text: str, second: Point, separator: Separator, before: _Before) -> bool:
+    """Whether what stands between two positions makes them a span: "and" needs a "between"."""
+    if separator == "and":
+        return before.intro == "from"
+    if separator == "comma":  # [1.0, 2.0] is a span; 1.0, 2.0 are two of a list
+        return before.is_bracketed and context.CLOSING.match(text, second.end) is not None
+    return True
 
 
 def _is_single(text: str, point: Point, before: _Before) -> bool:

@@ -146,12 +146,15 @@ def _caption(text: str, item: Found, stop: int, sentence_ends: list[int]) -> str
         separator = context.CAPTION_SEPARATOR.match(text, item.end, stop)
         start = item.end if separator is None else separator.end()
         label = context.CAPTION_LABEL.match(text, start, stop)
-        return text[start if label is None else label.end() : stop].strip()
+        if label is not None:
+            end = label["quote"] + "}],"  # of a caption in JSON
+            return text[label.end() : stop].strip().rstrip(end if label["quote"] else "")
+        return text[start:stop].strip(" \t\n|")
     # "A man opens a jar from 0.0 to 9.1 seconds.": the sentence without the span.
     index = bisect.bisect_left(sentence_ends, item.end)
     stop = min(stop, sentence_ends[index] if index < len(sentence_ends) else stop)
     marker = context.LEADING_MARKER.match(text, item.lead, item.start)
-    before = text[item.lead if marker is None else marker.end() : item.start].strip(" \t\n,;")
+    before = text[item.lead if marker is None else marker.end() : item.start].strip(" \t\n,;)]")
     after = text[item.end : max(stop, item.end)].strip().lstrip(")]")
     joint = " " if before and after[:1].isalnum() else ""
     return f"{before}{joint}{after}".strip()

@@ -115,9 +115,9 @@ def checked_duration(duration_seconds: float) -> float:
     """The duration as a float.
 
     Raises:
-        CodecError: NaN, infinite, zero or negative.
+        CodecError: NaN, infinite (or so large that arithmetic overflows), zero or negative.
     """
-    if not (math.isfinite(duration_seconds) and duration_seconds > 0):
+    if not 0 < duration_seconds < 1e300:  # also false for NaN
         raise CodecError(
             f"duration_seconds must be a finite number above 0, got {duration_seconds}"
         )

@@ -85,7 +85,7 @@ class RelativeDigits(Codec):
 
     def _read(self, text: str, duration_seconds: float) -> float:
         code = int(re.sub(r"[^0-9]", "", text))
-        return code / num_codes_of(self.digits) * duration_seconds
+        return code * duration_seconds / num_codes_of(self.digits)
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,7 +126,7 @@ class Percent(Codec):
         return self.resolution(duration_seconds)
 
     def _read(self, text: str, duration_seconds: float) -> float:
-        return int(text) / 100 * duration_seconds
+        return int(text) * duration_seconds / 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,4 +186,4 @@ class Bins(Codec):
         number = int(re.sub(r"[^0-9]", "", text))
         if number >= self.num_bins:
             raise CodecError(f"bins go from 0 to {self.num_bins - 1}, got {text[:80]!r}")
-        return number / (self.num_bins - 1) * duration_seconds
+        return number * duration_seconds / (self.num_bins - 1)

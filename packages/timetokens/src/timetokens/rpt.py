@@ -130,7 +130,7 @@ def decode_seconds(text: str, *, duration_seconds: float) -> float:
     """
     duration_seconds = checked_duration(duration_seconds)
     code, num_codes = _read_code(text)
-    return code / num_codes * duration_seconds
+    return code * duration_seconds / num_codes
 
 
 def code_of(relative: float, digits: int) -> int:
@@ -171,6 +171,7 @@ def checked_digits(digits: int) -> int:
     return digits
 
 
+@functools.lru_cache(maxsize=16384)
 def _read_code(text: str) -> tuple[int, int]:
     """The code and the number of codes that many digits can write."""
     if _CODE.fullmatch(text) is None:
