@@ -110,7 +110,7 @@ def _code_starts(written):
 
 
 class FakeTokenizer:
-    """The ten tokens, " - " as one token, words."""
+    """The ten tokens, and " - " as one."""
 
     eos_token_id = STOP
 
@@ -121,21 +121,25 @@ class FakeTokenizer:
         return {token: number for number, token in enumerate(self.tokens)}
 
     def encode(self, text, add_special_tokens):
-        assert not add_special_tokens
-        return [*(int(part[0]) if part[0].isdigit() else DASH for part in text[1:].split("<"))]
+        assert (text, add_special_tokens) == ("<0><0><0><0> - <0><0><0><0>", False)
+        return [0, 0, 0, 0, DASH, 0, 0, 0, 0]
 
 
 def test_processor_from_a_tokenizer():
-    class Tokenizer(FakeTokenizer):
-        def encode(self, text, add_special_tokens):
-            assert text == "<0><0><0><0> - <0><0><0><0>"
-            return [0, 0, 0, 0, DASH, 0, 0, 0, 0]
-
-    processor = time_token_processor(Tokenizer(), prompt_length=3, max_length=20)
+    processor = time_token_processor(FakeTokenizer(), prompt_length=3, max_length=20)
     assert processor.grammar == CodeGrammar(
         slots=(DIGITS,) * 4, separator=(DASH,), stop_ids=(STOP,)
     )
     assert (processor.prompt_length, processor.max_length) == (3, 20)
+
+
+def test_other_stop_tokens():
+    class Tokenizer(FakeTokenizer):
+        eos_token_id = None
+
+    assert time_token_processor(Tokenizer(), is_span=False).grammar.stop_ids == ()
+    grammar = time_token_processor(Tokenizer(), is_span=False, stop_ids=[11, 12]).grammar
+    assert grammar == CodeGrammar(slots=(DIGITS,) * 4, is_ordered=False, stop_ids=(11, 12))
 
 
 def test_codecs_of_plain_text_are_refused():

@@ -293,6 +293,24 @@ def test_a_model_without_weights_is_refused():
         tt.add_to(tokenizer, model)
 
 
+def test_an_encoder_has_input_rows_only():
+    """BERT, as inside a Q-Former, has no output embeddings."""
+    tokenizer = byte_level_bpe()
+    config = transformers.BertConfig(
+        vocab_size=len(tokenizer),
+        hidden_size=8,
+        num_hidden_layers=1,
+        num_attention_heads=2,
+        intermediate_size=8,
+    )
+    model = transformers.BertModel(config)
+    ids = tt.add_to(tokenizer, model)
+    assert torch.equal(
+        model.get_input_embeddings().weight[ids],
+        model.get_input_embeddings().weight[digit_ids(tokenizer)],
+    )
+
+
 def test_a_tokenizer_that_still_splits_is_refused():
     class Deaf:
         """Says it added the tokens, and encodes as before."""

@@ -205,6 +205,7 @@ def time_token_processor(
     is_span: bool = True,
     is_ordered: bool = True,
     needs_span: bool = False,
+    stop_ids: Sequence[int] | None = None,
 ) -> TimeTokenProcessor:
     """A logits processor for `model.generate(..., logits_processor=[...])`.
 
@@ -216,6 +217,7 @@ def time_token_processor(
         is_span: positions come in pairs, `START - END`.
         is_ordered: no end before its start.
         needs_span: the answer may not end without a span; for grounding.
+        stop_ids: what ends an answer; the tokenizer's end of sequence when None.
 
     Raises:
         CodecError: a codec of plain text, whose positions no token belongs to alone, or a
@@ -233,13 +235,14 @@ def time_token_processor(
     if missing:
         raise CodecError(f"the tokenizer lacks {missing[0]}: call add_to(tokenizer, model) first")
     slots = tuple(tuple(int(known[token]) for token in slot) for slot in codec.slots)
-    stop = tokenizer.eos_token_id
+    if stop_ids is None:
+        stop_ids = () if tokenizer.eos_token_id is None else (tokenizer.eos_token_id,)
     return TimeTokenProcessor(
         CodeGrammar(
             slots=slots,
             separator=_separator_ids(tokenizer, codec, slots) if is_span else (),
             is_ordered=is_ordered and is_span,
-            stop_ids=() if stop is None else (int(stop),),
+            stop_ids=tuple(int(token) for token in stop_ids),
             needs_span=needs_span,
         ),
         prompt_length=prompt_length,

@@ -58,7 +58,10 @@ def add_to(
         return []
     ids = _add_tokens(tokenizer, codec)
     if model is not None:
-        sources = [_text_ids(tokenizer, text) for text in codec.new_token_texts.values()]
+        vocabulary = tokenizer.get_vocab()
+        sources = [
+            _text_ids(tokenizer, vocabulary, text) for text in codec.new_token_texts.values()
+        ]
         _grow(model, max(ids) + 1)
         if initialize:
             _start_rows(model, ids, sources)
@@ -91,9 +94,9 @@ def _add_tokens(tokenizer: Any, codec: Codec) -> list[int]:
     return ids
 
 
-def _text_ids(tokenizer: Any, text: str) -> list[int]:
+def _text_ids(tokenizer: Any, vocabulary: dict[str, int], text: str) -> list[int]:
     """Ids of a plain text such as "7" or "17", without the word-start piece of SentencePiece."""
-    whole = tokenizer.get_vocab().get(text)
+    whole = vocabulary.get(text)
     if whole is not None:
         return [int(whole)]
     ids = [int(number) for number in tokenizer.encode(text, add_special_tokens=False)]
@@ -135,15 +138,19 @@ def _start_rows(model: Any, ids: list[int], sources: list[list[int]]) -> None:
 
 def _matrices(model: Any) -> list[Any]:
     """Input embeddings, and output embeddings with their bias where a model has them."""
-    embeddings = [model.get_input_embeddings(), model.get_output_embeddings()]
+    get_output = getattr(model, "get_output_embeddings", lambda: None)
     matrices: list[Any] = []
-    for layer in embeddings:
+    for layer in (model.get_input_embeddings(), get_output()):
         for name in ("weight", "bias"):
             parameter = getattr(layer, name, None)
             if parameter is not None and not any(parameter is other for other in matrices):
                 matrices.append(parameter)
     if not matrices:
         raise CodecError(f"{type(model).__name__} has no input embeddings to add rows to")
-    if any(getattr(matrix, "is_meta", False) for matrix in matrices):
-        raise CodecError("the embeddings are on the meta device: load the weights first")
+    for matrix in matrices:
+        if getattr(matrix, "is_meta", False) or matrix.shape[0] == 0:
+            raise CodecError(
+                "the embeddings have no values here (meta device, or divided among processes): "
+                "call add_to after loading the weights and before distributing them"
+            )
     return matrices
