@@ -164,7 +164,7 @@ def test_a_resumed_run_is_the_uninterrupted_one(
     num_workers: int,
 ) -> None:
     whole, _ = run(dropping, "whole")
-    for step in (5, 10, 15):
+    for step in (5, 15) if num_workers == 0 else (10,):
         name = f"from-{step}"
         found = rewound(whole, tmp_path / name, step)
         resumed = replace(dropping, data=replace(dropping.data, num_workers=num_workers))
@@ -239,26 +239,27 @@ def wait_for_steps(run_dir: Path, process: subprocess.Popen[str], count: int) ->
         time.sleep(0.01)
 
 
-def test_killed_twice_and_resumed_equals_uninterrupted(
-    command: Callable[..., list[str]], tmp_path: Path
+def test_killed_and_resumed_equals_uninterrupted(
+    command: Callable[..., list[str]],
+    run: Callable[..., tuple[Path, Outcome]],
+    dropping: TrainConfig,
+    tmp_path: Path,
 ) -> None:
-    whole, killed = tmp_path / "whole", tmp_path / "killed"
-    uninterrupted = start(command(*LONG, "--out", str(whole)))
+    killed = tmp_path / "killed"
     process = start(command(*LONG, "--out", str(killed)))
-    for steps in (13, 37):
-        wait_for_steps(killed, process, steps)
-        process.send_signal(signal.SIGKILL)
-        process.communicate()
-        assert len(losses(killed)) < 90
-        process = start(command("--resume", str(killed)))
+    config = replace(dropping, keep_checkpoints=2, optim=replace(dropping.optim, max_steps=90))
+    whole, _ = run(config, "whole")
+    wait_for_steps(killed, process, 23)  # between two checkpoints
+    process.send_signal(signal.SIGKILL)
+    process.communicate()
+    assert run_folder.load_config(killed) == config
+    assert 23 <= len(losses(killed)) < 90
+    process = start(command("--resume", str(killed)))
     _, errors = process.communicate()
     assert process.returncode == 0, errors
-    _, errors = uninterrupted.communicate()
-    assert uninterrupted.returncode == 0, errors
     assert [step for step, _, _ in losses(killed)] == list(range(1, 91))
     assert_same_run(whole, killed)
-    starts = json.loads((killed / "manifest.json").read_text())["starts"]
-    assert len(starts) == 3
+    assert len(json.loads((killed / "manifest.json").read_text())["starts"]) == 2
 
 
 @pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import tyro
 from rich.console import Console
 
 from vidllm import checkpoint, run_folder
 from vidllm.arguments import UsageError, near_names, parse
+from vidllm.checkpoint import Checkpoint
 from vidllm.config import TrainConfig
+from vidllm.processes import from_first
 from vidllm.recipes import RECIPES
 
 NEWEST = "newest"
@@ -138,18 +141,16 @@ def _train(recipe: str, options: TrainOptions) -> int:
 
     console = Console(stderr=True)
     config = options.config
-    resume_from = None
-    if options.resume:
-        run_dir = Path(options.resume)
-        run_folder.check_writable(run_dir)
-        resume_from = checkpoint.newest_good(run_dir)
-        if resume_from is not None and resume_from.step >= config.num_steps:
-            console.print(f"{run_dir} is complete: {resume_from.step} steps", highlight=False)
-            return 0
-    else:
-        run_dir = Path(options.out) if options.out else run_folder.default_dir(config)
-        run_folder.create(run_dir, config)
+    prepared: list[Any] = [None, None]
+    is_first = os.environ.get("RANK", "0") == "0"
+    if is_first:
+        prepared = list(_prepare(options))
+    run_dir, resume_from = from_first(prepared)
+    if resume_from is not None and resume_from.step >= config.num_steps:
+        console.print(f"{run_dir} is complete: {resume_from.step} steps", highlight=False)
+        return 0
     began = f"step {resume_from.step}" if resume_from else "the start"
+    console.quiet = not is_first
     console.print(
         f"{config.recipe}: {config.num_steps} steps from {began}, into {run_dir}", highlight=False
     )
@@ -158,7 +159,8 @@ def _train(recipe: str, options: TrainOptions) -> int:
     try:
         outcome = train(config, run_dir, resume_from=resume_from, console=console)
     except BaseException:
-        run_folder.remove_unstarted(run_dir)
+        if is_first:
+            run_folder.remove_unstarted(run_dir)
         raise
     if outcome.signal_number is not None:
         console.print(
@@ -169,8 +171,20 @@ def _train(recipe: str, options: TrainOptions) -> int:
         )
         return status_of_signal(outcome.signal_number)
     console.print(f"done: {outcome.step} steps, run folder {run_dir}", highlight=False)
-    sys.stdout.write(f"{run_dir}\n")
+    if is_first:
+        sys.stdout.write(f"{run_dir}\n")
     return 0
+
+
+def _prepare(options: TrainOptions) -> tuple[Path, Checkpoint | None]:
+    """The run folder, new or checked, and the checkpoint to go on from."""
+    if options.resume:
+        run_dir = Path(options.resume)
+        run_folder.check_writable(run_dir)
+        return run_dir, checkpoint.newest_good(run_dir)
+    run_dir = Path(options.out) if options.out else run_folder.default_dir(options.config)
+    run_folder.create(run_dir, options.config)
+    return run_dir, None
 
 
 def _first_line(make: object) -> str:

@@ -25,6 +25,7 @@ from vidllm import checkpoint, run_folder
 from vidllm.batching import TASKS, Collator
 from vidllm.config import TrainConfig
 from vidllm.model.video_llm import VideoLLM
+from vidllm.processes import has_accelerator
 from vidllm.progress import Progress
 from vidllm.schedule import GROUPS, learning_rates, moment_of
 
@@ -228,6 +229,7 @@ def training_arguments(config: TrainConfig, run_dir: Path) -> TrainingArguments:
         logging_steps=1,
         logging_nan_inf_filter=False,
         disable_tqdm=True,
+        use_cpu=not has_accelerator(),
         report_to=[],
         remove_unused_columns=False,
         dataloader_num_workers=config.data.num_workers,

@@ -23,6 +23,7 @@ from rich.console import Console
 from vidllm import checkpoint, run_folder
 from vidllm.checkpoint import Checkpoint
 from vidllm.config import TrainConfig
+from vidllm.processes import process_state
 from vidllm.progress import Progress, duration
 
 log = logging.getLogger(__name__)
@@ -60,10 +61,7 @@ def train(
         DivergenceError: the loss is no longer a number.
         CheckpointError: the checkpoint does not fit.
     """
-    from accelerate.state import PartialState
-
-    state = PartialState()
-    if not state.is_main_process:
+    if not process_state().is_main_process:
         return _train(config, run_dir, resume_from, Console(quiet=True))
     with run_folder.locked(run_dir):
         return _train(config, run_dir, resume_from, console)
@@ -72,8 +70,6 @@ def train(
 def _train(
     config: TrainConfig, run_dir: Path, resume_from: Checkpoint | None, console: Console
 ) -> Outcome:
-    from accelerate.state import PartialState
-
     from vidllm import assembly
     from vidllm.batching import Collator
     from vidllm.data import TrainingData
@@ -81,8 +77,9 @@ def _train(
     from vidllm.manifest import write_manifest
     from vidllm.trainer import SequenceTrainer, StopOnRequest
 
+    processes = process_state()
     corpus = assembly.load_corpus(config.data)
-    with PartialState().main_process_first(), _timed(console, "visual features"):
+    with processes.main_process_first(), _timed(console, "visual features"):
         frames = frames_of_corpus(corpus, config.data.clip_frame_step, heldout=False)
         report = _reporter(console, "visual features", "frames")
         features = assembly.load_features(config, corpus, frames, report)
@@ -91,7 +88,7 @@ def _train(
         # Also when resuming: the offsets are not in the checkpoint, they are computed again.
         offsets = assembly.start_projector(parts, config, corpus, features)
     data = TrainingData(config, corpus, parts.prompter)
-    if PartialState().is_main_process:
+    if processes.is_main_process:
         write_manifest(run_dir, config, corpus, data)
         run_folder.rewind_metrics(run_dir, resume_from.step if resume_from else 0)
     progress = Progress(console, config.num_steps, resume_from.step if resume_from else 0)
