@@ -113,8 +113,8 @@ def _groups(
     text: str, source: Codec, duration_seconds: float | None
 ) -> tuple[list[tuple[Point, ...]], list[Malformed]]:
     """Positions in order, those that share one unit word together: spans, lists, single ones."""
-    points, _ = find_points(text, source, duration_seconds)
-    found, malformed = find_spans(text, source, duration_seconds)
+    points, unread = find_points(text, source, duration_seconds)
+    found, malformed = find_spans(text, points, unread)
     in_span = {point.start for item in found if len(item.points) == 2 for point in item.points}
     groups: list[tuple[Point, ...]] = [item.points for item in found if len(item.points) == 2]
     single = {item.points[0].start for item in found if len(item.points) == 1}

@@ -6,8 +6,7 @@ from dataclasses import dataclass
 from typing import Final, Literal
 
 from timetokens import context
-from timetokens.codec import Codec
-from timetokens.mentions import Point, find_points
+from timetokens.mentions import Point
 from timetokens.spans import Malformed, Span
 
 _HALF_READ: Final = "a span of which one end cannot be read"
@@ -63,12 +62,18 @@ class _Before:
 
 
 def find_spans(
-    text: str, codec: Codec, duration_seconds: float | None
+    text: str, points: list[Point], unread: list[Malformed]
 ) -> tuple[list[Found], list[Malformed]]:
-    """Spans in order, and everything that looks like a position of an answer but is no span."""
-    points, malformed = find_points(text, codec, duration_seconds)
+    """Spans in order, and everything that looks like a position of an answer but is no span.
+
+    Args:
+        text: what was written.
+        points: its positions, from `find_points`.
+        unread: its pieces of time tokens that are no position, from the same.
+    """
+    malformed = list(unread)
     sentence_ends = [match.end() for match in context.SENTENCE_END.finditer(text)]
-    half_read = _half_read(text, points, malformed)
+    half_read = _half_read(text, points, unread)
     found: list[Found] = []
     index = 0
     while index < len(points):

@@ -58,7 +58,7 @@ def parse_events(
         )
         pairs = zip(spans, captions, strict=True)
         return ParseResult(tuple(Event(*span, caption) for span, caption in pairs), ())
-    found, malformed = find_spans(text, codec, duration_seconds)
+    found, malformed = find_spans(text, *find_points(text, codec, duration_seconds))
     sentence_ends = [match.end() for match in context.SENTENCE_END.finditer(text)]
     stops = [*(item.lead for item in found[1:]), len(text)]
     events = []
@@ -87,7 +87,7 @@ def parse_spans(
     if compat is not None:
         text = _timechat_text(text, codec, duration_seconds, compat)
         return SpanResult(tuple(Span(*span) for span in timechat_compat.grounding(text)), ())
-    found, malformed = find_spans(text, codec, duration_seconds)
+    found, malformed = find_spans(text, *find_points(text, codec, duration_seconds))
     return SpanResult(tuple(item.span for item in found), tuple(malformed))
 
 
