@@ -41,7 +41,8 @@ ADVERSARIES = {
 def read_everything(text):
     for codec in ("rpt", "seconds", "absolute_digits"):
         tt.parse_events(text, codec, duration_seconds=100.0)
-    tt.parse_items(text, length=96)
+    for codec in ("rpt", "index"):
+        tt.parse_items(text, codec, length=96)
     tt.convert_text(text, "seconds", "rpt", duration_seconds=1e9)
     tt.unescape(tt.escape(text))
 

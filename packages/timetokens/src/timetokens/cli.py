@@ -68,7 +68,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except BrokenPipeError:  # `timetokens ... | head`
         sys.stderr.close()
         return 1
-    except (CodecError, TypeError, OSError, UnicodeError) as error:
+    except (CodecError, OSError, UnicodeError) as error:
         parser.error(_described(error))
     return 0
 
@@ -188,8 +188,11 @@ def _convert(options: argparse.Namespace) -> None:
         sys.stdout.write(text)
     else:
         unfinished = options.out.with_name(options.out.name + ".unfinished")
-        unfinished.write_text(text, encoding="utf-8", newline="")
-        unfinished.replace(options.out)
+        try:
+            unfinished.write_text(text, encoding="utf-8", newline="")
+            unfinished.replace(options.out)
+        finally:
+            unfinished.unlink(missing_ok=True)
     print(
         f"{tally.num_positions} positions in {tally.num_records} records rewritten, "
         f"{tally.num_malformed} malformed pieces left alone",

@@ -57,7 +57,7 @@ def parse_events(
             _timechat_text(text, codec, duration_seconds, compat)
         )
         pairs = zip(spans, captions, strict=True)
-        return ParseResult(tuple(Event(*span, caption) for span, caption in pairs), ())
+        return ParseResult(tuple(Event(*span, unescape(caption)) for span, caption in pairs), ())
     found, malformed = find_spans(text, *find_points(text, codec, duration_seconds))
     sentence_ends = [match.end() for match in context.SENTENCE_END.finditer(text)]
     stops = [*(item.lead for item in found[1:]), len(text)]
@@ -110,8 +110,7 @@ def parse_items(text: str, codec: str | Codec = "rpt", *, length: SupportsIndex)
     items: list[int] = []
     list_end = -1  # where the list of items read so far ends
     for point in points:
-        gap = text[list_end : point.start] if list_end >= 0 else ""
-        goes_on = 0 < len(gap) <= context.WINDOW and context.LIST_GAP.fullmatch(gap) is not None
+        goes_on = list_end >= 0 and context.LIST_GAP.fullmatch(text, list_end, point.start)
         if not (point.is_sure or goes_on or _names_item(text, point.start)):
             continue
         list_end = point.end
