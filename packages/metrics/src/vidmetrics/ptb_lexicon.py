@@ -1,6 +1,6 @@
 """Words that the Penn Treebank tokenizer treats apart, found by trying every short word on it.
 
-All lists are lower case; the tokenizer does not mind the case of any of them.
+The lists in lower case hold for any mixture of cases.
 """
 
 from __future__ import annotations
@@ -22,28 +22,40 @@ SPLIT_WORDS = {
 
 CLOSING_ABBREVIATIONS = _words(
     # States of the USA, months and days.
-    "ala ariz az ark calif colo conn ct dak del fla ga ill ind kan kans ky la mass md mich minn "
-    "miss mo mont neb nev okla ore pa penn tenn tex va vt wash wis wisc wyo "
+    "ala ariz calif colo conn ct dak fla ga ind kan kans ky md mich minn mo mont neb nev okla "
+    "penn tenn va vt wis wisc wyo "
     "jan feb mar apr jun jul aug sep sept oct nov dec mon tue tues wed thu thurs fri "
     # Companies, places, Latin.
-    "al assn bhd bldg blvd bros co corp cos esq est etc ext inc intl jr ltd plc ppte pptes ppty "
-    "pptys pte ptes pty ptys rd rt seq sq sr sys tel univ"
+    "al assn bhd bldg blvd bros co corp cos esq est etc ext inc intl jr ltd plc rd rt seq sq sr "
+    "sys tel univ"
 )
 """Keep their full stop, and may end a sentence: a second full stop is then printed."""
 
+CAPITALISED_ABBREVIATIONS = _words("Ark Az Del Ill La Mass Miss Ore Pa Tex Wash")
+"""The same, but only with a capital: `wash.` and `ill.` are words at the end of a sentence."""
+
+PROPRIETARY = r"[pP]{1,2}[tT](?:e[sS]?|y[sS]?)"
+"""The same, as a pattern: `Pte`, `Pty` and their like."""
+
 TITLE_ABBREVIATIONS = _words(
     "adj adm adv alex assoc asst atty attys ave brig capt cf cie cmdr col comdr cpl dept det dr "
-    "drs elec ens ft gen gov govs hon insp invt jos lieut lt maj messrs mfg mlle mme mr mrs ms "
-    "msgr mt mtg natl pfc ph pres prof profs pvt rep reps rev sen sens sfc sgt spc st ste supt "
+    "drs elec ens ft gen gov govs hon insp invt jos lieut lt maj messrs mlle mme mr mrs ms "
+    "msgr mt natl pfc ph pres prof profs pvt rep reps rev sen sens sfc sgt spc st ste supt "
     "supts treas vs wm"
 )
-"""Keep their full stop wherever they stand."""
+"""Keep their full stop wherever they stand. So do `mfg` and `mtg`, with a small second letter."""
 
 NUMBER_ABBREVIATIONS = _words("art ca fig figs no nos op pp prop")
 """Keep their full stop only in front of a digit."""
 
-ABBREVIATIONS = frozenset(CLOSING_ABBREVIATIONS + TITLE_ABBREVIATIONS + NUMBER_ABBREVIATIONS)
-"""Every word that a full stop can belong to."""
+ABBREVIATIONS = frozenset(
+    CLOSING_ABBREVIATIONS
+    + [word.lower() for word in CAPITALISED_ABBREVIATIONS]
+    + _words("pte ptes pty ptys ppte pptes ppty pptys mfg mtg")
+    + TITLE_ABBREVIATIONS
+    + NUMBER_ABBREVIATIONS
+)
+"""Every word that a full stop can belong to, in lower case."""
 
 SENTENCE_STARTERS = _words(
     "a about according additionally after an as at but earlier he her here however if in it last "

@@ -38,6 +38,7 @@ PARTICLE = f"(?:[dDoOlL]{ANY_APOSTROPHE}{PLAIN})?"
 COMPOUND = rf"{PARTICLE}{PLAIN}+(?:[\-_\u058a\u2010\u2011]{PARTICLE}{PLAIN}+)*"
 DOTTED = r"[A-Za-z](?:\.[A-Za-z])+\."
 """Initials in a row: `u.s.`, `a.m.`."""
+HYPHENED = rf"([A-Za-z0-9][A-Za-z0-9.,\u00ad]*(?:-(?:{DOTTED}|[A-Za-z0-9\u00ad]+))+)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,12 +78,14 @@ def rules_for(character: str) -> tuple[Rule, ...]:
 def _rules() -> tuple[Rule, ...]:
     return (
         *_markup_and_splits(),
+        _rule(rf"{WORD_FIRST}|&", f"({WORD})"),
         *_addresses(),
         *_contractions(),
         *_numbers(),
         *_words(),
         *_apostrophe_words(),
         *_abbreviations(),
+        _rule("[A-Za-z0-9]", HYPHENED),
         *_symbols(),
         *_quotes(),
     )
@@ -160,12 +163,7 @@ def _words() -> list[Rule]:
     short = r"[A-Za-z0-9]+(?:-[A-Za-z]+){0,2}"
     ampersand = f"(?:{any_case(['&', '&amp;'])})"
     return [
-        _rule(rf"{WORD_FIRST}|&", f"({WORD})"),
         _rule(WORD_INNER, f"({COMPOUND})"),
-        _rule(
-            "[A-Za-z0-9]",
-            rf"([A-Za-z0-9][A-Za-z0-9.,\u00ad]*(?:-(?:{DOTTED}|[A-Za-z0-9\u00ad]+))+)",
-        ),
         _rule("[A-Z]", rf"([A-Z]+(?:(?:\+|{ampersand})[A-Z]+)+)", write.ampersand),
         _rule("[A-Za-z0-9]", rf"({short}(?:\\?/{short}){{1,2}})"),
         _rule("[cfCF]", r"([cC]\+\+|[cCfF]#)"),
@@ -198,7 +196,12 @@ def _apostrophe_words() -> list[Rule]:
 
 
 def _abbreviations() -> list[Rule]:
-    closing = rf"(?:{any_case(lexicon.CLOSING_ABBREVIATIONS)}|[Pp][Hh]\.[Dd])\."
+    capital = capitalised(word.lower() for word in lexicon.CAPITALISED_ABBREVIATIONS)
+    closing = (
+        rf"(?:{any_case(lexicon.CLOSING_ABBREVIATIONS)}|{capital}|{lexicon.PROPRIETARY}"
+        r"|[Pp][Hh]\.[Dd])\."
+    )
+    title = rf"(?:{any_case(lexicon.TITLE_ABBREVIATIONS)}|[mM][ft][gG])\."
     starters = f"(?:(?:{capitalised(lexicon.SENTENCE_STARTERS)}|M[RrSs]\\.){SPACE}|{MARKUP}{SPACE})"
     numbered = any_case(lexicon.NUMBER_ABBREVIATIONS)
     files = any_case(lexicon.FILE_EXTENSIONS)
@@ -208,7 +211,7 @@ def _abbreviations() -> list[Rule]:
         # A sentence may end here unless something follows; two characters must be there to see.
         _rule(letter, f"({closing})(?s:..)"),
         _rule(letter, f"({closing})", write.with_stop),
-        _rule(letter, rf"((?:{any_case(lexicon.TITLE_ABBREVIATIONS)})\.)"),
+        _rule(letter, f"({title})"),
         _rule(letter, f"({DOTTED})"),
         _rule(letter, f"({DOTTED}){SPACE}+{starters}", write.with_stop),
         _rule(
