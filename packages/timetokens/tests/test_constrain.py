@@ -53,6 +53,18 @@ def test_positions_without_spans():
     assert allowed_next([0, 7, 2, 9], grammar).only is None
 
 
+def test_positions_alone_have_no_order():
+    grammar = CodeGrammar(slots=(DIGITS,) * 4)
+    assert allowed_next([9, 9, 9, 9, WORD, 0], grammar).only == frozenset(DIGITS)
+    assert allowed_next([9, 9, 9, 9, WORD], grammar).never == frozenset()
+
+
+def test_an_answer_begun_freely_is_read_on():
+    """A start whose separator never came is no start; the next code is one."""
+    assert allowed_next([0, 7, 2, 9, WORD, 0], RPT).only == frozenset(DIGITS)
+    assert allowed_next([0, 7, WORD], RPT).only is None
+
+
 def test_a_needed_span_keeps_the_answer_open():
     assert STOP in allowed_next([WORD], RPT).never
     assert STOP not in allowed_next([0, 7, 2, 9, DASH, 0, 8, 0, 0, WORD], RPT).never

@@ -22,7 +22,7 @@ class CodeGrammar:
         slots: for each place in a position the ids that may stand there, in rising order of what
             they mean. `rpt` has four places with ten ids each.
         separator: ids between start and end of a span. When empty, positions stand alone.
-        is_ordered: the end of a span is not before its start.
+        is_ordered: the end of a span is not before its start; means nothing without separator.
         stop_ids: ids that end an answer.
         needs_span: an answer must not end before it has a span (a position without separator).
     """
@@ -90,17 +90,14 @@ def allowed_next(
     """
     reading = _read(generated, grammar)
     place = len(reading.code)
-    waits_for_end = reading.start is not None and bool(grammar.separator)
+    waits_for_end = reading.start is not None
     if waits_for_end and place == 0 and reading.separator_place < len(grammar.separator):
         return Allowed(frozenset({grammar.separator[reading.separator_place]}), frozenset())
     if place > 0 or waits_for_end:
         lowest = 0
-        if (
-            grammar.is_ordered
-            and reading.start is not None
-            and reading.code == reading.start[:place]
-        ):
-            lowest = reading.start[place]
+        start = reading.start if grammar.is_ordered else None
+        if start is not None and reading.code == start[:place]:
+            lowest = start[place]
         return Allowed(frozenset(grammar.slots[place][lowest:]), frozenset())
     missing_span = grammar.needs_span and reading.num_done == 0
     if num_remaining is not None and num_remaining <= grammar.num_tokens and not reading.after_code:
@@ -122,7 +119,6 @@ def _not_first(grammar: CodeGrammar) -> set[int]:
 def _read(generated: Sequence[int], grammar: CodeGrammar) -> _Reading:
     """Walks over the ids; ids that break the grammar (an answer begun freely) start it anew."""
     ranks = [{token: rank for rank, token in enumerate(slot)} for slot in grammar.slots]
-    code_ids = grammar.code_ids
     reading = _Reading(code=[])
     for token in generated:
         reading.after_code = False
@@ -134,12 +130,12 @@ def _read(generated: Sequence[int], grammar: CodeGrammar) -> _Reading:
             continue
         reading.code = []
         place = reading.separator_place
-        if reading.start is not None and grammar.separator:
+        if reading.start is not None:
             is_next = place < len(grammar.separator) and token == grammar.separator[place]
             reading.separator_place = place + 1 if is_next else 0
             if not is_next:
                 reading.start = None
-        elif token in code_ids and token in ranks[0]:
+        elif token in ranks[0]:
             reading.code = [ranks[0][token]]
     return reading
 
@@ -147,10 +143,10 @@ def _read(generated: Sequence[int], grammar: CodeGrammar) -> _Reading:
 def _finish(reading: _Reading, grammar: CodeGrammar) -> None:
     """A position is complete: the start of a span, or its end."""
     reading.after_code = True
-    is_end = reading.start is not None
-    reading.start = None if is_end else reading.code
+    is_whole = reading.start is not None or not grammar.separator
+    reading.start = None if is_whole else reading.code
     reading.separator_place = 0
-    reading.num_done += is_end or not grammar.separator
+    reading.num_done += is_whole
     reading.code = []
 
 
