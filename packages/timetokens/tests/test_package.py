@@ -1,5 +1,7 @@
 """What a stranger gets: a small package that needs nothing but Python."""
 
+import doctest
+import importlib
 import io
 import subprocess
 import sys
@@ -11,6 +13,7 @@ import pytest
 import timetokens as tt
 
 SOURCE = Path(tt.__file__).parent
+WITH_EXAMPLES = {"position", "rpt", "parsing", "wording", "conversion", "escaping", "constrain"}
 
 
 def test_importing_needs_and_loads_the_standard_library_only():
@@ -21,6 +24,13 @@ def test_importing_needs_and_loads_the_standard_library_only():
     )
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert run.stdout.split() == []
+
+
+@pytest.mark.parametrize("name", sorted(path.stem for path in SOURCE.glob("[a-z]*.py")))
+def test_examples_in_docstrings(name):
+    result = doctest.testmod(importlib.import_module(f"timetokens.{name}"))
+    assert result.failed == 0
+    assert result.attempted > 0 or name not in WITH_EXAMPLES
 
 
 def test_public_names_exist():
