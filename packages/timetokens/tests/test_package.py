@@ -46,10 +46,10 @@ def test_unknown_names_are_attribute_errors():
 
 
 def test_the_sources_fit_into_60_kilobytes():
-    """What a wheel holds, compressed as a wheel is; its metadata comes on top (about 6 KB)."""
+    """What a wheel holds, compressed as a wheel is; its metadata comes on top (about 9 KB)."""
     wheel = io.BytesIO()
     with zipfile.ZipFile(wheel, "w", zipfile.ZIP_DEFLATED) as archive:
         for path in sorted(SOURCE.glob("*.py")):
             archive.write(path, path.name)
-    assert len(wheel.getvalue()) < 52_000
+    assert len(wheel.getvalue()) < 50_000
     assert (SOURCE / "py.typed").exists()
