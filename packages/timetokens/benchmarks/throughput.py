@@ -1,9 +1,10 @@
 """How many positions a second one core writes and reads, and how fast answers are read.
 
 Written and read codes are remembered (there are 10,000 of four digits), so the figures are those of
-codes seen before, as nearly all are in data. The peers of `encode` and `decode` are the shortest thing one would write for the same result, with
-no checks and no rule for the last item; that of `parse_events` is TimeChat's way of reading an
-answer (compat="timechat"). `nox -s bench` calls `run()`.
+codes seen before, as nearly all are in data. The peers of `encode` and `decode` are the shortest
+thing one would write for the same result, with no checks and no rule for the last item; that of
+`parse_events` is TimeChat's way of reading an answer (compat="timechat"). `nox -s bench` calls
+`run()`.
 """
 
 import json
