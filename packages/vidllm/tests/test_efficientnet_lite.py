@@ -12,6 +12,7 @@ from vidllm.model.efficientnet_lite import (
     SCALES,
     EfficientNetLite,
     SameConv,
+    fold_norms,
     load_efficientnet_lite,
 )
 
@@ -60,6 +61,28 @@ def test_features_do_not_depend_on_the_batch() -> None:
     torch.testing.assert_close(together, alone, rtol=1e-4, atol=1e-5)
 
 
+def test_folding_the_norms_changes_no_feature() -> None:
+    generator = torch.manual_seed(0)
+    network = EfficientNetLite().eval()
+    for module in network.modules():  # statistics as training leaves them
+        if isinstance(module, torch.nn.BatchNorm2d):
+            for tensor, low in (
+                (module.running_var, 0.5),
+                (module.weight.data, 0.5),
+                (module.running_mean, -0.5),
+                (module.bias.data, -0.5),
+            ):
+                assert tensor is not None
+                tensor.copy_(torch.rand(tensor.shape, generator=generator) + low)
+    images = torch.randint(0, 256, (2, 64, 64, 3), dtype=torch.uint8, generator=generator)
+    with torch.inference_mode():
+        expected = network(images)
+        folded = fold_norms(network)(images)
+    assert expected.std() > 1e-3
+    torch.testing.assert_close(folded, expected, rtol=1e-3, atol=1e-4)
+    assert not any(isinstance(module, torch.nn.BatchNorm2d) for module in network.modules())
+
+
 def test_unknown_scale_is_refused() -> None:
     with pytest.raises(ValueError, match="no eye named 'resnet': choose one of efficientnet_lite0"):
         EfficientNetLite("resnet")
@@ -88,4 +111,6 @@ def test_released_weights_give_the_features_of_the_released_class() -> None:
     network = load_efficientnet_lite(eye_path)
     with torch.inference_mode():
         features = network(torch.from_numpy(golden["images"]))
+        folded = fold_norms(network)(torch.from_numpy(golden["images"]))
     np.testing.assert_allclose(features.numpy(), golden["features"], rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(folded.numpy(), golden["features"], rtol=1e-3, atol=1e-4)

