@@ -27,7 +27,7 @@ from vidllm.adapters.base import Eye
 log = logging.getLogger(__name__)
 
 CHUNK = 64
-SAVE_EVERY = 1024  # frames; a killed start loses at most so much work
+SAVE_EVERY = 256  # frames; a killed start loses at most so much work
 
 
 class FeatureStore:

@@ -34,6 +34,7 @@ def load_gguf_llm(gguf_path: Path) -> tuple[Any, PreTrainedTokenizerBase]:
     """
     if not gguf_path.is_file():
         raise FileNotFoundError(f"{gguf_path}: no such file; fetch it with: seqsynth fetch default")
+    _silence_progress_bars()
     copy = gguf_path.with_name(gguf_path.stem + ".float32")
     source = _identity(gguf_path)
     if _is_intact(copy, source):
@@ -45,6 +46,14 @@ def load_gguf_llm(gguf_path: Path) -> tuple[Any, PreTrainedTokenizerBase]:
     except OSError as error:
         log.warning("%s cannot be written (%s): the next start dequantises again", copy, error)
     return model, tokenizer
+
+
+def _silence_progress_bars() -> None:
+    """Turns off bars that transformers shows for work of a few seconds, in the middle of our own lines."""
+    from transformers.utils import logging
+
+    bars: Any = logging
+    bars.disable_progress_bar()
 
 
 def _identity(path: Path) -> dict[str, object]:
@@ -75,10 +84,7 @@ def _load_copy(copy: Path) -> tuple[Any, PreTrainedTokenizerBase]:
 def _load_gguf(path: Path) -> tuple[Any, PreTrainedTokenizerBase]:
     import torch
     from transformers import AutoModelForCausalLM, AutoTokenizer
-    from transformers.utils import logging as transformers_log
 
-    transformers_logging: Any = transformers_log
-    transformers_logging.disable_progress_bar()  # two bars of a few seconds
     tokenizer = AutoTokenizer.from_pretrained(path.parent, gguf_file=path.name)
     model = AutoModelForCausalLM.from_pretrained(
         path.parent, gguf_file=path.name, dtype=torch.float32
