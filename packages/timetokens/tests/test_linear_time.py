@@ -13,6 +13,7 @@ import timetokens as tt
 ADVERSARIES = {
     "digits": "9",
     "numbers": "1 ",
+    "numbers and commas": "1,",
     "dashes and numbers": "1-",
     "units and dashes": "1s-",
     "spaces": " ",

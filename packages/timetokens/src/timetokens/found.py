@@ -136,6 +136,8 @@ def _may_count(text: str, first: Point, partner: _Partner | None) -> bool:
     if partner is None:
         return False
     second, separator = partner
+    if separator == "comma":
+        return context.CLOSING.match(text, second.end) is not None
     return (
         separator == "label"
         or second.has_unit
