@@ -142,6 +142,9 @@ def test_from_training_to_report(
         rows = [json.loads(line) for line in path.read_text().splitlines()]
         assert {row["system"] for row in rows} == {system}
         assert all(row["events"] for row in rows)
+    report = tmp_path / "run" / "report.html"
+    assert "Training loss" in report.read_text()  # training ends with it
+    report.unlink()
     assert main(["report", "run"]) == 0
     assert capsys.readouterr().out.strip().endswith("run/report.html")
 

@@ -15,7 +15,14 @@ import torch
 from transformers import PreTrainedTokenizerBase
 
 import timetokens as tt
-from seqsynth import ClipItem, Corpus, FrameRef, ImageItem, default_corpus
+from seqsynth import (
+    ClipItem,
+    Corpus,
+    FrameRef,
+    ImageItem,
+    default_cache_dir,
+    default_corpus,
+)
 from vidllm.adapters import ADAPTERS, Adapter
 from vidllm.config import DataConfig, ModelConfig, TrainConfig
 from vidllm.cpu_memory import keep_freed_memory
@@ -63,8 +70,6 @@ def load_corpus(config: DataConfig) -> Corpus:
         FileNotFoundError: not fetched yet (says what to run).
     """
     if config.corpus == "shapes":
-        from seqsynth.cache import default_cache_dir
-
         return shapes_corpus((cache_dir_of(config) or default_cache_dir()) / "shapes")
     return default_corpus(cache_dir_of(config))
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import timetokens as tt
-from seqsynth.templates import Templates, load_templates
+from seqsynth import load_templates
 from vidllm.prompting import Prompter
 
 MAX_CAPTION_TOKENS = 16
@@ -95,7 +95,7 @@ def answer_form(
     if not codec.slots or task not in _FORMS:
         return None
     num_points, with_captions = _FORMS[task]
-    ids = prompter.answer_ids(_sample(codec, load_templates(templates), task))
+    ids = prompter.answer_ids(_sample(codec, templates, task))
     places = [place for place, id_ in enumerate(ids) if id_ in prompter.code_token_ids]
     first, width = places[0], len(codec.slots)
     second = places[width] if num_points == 2 else first + width
@@ -115,8 +115,9 @@ def answer_form(
     )
 
 
-def _sample(codec: tt.Codec, wording: Templates, task: str) -> str:
+def _sample(codec: tt.Codec, templates: str, task: str) -> str:
     """An answer of the task, as training examples have it."""
+    wording = load_templates(templates)
     if task == "iig":
         return wording.iig_single.answers[0].format(index=codec.format_point(tt.ItemPosition(1, 2)))
     span = codec.format_span(tt.TimePosition(0.0, 1.0), tt.TimePosition(1.0, 1.0))

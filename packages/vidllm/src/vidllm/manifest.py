@@ -12,7 +12,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-from seqsynth import Corpus
+from seqsynth import Corpus, load_templates
 from vidllm.assembly import adapter_of
 from vidllm.config import TrainConfig, to_json
 from vidllm.data import TrainingData
@@ -58,8 +58,6 @@ def write_manifest(run_dir: Path, config: TrainConfig, corpus: Corpus, data: Tra
 
 def templates_sha256(name: str) -> str:
     """Hash of all wording that can reach an example."""
-    from seqsynth.templates import load_templates
-
     return hashlib.sha256(load_templates(name).digest_text.encode()).hexdigest()
 
 

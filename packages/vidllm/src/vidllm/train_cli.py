@@ -162,6 +162,8 @@ def _train(recipe: str, options: TrainOptions) -> int:
         if is_first:
             run_folder.remove_unstarted(run_dir)
         raise
+    if is_first:
+        _write_report(run_dir, console)
     if outcome.signal_number is not None:
         console.print(
             f"stopped after step {outcome.step} of {config.num_steps}; a checkpoint is written. "
@@ -174,6 +176,16 @@ def _train(recipe: str, options: TrainOptions) -> int:
     if is_first:
         sys.stdout.write(f"{run_dir}\n")
     return 0
+
+
+def _write_report(run_dir: Path, console: Console) -> None:
+    """Renders the report; the run is what counts, so a failure is only said."""
+    from vidllm.report import write_report
+
+    try:
+        write_report(run_dir)
+    except (OSError, ValueError) as error:
+        console.print(f"no report: {error}", highlight=False, markup=False)
 
 
 def _prepare(options: TrainOptions) -> tuple[Path, Checkpoint | None]:

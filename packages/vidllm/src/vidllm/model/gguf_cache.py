@@ -49,7 +49,7 @@ def load_gguf_llm(gguf_path: Path) -> tuple[Any, PreTrainedTokenizerBase]:
 
 
 def _silence_progress_bars() -> None:
-    """Turns off bars that transformers shows for work of a few seconds, in the middle of our own lines."""
+    """Turns off the bars that transformers shows for a few seconds among our own lines."""
     from transformers.utils import logging
 
     bars: Any = logging
