@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import timetokens as tt
+
 TASKS = ("iig", "iic", "alr", "dvc", "tvg")
 """Index grounding, indexed captioning, adjacent location; dense captioning, temporal grounding."""
 
@@ -55,19 +57,48 @@ class ClipItem:
 
 
 @dataclass(frozen=True, slots=True)
-class FrameRef:
-    """One picture of a file: `frame_index` counts from 0 and is 0 for a still."""
-
-    path: str
-    frame_index: int
-
-
-@dataclass(frozen=True, slots=True)
 class Turn:
     """One question and its answer."""
 
     prompt: str
     answer: str
+
+
+@dataclass(frozen=True, slots=True)
+class AnnotatedVideo:
+    """One real video with what people wrote about it.
+
+    Attributes:
+        id: unique within its corpus and the same on every machine.
+        path: where the file lies on this machine.
+        duration_seconds: playing time; the annotation's where it has one, else the file's.
+        num_frames: frames in the file; None where it was not probed.
+        events: what happens when, by start; a query with several spans is several events of one
+            caption.
+        turns: ready questions and answers, as the source has them; times are written in
+            `time_codec`.
+        time_codec: name of the `timetokens` codec of the times in `turns`, "" where they have none.
+        caption: of the whole video, "" where there is none.
+        label: the category, "" where there is none.
+    """
+
+    id: str
+    path: str
+    duration_seconds: float
+    num_frames: int | None = None
+    events: tuple[tt.Event, ...] = ()
+    turns: tuple[Turn, ...] = ()
+    time_codec: str = ""
+    caption: str = ""
+    label: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class FrameRef:
+    """One picture of a file: `frame_index` counts from 0 and is 0 for a still."""
+
+    path: str
+    frame_index: int
 
 
 @dataclass(frozen=True, slots=True)

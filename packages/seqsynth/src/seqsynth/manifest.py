@@ -1,0 +1,386 @@
+"""A corpus as one Arrow file: a row an item, written once, memory-mapped, of any size.
+
+Opening a manifest of millions of rows reads its footer; an item is read when it is asked for. Paths
+are relative to the root of the corpus, so a manifest and its hash are the same on every machine.
+"""
+
+from __future__ import annotations
+
+import bisect
+import contextlib
+import os
+import tempfile
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, fields
+from pathlib import Path, PurePosixPath
+from typing import Any, Generic, Literal, TypeVar, overload
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+import timetokens as tt
+from seqsynth.manifest_hash import ContentHash
+from seqsynth.records import AnnotatedVideo, ClipItem, ImageItem, Turn
+from seqsynth.shard_paths import shard_path
+
+Kind = Literal["image", "clip", "video"]
+Item = ImageItem | ClipItem | AnnotatedVideo
+Item_co = TypeVar("Item_co", bound=Item, covariant=True)
+
+KINDS: tuple[Kind, ...] = ("image", "clip", "video")
+FORMAT_VERSION = 1
+
+_ROWS_PER_BATCH = (
+    16384  # some megabytes of captions; an item is found by one division of its number
+)
+_PREFIX = "seqsynth.manifest."
+_EVENT = pa.struct(
+    [("start_seconds", pa.float64()), ("end_seconds", pa.float64()), ("caption", pa.string())]
+)
+_TURN = pa.struct([("prompt", pa.string()), ("answer", pa.string())])
+
+SCHEMA = pa.schema(
+    [
+        pa.field("id", pa.string(), nullable=False),
+        pa.field("kind", pa.dictionary(pa.int8(), pa.string()), nullable=False),
+        pa.field("path", pa.string(), nullable=False),
+        ("shard_offset", pa.int64()),
+        ("num_bytes", pa.int64()),
+        pa.field("caption", pa.string(), nullable=False),
+        pa.field("label", pa.string(), nullable=False),
+        ("duration_seconds", pa.float64()),
+        ("num_frames", pa.int64()),
+        ("codec", pa.string()),
+        ("pts_index", pa.list_(pa.int64())),
+        ("pts_end", pa.int64()),
+        ("events", pa.list_(_EVENT)),
+        ("turns", pa.list_(_TURN)),
+        ("time_codec", pa.string()),
+        pa.field("source", pa.string(), nullable=False),
+        pa.field("part", pa.string(), nullable=False),
+    ]
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ManifestRow:
+    """One row, a field a column.
+
+    Attributes:
+        id: unique within the manifest.
+        kind: one of `KINDS`.
+        path: of the file, or of the shard it lies in, relative to the root, with `/`.
+        shard_offset: where it lies in the shard: first byte in a tar, row in a parquet file.
+        num_bytes: its size in a tar.
+        caption: "" where there is none.
+        label: "" where there is none.
+        duration_seconds: playing time of a clip or video.
+        num_frames: frames of a clip or video.
+        codec: how the file is encoded ("h264", ...).
+        pts_index: when each frame is shown, in ticks of any length, rising.
+        pts_end: when the last frame ends, in the same ticks.
+        events, turns, time_codec: see `AnnotatedVideo`.
+        source: name of the source.
+        part: what the source itself divides into (a split, a data set it was taken from).
+    """
+
+    id: str
+    kind: Kind
+    path: str
+    shard_offset: int | None = None
+    num_bytes: int | None = None
+    caption: str = ""
+    label: str = ""
+    duration_seconds: float | None = None
+    num_frames: int | None = None
+    codec: str | None = None
+    pts_index: Sequence[int] | None = None
+    pts_end: int | None = None
+    events: tuple[tt.Event, ...] = ()
+    turns: tuple[Turn, ...] = ()
+    time_codec: str | None = None
+    source: str
+    part: str = ""
+
+
+class ManifestView(Sequence[Item_co], Generic[Item_co]):
+    """Rows of a manifest as items, read when asked for; the rows themselves are not copied.
+
+    Args:
+        manifest: where the rows are.
+        rows: their numbers, in the order of the view.
+    """
+
+    def __init__(self, manifest: Manifest, rows: NDArray[np.int64] | range) -> None:
+        self.manifest = manifest
+        self.rows = rows
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    @overload
+    def __getitem__(self, index: int) -> Item_co: ...
+    @overload
+    def __getitem__(self, index: slice) -> ManifestView[Item_co]: ...
+    def __getitem__(self, index: int | slice) -> Item_co | ManifestView[Item_co]:
+        """One item, or a view of some.
+
+        Raises:
+            IndexError: no such item.
+        """
+        if isinstance(index, slice):
+            return ManifestView(self.manifest, self.rows[index])
+        item: Any = self.manifest.item(int(self.rows[index]))
+        return item  # type: ignore[no-any-return]
+
+    def column(self, name: str) -> pa.ChunkedArray:
+        """One column of these rows, see `SCHEMA`; for work on millions of rows at once."""
+        column = self.manifest.table.column(name)
+        if isinstance(self.rows, range) and self.rows == range(len(column)):
+            return column
+        return column.take(pa.array(np.asarray(self.rows)))
+
+    def pts(self, index: int) -> tuple[NDArray[np.int64], int] | None:
+        """When each frame of an item is shown and the last one ends, None where not indexed."""
+        return self.manifest.pts(int(self.rows[index]))
+
+
+class Manifest(ManifestView[Item]):
+    """An open manifest: a sequence of all its items.
+
+    Attributes:
+        path: the file.
+        root: what paths of items are relative to.
+        content_sha256: hash of the rows; names the corpus on every machine.
+        command: what wrote the file.
+        table: the rows, memory-mapped.
+    """
+
+    def __init__(self, path: Path, root: Path, table: pa.Table, metadata: dict[str, str]) -> None:
+        super().__init__(self, range(len(table)))
+        self.path = path
+        self.root = root
+        self.content_sha256 = metadata["content_sha256"]
+        self.command = metadata["command"]
+        self.table = table
+        self._batches = table.to_batches()
+        self._starts = np.cumsum([0, *(len(batch) for batch in self._batches)]).tolist()
+
+    @classmethod
+    def open(cls, path: str | Path, root: str | Path | None = None) -> Manifest:
+        """Opens a file that `write_manifest` or `seqsynth index` wrote.
+
+        Args:
+            path: the file.
+            root: where the corpus lies on this machine; None: where it lay when it was indexed.
+
+        Raises:
+            FileNotFoundError: no such file.
+            ValueError: not a manifest, or of another format version (names the file).
+        """
+        path = Path(path)
+        if not path.is_file():
+            raise FileNotFoundError(f"{path} is not there; seqsynth index writes manifests")
+        try:
+            table = pa.ipc.open_file(pa.memory_map(str(path))).read_all()
+        except pa.ArrowInvalid as error:
+            raise ValueError(f"{path} is no Arrow file, or a damaged one: {error}") from None
+        raw = table.schema.metadata or {}
+        metadata = {
+            key.decode().removeprefix(_PREFIX): value.decode()
+            for key, value in raw.items()
+            if key.decode().startswith(_PREFIX)
+        }
+        if "format_version" not in metadata:
+            raise ValueError(f"{path} is an Arrow file, but no manifest of seqsynth")
+        if metadata["format_version"] != str(FORMAT_VERSION):
+            raise ValueError(
+                f"{path} has manifest format {metadata['format_version']}, this version reads "
+                f"{FORMAT_VERSION}: index the corpus again"
+            )
+        return cls(path, Path(root if root is not None else metadata["root"]), table, metadata)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return (Manifest.open, (self.path, self.root))
+
+    @overload
+    def select(self, *, kind: Literal["image"]) -> ManifestView[ImageItem]: ...
+    @overload
+    def select(self, *, kind: Literal["clip"]) -> ManifestView[ClipItem]: ...
+    @overload
+    def select(self, *, kind: Literal["video"]) -> ManifestView[AnnotatedVideo]: ...
+    def select(self, *, kind: Kind) -> ManifestView[Any]:
+        """The rows of one kind.
+
+        Raises:
+            ValueError: an unknown kind.
+        """
+        if kind not in KINDS:
+            raise ValueError(f"unknown kind {kind!r}; one of: {', '.join(KINDS)}")
+        is_kind = [
+            np.asarray(column.indices) == column.dictionary.to_pylist().index(kind)
+            for column in self.table.column("kind").chunks
+        ]
+        rows = np.flatnonzero(np.concatenate([[], *is_kind])).astype(np.int64)
+        return ManifestView(self, rows)
+
+    def item(self, row: int) -> Item:
+        """The item of one row, counted from 0 in the file."""
+        record = self._record(row, _ITEM_COLUMNS)
+        path = self._path(record)
+        caption, label = record["caption"], record["label"]
+        if record["kind"] == "image":
+            return ImageItem(record["id"], caption, path, label or caption)
+        if record["kind"] == "clip":
+            size = (record["num_frames"], record["duration_seconds"])
+            return ClipItem(record["id"], label or caption, caption or label, path, *size)
+        more = self._record(row, ("events", "turns", "time_codec"))
+        return AnnotatedVideo(
+            id=record["id"],
+            path=path,
+            duration_seconds=record["duration_seconds"],
+            num_frames=record["num_frames"],
+            events=tuple(tt.Event(**event) for event in more["events"] or ()),
+            turns=tuple(Turn(**turn) for turn in more["turns"] or ()),
+            time_codec=more["time_codec"] or "",
+            caption=caption,
+            label=label,
+        )
+
+    def pts(self, index: int) -> tuple[NDArray[np.int64], int] | None:
+        """See `ManifestView.pts`; `index` is the row."""
+        record = self._record(index, ("pts_index", "pts_end"))
+        if record["pts_index"] is None:
+            return None
+        return np.asarray(record["pts_index"], dtype=np.int64), record["pts_end"]
+
+    def verify(self) -> None:
+        """Reads every row.
+
+        Raises:
+            ValueError: they do not have the hash that was written down.
+        """
+        digest = ContentHash()
+        for batch in self._batches:
+            digest.update(batch)
+        if digest.hexdigest() != self.content_sha256:
+            raise ValueError(f"{self.path} is damaged: its rows do not have the hash it names")
+
+    def _record(self, row: int, names: Sequence[str]) -> dict[str, Any]:
+        if not 0 <= row < len(self.table):
+            raise IndexError(f"row {row} of {len(self.table)}")
+        number = bisect.bisect_right(self._starts, row) - 1
+        batch, offset = self._batches[number], row - self._starts[number]
+        return {name: batch.column(name)[offset].as_py() for name in names}
+
+    def _path(self, record: dict[str, Any]) -> str:
+        relative = PurePosixPath(record["path"])
+        if relative.is_absolute() or ".." in relative.parts:
+            raise ValueError(f"{self.path}: {record['id']!r} leaves the root: {record['path']!r}")
+        path = str(self.root / relative)
+        if record["shard_offset"] is None:
+            return path
+        return shard_path(path, record["shard_offset"], record["num_bytes"])
+
+
+_ITEM_COLUMNS = (
+    "id", "kind", "path", "shard_offset", "num_bytes", "caption", "label", "duration_seconds",
+    "num_frames",
+)  # fmt: skip
+_COLUMNS = tuple(field.name for field in fields(ManifestRow))
+
+
+class ManifestWriter:
+    """Takes rows one at a time; see `writing_manifest`."""
+
+    def __init__(self, writer: Any) -> None:
+        self._writer = writer
+        self._rows: list[ManifestRow] = []
+        self._digest = ContentHash()
+        self.num_rows = 0
+
+    def add(self, row: ManifestRow) -> None:
+        """Adds one row."""
+        self._rows.append(row)
+        self.num_rows += 1
+        if len(self._rows) == _ROWS_PER_BATCH:
+            self.flush()
+
+    def flush(self) -> str:
+        """Writes what is pending and returns the hash of all rows so far."""
+        if self._rows:
+            batch = _batch(self._rows)
+            self._digest.update(batch)
+            self._writer.write_batch(batch)
+            self._rows.clear()
+        return self._digest.hexdigest()
+
+
+@contextlib.contextmanager
+def writing_manifest(
+    path: str | Path, *, root: str | Path, command: str
+) -> Iterator[ManifestWriter]:
+    """A manifest that takes the place of `path` when the block ends without an error.
+
+    Args:
+        path: the file; its folder is created when absent.
+        root: what the paths of the rows are relative to.
+        command: what is being run, for whoever finds the file.
+    """
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=path.parent, prefix=f".{path.name}-") as folder:
+        rows_path, whole_path = Path(folder, "rows.arrow"), Path(folder, "whole.arrow")
+        with pa.ipc.new_file(str(rows_path), SCHEMA) as file_writer:
+            writer = ManifestWriter(file_writer)
+            yield writer
+            content_sha256 = writer.flush()
+        metadata = {
+            "format_version": str(FORMAT_VERSION),
+            "content_sha256": content_sha256,
+            "command": command,
+            "root": os.fspath(Path(root).resolve()),
+        }
+        # The hash stands in the header and is known at the end: the rows are copied behind it.
+        schema = SCHEMA.with_metadata({_PREFIX + key: value for key, value in metadata.items()})
+        with (
+            pa.OSFile(str(rows_path), "rb") as source,
+            pa.ipc.new_file(str(whole_path), schema) as target,
+        ):
+            reader = pa.ipc.open_file(source)
+            for number in range(reader.num_record_batches):
+                target.write_batch(reader.get_batch(number))
+        whole_path.replace(path)
+
+
+def write_manifest(
+    path: str | Path, rows: Iterator[ManifestRow], *, root: str | Path, command: str
+) -> int:
+    """Writes rows to a manifest and returns how many; see `writing_manifest`."""
+    with writing_manifest(path, root=root, command=command) as writer:
+        for row in rows:
+            writer.add(row)
+    return writer.num_rows
+
+
+def _batch(rows: Sequence[ManifestRow]) -> pa.RecordBatch:
+    columns = {name: [getattr(row, name) for row in rows] for name in _COLUMNS}
+    numbers = [KINDS.index(kind) for kind in columns["kind"]]
+    columns["events"] = [_events(events) for events in columns["events"]]
+    columns["turns"] = [_turns(turns) for turns in columns["turns"]]
+    arrays = [
+        pa.DictionaryArray.from_arrays(pa.array(numbers, pa.int8()), pa.array(KINDS))
+        if field.name == "kind"
+        else pa.array(columns[field.name], field.type)
+        for field in SCHEMA
+    ]
+    return pa.record_batch(arrays, schema=SCHEMA)
+
+
+def _events(events: tuple[tt.Event, ...]) -> list[tuple[float, float, str]] | None:
+    return [(e.start_seconds, e.end_seconds, e.caption) for e in events] or None
+
+
+def _turns(turns: tuple[Turn, ...]) -> list[tuple[str, str]] | None:
+    return [(turn.prompt, turn.answer) for turn in turns] or None
