@@ -1,4 +1,4 @@
-"""Golden files for the tests of vidmetrics."""
+"""Golden files for the tests of vidmetrics, and their settings."""
 
 import json
 from collections.abc import Callable
@@ -6,6 +6,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import settings
+
+# How long one example takes says something about the machine only.
+settings.register_profile("without deadlines", deadline=None)
+settings.load_profile("without deadlines")
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ from unicodedata import category
 
 from vidmetrics.ptb_characters import classes_of
 from vidmetrics.ptb_lexicon import ABBREVIATIONS, PUNCTUATION, SPLIT_WORDS
-from vidmetrics.ptb_rules import rules_for
+from vidmetrics.ptb_rules import SIGNS, rules_for
 from vidmetrics.ptb_writers import Writer, skip
 
 SIGMA, SMALL_SIGMA, FINAL_SIGMA = "\u03a3\u03c3\u03c2"
@@ -35,7 +35,7 @@ _BLANK = re.compile("[ \t\u00a0\u2000-\u200a\u3000\n]*")
 # The longest thing that is looked for behind a full stop, and a little more.
 _LOOKAHEAD = 24
 # Addresses and the like are looked for this far only, or junk without spaces costs quadratic time.
-_WINDOW = 4096
+_WINDOW = 512
 
 
 def tokenize(captions: Sequence[str], *, independent: bool = False) -> list[str]:
@@ -130,6 +130,7 @@ def _scan(line: str, after: str) -> list[str]:
     """Tokens of `line`, which `after` follows; see `ptb_rules` for what a token is."""
     text = line + after
     classes = classes_of(text)
+    signs = frozenset(sign for sign in SIGNS if sign in text)
     end = len(line)
     tokens: list[str] = []
     position = 0
@@ -144,19 +145,19 @@ def _scan(line: str, after: str) -> list[str]:
             tokens += [word] if cut is None else [word[:cut], word[cut:]]
             position = plain.end()
             continue
-        reach, write = _longest(classes, position)
+        reach, write = _longest(classes, position, signs)
         tokens += [_lower(token) for token in write(text[position:reach]) if token]
         position = reach
     return tokens
 
 
-def _longest(classes: str, position: int) -> tuple[int, Writer]:
+def _longest(classes: str, position: int, signs: frozenset[str]) -> tuple[int, Writer]:
     """Where the longest match at `position` ends, and what writes its tokens."""
     reach = position
     end = position + 1
     write: Writer = skip
     window = position + _WINDOW
-    for rule in rules_for(classes[position]):
+    for rule in rules_for(classes[position], signs):
         match = rule.pattern.match(classes, position, window)
         if match is not None and match.end() == window:
             match = rule.pattern.match(classes, position)

@@ -31,11 +31,11 @@ ACCENTED = any_case(
 )
 WORD_FIRST = rf"(?:[{ALPHABET}{MARK}\u00ad]|{ACCENTED})"
 WORD_INNER = rf"(?:[0-9{ALPHABET}{MARK}{DIGIT}\u00ad]|{ACCENTED})"
-WORD = rf"{WORD_FIRST}{WORD_INNER}*(?:[.!?]{WORD_FIRST}{WORD_INNER}*)*"
+WORD = rf"{WORD_FIRST}{WORD_INNER}*+(?:[.!?]{WORD_FIRST}{WORD_INNER}*+)*+"
 PLAIN = f"[0-9{ALPHABET}{DIGIT}]"
 PARTICLE = f"(?:[dDoOlL]{ANY_APOSTROPHE}{PLAIN})?"
 """The beginning of `o'clock`, `d'ye`, `l'eau`."""
-COMPOUND = rf"{PARTICLE}{PLAIN}+(?:[\-_\u058a\u2010\u2011]{PARTICLE}{PLAIN}+)*"
+COMPOUND = rf"{PARTICLE}{PLAIN}++(?:[\-_\u058a\u2010\u2011]{PARTICLE}{PLAIN}++)*+"
 DOTTED = r"[A-Za-z](?:\.[A-Za-z])+\."
 """Initials in a row: `u.s.`, `a.m.`."""
 HYPHENED = rf"([A-Za-z0-9][A-Za-z0-9.,\u00ad]*(?:-(?:{DOTTED}|[A-Za-z0-9\u00ad]+))+)"
@@ -49,11 +49,13 @@ class Rule:
         source: the pattern: group 1 is the token, and what follows the group must follow it.
         first: a pattern of the characters with which a token of this kind can begin.
         write: the printed tokens of a matched text.
+        needs: a character that a text with such a token holds; spares the search for it.
     """
 
     source: str
     first: str
     write: write.Writer
+    needs: str = ""
 
     @property
     def pattern(self) -> re.Pattern[str]:
@@ -61,17 +63,32 @@ class Rule:
         return _compiled(self.source)
 
 
-def _rule(first: str, pattern: str, writer: write.Writer = write.tidy) -> Rule:
-    return Rule(pattern, first, writer)
+def _rule(first: str, pattern: str, writer: write.Writer = write.tidy, needs: str = "") -> Rule:
+    return Rule(pattern, first, writer, needs)
 
 
 _compiled = cache(re.compile)
 
 
+SIGNS = "@./-;>"
+"""Characters that are looked for once a text, because several rules need one of them."""
+
+
 @cache
-def rules_for(character: str) -> tuple[Rule, ...]:
-    """The rules that may match where `character` stands first."""
-    return tuple(rule for rule in _rules() if _compiled(rule.first).match(character))
+def rules_for(character: str, signs: frozenset[str]) -> tuple[Rule, ...]:
+    """The rules that may match where `character` stands first.
+
+    Args:
+        character: the first character.
+        signs: which of `SIGNS` the text holds.
+    """
+    if character == "&" and ";" not in signs:  # no entity, so it begins what any symbol can begin
+        character = "\ufffd"
+    return tuple(
+        rule
+        for rule in _rules()
+        if _compiled(rule.first).match(character) and (not rule.needs or rule.needs in signs)
+    )
 
 
 @cache
@@ -85,7 +102,7 @@ def _rules() -> tuple[Rule, ...]:
         *_words(),
         *_apostrophe_words(),
         *_abbreviations(),
-        _rule("[A-Za-z0-9]", HYPHENED),
+        _rule("[A-Za-z0-9]", HYPHENED, needs="-"),
         *_symbols(),
         *_quotes(),
     )
@@ -93,7 +110,7 @@ def _rules() -> tuple[Rule, ...]:
 
 def _markup_and_splits() -> list[Rule]:
     return [
-        _rule("<", f"({MARKUP})"),
+        _rule("<", f"({MARKUP})", needs=">"),
         _rule("[cglwCGLW]", f"({any_case(lexicon.SPLIT_WORDS)})", write.split_word),
         _rule("'", f"('[tT])(?:{any_case(['is', 'was'])})"),
     ]
@@ -110,14 +127,15 @@ def _addresses() -> list[Rule]:
     opening, closing = any_case(["<", "&lt;"]), any_case([">", "&gt;"])
     web = f'({any_case(["http"])}[sS]?://[^ \\t\\n\\f\\r"<>|(){{}}]+{PATH_END})'
     return [
-        _rule("[hH]", web, write.as_is),
-        _rule("[wW]", rf"([wW]{{3}}\.(?:{label})+[a-zA-Z]{{2,4}}{path})", write.as_is),
-        _rule(".", f"((?:{host})+(?:{top_level}){path})", write.as_is),
+        _rule("[hH]", web, write.as_is, "/"),
+        _rule("[wW]", rf"([wW]{{3}}\.(?:{label})+[a-zA-Z]{{2,4}}{path})", write.as_is, "."),
+        _rule(".", f"((?:{host})+(?:{top_level}){path})", write.as_is, "."),
         _rule(
             "[A-Za-z0-9<&]",
             rf"((?:{opening})?[A-Za-z0-9]{mail_inner}*@(?:{mail_label}\.)*{mail_label}"
             rf"(?:{closing})?)",
             write.as_is,
+            "@",
         ),
         _rule("@", "(@[A-Za-z_][A-Za-z_0-9]*)"),
         _rule("#", f"(#{WORD_FIRST}+)", write.as_is),
@@ -165,7 +183,7 @@ def _words() -> list[Rule]:
     return [
         _rule(WORD_INNER, f"({COMPOUND})"),
         _rule("[A-Z]", rf"([A-Z]+(?:(?:\+|{ampersand})[A-Z]+)+)", write.ampersand),
-        _rule("[A-Za-z0-9]", rf"({short}(?:\\?/{short}){{1,2}})"),
+        _rule("[A-Za-z0-9]", rf"({short}(?:\\?/{short}){{1,2}})", needs="/"),
         _rule("[cfCF]", r"([cC]\+\+|[cCfF]#)"),
     ]
 
@@ -216,8 +234,9 @@ def _abbreviations() -> list[Rule]:
         _rule(letter, f"({DOTTED}){SPACE}+{starters}", write.with_stop),
         _rule(
             WORD_INNER,
-            rf"({WORD_INNER}+(?:\.{WORD_INNER}+)*\.(?:{files}))(?:{SPACE}|[.?!,])",
+            rf"((?:{WORD_INNER}++\.)+(?:{files}))(?:{SPACE}|[.?!,])",
             write.as_is,
+            ".",
         ),
         _rule(letter, rf"({letter}\.)"),
         _rule(letter, rf"({letter})\.{SPACE}+{starters}"),
