@@ -10,7 +10,8 @@ from typing import Literal, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from vidmetrics.meteor_tables import Tables
+from vidmetrics.errors import InputError
+from vidmetrics.meteor_tables import MeteorDataError, Tables
 from vidmetrics.meteor_words import Sentences
 
 Backend = Literal["native", "python"]
@@ -94,14 +95,21 @@ class _NativeAligner:
         hypotheses: NDArray[np.int64],
         references: NDArray[np.int64],
     ) -> NDArray[np.int64]:
-        return self._kernel.statistics(
-            starts=sentences.starts,
-            words=sentences.words,
-            stems=sentences.stems,
-            table_words=sentences.table_words,
-            is_function=sentences.is_function,
-            synset_starts=sentences.synset_starts,
-            synsets=sentences.synsets,
-            hypotheses=hypotheses,
-            references=references,
-        )
+        try:
+            return self._kernel.statistics(
+                starts=sentences.starts,
+                words=sentences.words,
+                stems=sentences.stems,
+                table_words=sentences.table_words,
+                is_function=sentences.is_function,
+                synset_starts=sentences.synset_starts,
+                synsets=sentences.synsets,
+                hypotheses=hypotheses,
+                references=references,
+            )
+        except ValueError as error:  # a pair too long to align: the only fault left to captions
+            raise InputError(str(error)) from None
+        except IndexError as error:  # a number that leads out of the table
+            raise MeteorDataError(
+                f"{error}. Rebuild it with: vidmetrics fetch meteor-data"
+            ) from None

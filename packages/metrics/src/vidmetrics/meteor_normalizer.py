@@ -50,7 +50,7 @@ def normalize(text: str) -> list[str]:
 
     Example:
         >>> normalize("do n't use 1,000 U.S. half-baked pans...")
-        ['do', "n't", 'use', '1,000', 'us', 'half', 'baked', 'pans', '...']
+        ['do', 'n', "'t", 'use', '1,000', 'us', 'half', 'baked', 'pans', '...']
     """
     if _SIMPLE.fullmatch(text):
         return text.split()
