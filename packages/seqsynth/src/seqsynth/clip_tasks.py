@@ -4,7 +4,8 @@ A clip that shows frames [a, b) of F, counted from 0, spans [a / F, b / F): span
 The paper prints no templates for these; the wording is our own.
 """
 
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
@@ -13,7 +14,8 @@ from seqsynth.frame_plan import ClipSequence
 from seqsynth.image_tasks import SENTENCE_JOINER
 from seqsynth.records import Example, Target, Turn
 from seqsynth.tasks import TaskSettings, check_distinct, deal, written
-from seqsynth.templates import fill, pick
+from seqsynth.templates import Wording, fill, pick
+from seqsynth.text_budget import Writer, fit_turn
 
 ClipTask = Callable[..., Example]
 
@@ -24,6 +26,7 @@ def dvc(
     settings: TaskSettings | None = None,
     *,
     example_id: str = "",
+    cuts: Counter[str] | None = None,
 ) -> Example:
     """Dense video captioning: every clip with its span, in order. Always one turn.
 
@@ -32,21 +35,31 @@ def dvc(
         rng: decides the wording.
         settings: default `TaskSettings()`; `num_turns` and `max_targets` do not apply.
         example_id: becomes the example's id.
+        cuts: counts what the text budget took away, see text_budget.py.
 
     Raises:
+        UnfitError: the text budget is too small for these captions.
         ValueError: two clips with the same caption.
     """
     settings = settings or TaskSettings()
-    wording = settings.wording.dvc
-    events = [
-        fill(
-            wording.answers[0],
-            span=_span(sequence, k, settings),
-            caption=written(sequence.clips[k].caption),
-        )
-        for k in range(len(sequence.clips))
-    ]
-    turn = Turn(pick(wording.questions, rng), SENTENCE_JOINER.join(events))
+    asked = pick(settings.wording.dvc.questions, rng)
+    answer_item = settings.wording.dvc.answers[0]
+
+    def write(hand: Sequence[int], captions: Sequence[str]) -> Turn:
+        events = [
+            fill(answer_item, span=_span(sequence, k, settings), caption=written(captions[k]))
+            for k in hand
+        ]
+        return Turn(asked, SENTENCE_JOINER.join(events))
+
+    turn, _ = fit_turn(
+        range(len(sequence.clips)),
+        [clip.caption for clip in sequence.clips],
+        lambda _: write,
+        max_tokens=settings.max_text_tokens,  # always one turn
+        may_drop=False,
+        cuts=cuts,
+    )
     targets = tuple(_target(sequence, k) for k in range(len(sequence.clips)))
     return _example("dvc", sequence, [turn], [targets], settings, example_id)
 
@@ -57,6 +70,7 @@ def tvg(
     settings: TaskSettings | None = None,
     *,
     example_id: str = "",
+    cuts: Counter[str] | None = None,
 ) -> Example:
     """Temporal video grounding: given a caption, the span of its clip; one target a turn.
 
@@ -64,17 +78,34 @@ def tvg(
     clip has been asked about.
     """
     settings = settings or TaskSettings()
-    wording, turns = settings.wording.tvg, []
+    turns: list[Turn] = []
     targets: list[tuple[Target, ...]] = []
     for (k,) in deal(len(sequence.clips), [1] * settings.num_turns, rng):
-        question = fill(pick(wording.questions, rng), caption=written(sequence.clips[k].caption))
-        answer = fill(pick(wording.answers, rng), span=_span(sequence, k, settings))
-        turns.append(Turn(question, answer))
+        span = _span(sequence, k, settings)
+        turn, _ = fit_turn(
+            (k,),
+            [clip.caption for clip in sequence.clips],
+            lambda _, span=span: _tvg_writer(settings.wording.tvg, span, rng),
+            max_tokens=settings.max_turn_tokens,
+            may_drop=False,
+            cuts=cuts,
+        )
+        turns.append(turn)
         targets.append((_target(sequence, k),))
     return _example("tvg", sequence, turns, targets, settings, example_id)
 
 
 CLIP_TASKS: dict[str, ClipTask] = {"dvc": dvc, "tvg": tvg}
+
+
+def _tvg_writer(kind: Wording, span: str, rng: np.random.Generator) -> Writer:
+    asked, answered = pick(kind.questions, rng), pick(kind.answers, rng)
+
+    def write(hand: Sequence[int], captions: Sequence[str]) -> Turn:
+        (k,) = hand
+        return Turn(fill(asked, caption=written(captions[k])), fill(answered, span=span))
+
+    return write
 
 
 def _span(sequence: ClipSequence, k: int, settings: TaskSettings) -> str:

@@ -3,10 +3,16 @@
 Example i is a pure function of (corpus content, recipe, seed, i). Whoever reads it, in whatever
 order, on however many workers and nodes, gets the same example; resuming means starting at k.
 Each example is an independent draw, so reading in order is reading in random order.
+
+An example that does not work out is replaced by a fixed rule: draw number i gives way to draw
+number i + k * 2**40 of the same task where its text cannot be fitted into the budget (k-th try),
+and to draw i + k * 2**50 where a reader finds a file unreadable (`replacement`). Both lie behind
+the end of every stream, so no other example is shown twice.
 """
 
 import hashlib
 import json
+from collections import Counter
 from collections.abc import Iterator
 
 import numpy as np
@@ -18,8 +24,14 @@ from seqsynth.frame_plan import clip_planner, draw_images, plan_clip_sequence
 from seqsynth.image_tasks import IMAGE_TASKS
 from seqsynth.recipes import SequenceRecipe
 from seqsynth.records import TASKS, Example
+from seqsynth.text_budget import REPLACED, UnfitError
 
-_FINGERPRINT_LENGTH = 12
+FINGERPRINT_LENGTH = 12
+MAX_EXAMPLES = 2**40
+MAX_REPLACEMENTS = 100
+
+_UNFIT_STEP = 2**40
+_UNREADABLE_STEP = 2**50
 
 
 def example_rng(seed: int, index: int) -> np.random.Generator:
@@ -88,18 +100,64 @@ class SequenceDataset:
         """
         if not 0 <= index < len(self):
             raise IndexError(f"example {index} of {len(self)}")
+        return self.draw(index)
+
+    def draw(self, index: int, cuts: Counter[str] | None = None) -> Example:
+        """Example number `index` of the endless stream that this one is the beginning of.
+
+        Args:
+            index: in [0, 2**40).
+            cuts: counts what the text budget took away, see text_budget.py.
+
+        Raises:
+            IndexError: an index out of range.
+            UnfitError: no replacement fits into the text budget either.
+        """
+        if not 0 <= index < MAX_EXAMPLES:
+            raise IndexError(f"example {index} is not in [0, 2**40)")
+        return self._fitting(index, self._draw_task(example_rng(self.seed, index)), cuts)
+
+    def replacement(self, index: int, attempt: int) -> Example:
+        """What stands in for example `index` if it cannot be shown: another draw of its task.
+
+        Args:
+            index: the example, in [0, 2**40).
+            attempt: from 1 to 100; another one is needed where the replacement fails too.
+        """
+        if not 1 <= attempt <= MAX_REPLACEMENTS:
+            raise ValueError(f"attempt must be in [1, {MAX_REPLACEMENTS}], got {attempt}")
+        task = self._draw_task(example_rng(self.seed, index))
+        return self._fitting(index + attempt * _UNREADABLE_STEP, task, None)
+
+    def _fitting(self, index: int, task: str, cuts: Counter[str] | None) -> Example:
+        reason = ""
+        for attempt in range(MAX_REPLACEMENTS + 1):
+            try:
+                example = self._example(index + attempt * _UNFIT_STEP, task, cuts)
+            except UnfitError as error:
+                reason = reason or str(error)
+                continue
+            if attempt and cuts is not None:
+                cuts[REPLACED] += 1
+            return example
+        raise UnfitError(
+            f"{task} number {index} and {MAX_REPLACEMENTS} replacements do not fit into "
+            f"max_text_tokens = {self.recipe.max_text_tokens} ({reason}); raise it"
+        )
+
+    def _example(self, index: int, task: str, cuts: Counter[str] | None) -> Example:
         rng = example_rng(self.seed, index)
-        task = self._draw_task(rng)
-        example_id = f"{task}-{self.fingerprint}-{index}"
+        self._draw_task(rng)  # the task is known; this leaves the numbers behind it in place
+        options = {"example_id": f"{task}-{self.fingerprint}-{index}", "cuts": cuts}
         if task in IMAGE_TASKS:
             length = int(
                 rng.integers(self.recipe.min_images, self.recipe.max_images, endpoint=True)
             )
             images = draw_images(self._images, length, rng)
-            return IMAGE_TASKS[task](images, rng, self._settings, example_id=example_id)
+            return IMAGE_TASKS[task](images, rng, self._settings, **options)
         assert self._planner is not None
         sequence = plan_clip_sequence(self._clips, self._planner, seed=self.seed, index=index)
-        return CLIP_TASKS[task](sequence, rng, self._settings, example_id=example_id)
+        return CLIP_TASKS[task](sequence, rng, self._settings, **options)
 
     def _draw_task(self, rng: np.random.Generator) -> str:
         place = rng.random() * self._cumulative_shares[-1]
@@ -109,6 +167,8 @@ class SequenceDataset:
         """Names all that decides the examples: the same name, the same examples."""
         recipe = dict(self.recipe.to_record(), templates=self._settings.wording.digest_text)
         del recipe["num_examples"]  # a longer stream begins with the shorter one
+        if not self.recipe.max_text_tokens:  # streams without a budget are older than budgets
+            del recipe["max_text_tokens"]
         parts = [self.corpus.content_hash, recipe, self.seed]
         text = json.dumps(parts, sort_keys=True, ensure_ascii=False)
-        return hashlib.sha256(text.encode()).hexdigest()[:_FINGERPRINT_LENGTH]
+        return hashlib.sha256(text.encode()).hexdigest()[:FINGERPRINT_LENGTH]

@@ -4,6 +4,7 @@ Item numbers count from 1, and image k of L is written as k / L. For scoring it 
 [(k - 1) / L, k / L). Readings of what the paper leaves open: docs/decisions.md.
 """
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 
 import numpy as np
@@ -11,7 +12,8 @@ import numpy as np
 import timetokens as tt
 from seqsynth.records import Example, FrameRef, ImageItem, Target, Turn
 from seqsynth.tasks import TaskSettings, check_distinct, deal, written
-from seqsynth.templates import fill, list_captions, pick
+from seqsynth.templates import Wording, fill, list_captions, pick
+from seqsynth.text_budget import Writer, fit_turn
 
 INDEX_JOINER = ", "
 SENTENCE_JOINER = " "
@@ -25,6 +27,7 @@ def iig(
     settings: TaskSettings | None = None,
     *,
     example_id: str = "",
+    cuts: Counter[str] | None = None,
 ) -> Example:
     """Image index grounding: given one or several captions, say at which index each image is.
 
@@ -35,25 +38,31 @@ def iig(
         rng: decides targets and wording.
         settings: default `TaskSettings()`.
         example_id: becomes the example's id.
+        cuts: counts what the text budget took away, see text_budget.py.
 
     Raises:
+        UnfitError: the text budget is too small for these captions.
         ValueError: no items, or two with the same caption.
     """
     settings = settings or TaskSettings()
-    wording, turns, targets = settings.wording, [], []
-    for hand in _hands(items, rng, settings):
-        captions = [written(items[i].caption) for i in hand]
-        codes = [_code(i, len(items), settings) for i in hand]
-        if len(hand) == 1:
-            question = fill(pick(wording.iig_single.questions, rng), caption=captions[0])
-            answer = fill(pick(wording.iig_single.answers, rng), index=codes[0])
-        else:
-            listed = list_captions(wording.iig_item, captions)
-            question = fill(pick(wording.iig_multiple.questions, rng), captions=listed)
+    wording = settings.wording
+
+    def choose(num_targets: int) -> Writer:
+        kind = wording.iig_single if num_targets == 1 else wording.iig_multiple
+        asked, answered = pick(kind.questions, rng), pick(kind.answers, rng)
+
+        def write(hand: Sequence[int], captions: Sequence[str]) -> Turn:
+            shown = [written(captions[i]) for i in hand]
+            codes = [_code(i, len(items), settings) for i in hand]
+            if num_targets == 1:
+                return Turn(fill(asked, caption=shown[0]), fill(answered, index=codes[0]))
+            question = fill(asked, captions=list_captions(wording.iig_item, shown))
             question = f"{question} {wording.iig_closing}".rstrip()
-            answer = fill(pick(wording.iig_multiple.answers, rng), indices=INDEX_JOINER.join(codes))
-        turns.append(Turn(question, answer))
-        targets.append(tuple(_target(items, i) for i in hand))
+            return Turn(question, fill(answered, indices=INDEX_JOINER.join(codes)))
+
+        return write
+
+    turns, targets = _ask(items, _hands(items, rng, settings), choose, settings, cuts)
     return _example("iig", items, turns, targets, settings, example_id)
 
 
@@ -63,29 +72,31 @@ def iic(
     settings: TaskSettings | None = None,
     *,
     example_id: str = "",
+    cuts: Counter[str] | None = None,
 ) -> Example:
     """Indexed image captioning: given one or several indices, say what each image shows.
 
     Arguments and errors as for `iig`.
     """
     settings = settings or TaskSettings()
-    wording, turns, targets = settings.wording, [], []
-    for hand in _hands(items, rng, settings):
-        captions = [written(items[i].caption) for i in hand]
-        codes = [_code(i, len(items), settings) for i in hand]
-        if len(hand) == 1:
-            kind = wording.iic_single
-            question = fill(pick(kind.questions, rng), index=codes[0])
-        else:
-            kind = wording.iic_multiple
-            question = fill(pick(kind.questions, rng), indices=INDEX_JOINER.join(codes))
-        sentence = pick(kind.answers, rng)
-        answer = SENTENCE_JOINER.join(
-            fill(sentence, index=code, caption=caption)
-            for code, caption in zip(codes, captions, strict=True)
-        )
-        turns.append(Turn(question, answer))
-        targets.append(tuple(_target(items, i) for i in hand))
+    wording = settings.wording
+
+    def choose(num_targets: int) -> Writer:
+        kind = wording.iic_single if num_targets == 1 else wording.iic_multiple
+        asked, sentence = pick(kind.questions, rng), pick(kind.answers, rng)
+
+        def write(hand: Sequence[int], captions: Sequence[str]) -> Turn:
+            codes = [_code(i, len(items), settings) for i in hand]
+            indices = {"index" if num_targets == 1 else "indices": INDEX_JOINER.join(codes)}
+            answers = [
+                fill(sentence, index=code, caption=written(captions[i]))
+                for i, code in zip(hand, codes, strict=True)
+            ]
+            return Turn(fill(asked, **indices), SENTENCE_JOINER.join(answers))
+
+        return write
+
+    turns, targets = _ask(items, _hands(items, rng, settings), choose, settings, cuts)
     return _example("iic", items, turns, targets, settings, example_id)
 
 
@@ -95,6 +106,7 @@ def alr(
     settings: TaskSettings | None = None,
     *,
     example_id: str = "",
+    cuts: Counter[str] | None = None,
 ) -> Example:
     """Adjacent location reasoning: locate and describe the image before or after another one.
 
@@ -103,19 +115,23 @@ def alr(
     settings = settings or TaskSettings()
     if len(items) < 2:
         raise ValueError(f"alr needs at least 2 images to have neighbours, got {len(items)}")
-    wording, turns = settings.wording, []
+    turns: list[Turn] = []
     targets: list[tuple[Target, ...]] = []
+    captions = [item.caption for item in items]
     for (left,) in deal(len(items) - 1, [1] * settings.num_turns, rng):
         is_before = rng.random() < 0.5
         anchor, neighbour = (left + 1, left) if is_before else (left, left + 1)
-        kind = wording.alr_before if is_before else wording.alr_after
-        question = fill(pick(kind.questions, rng), caption=written(items[anchor].caption))
-        answer = fill(
-            pick(kind.answers, rng),
-            index=_code(neighbour, len(items), settings),
-            caption=written(items[neighbour].caption),
+        kind = settings.wording.alr_before if is_before else settings.wording.alr_after
+        code = _code(neighbour, len(items), settings)
+        turn, _ = fit_turn(
+            (anchor, neighbour),
+            captions,
+            lambda _, kind=kind, code=code: _alr_writer(kind, code, rng),
+            max_tokens=settings.max_turn_tokens,
+            may_drop=False,
+            cuts=cuts,
         )
-        turns.append(Turn(question, answer))
+        turns.append(turn)
         targets.append((_target(items, neighbour),))
     return _example("alr", items, turns, targets, settings, example_id)
 
@@ -131,6 +147,42 @@ def _hands(
     most = min(settings.max_targets, len(items))
     sizes = rng.integers(1, most, size=settings.num_turns, endpoint=True).tolist()
     return list(deal(len(items), sizes, rng))
+
+
+def _ask(
+    items: Sequence[ImageItem],
+    hands: Sequence[Sequence[int]],
+    choose: Callable[[int], Writer],
+    settings: TaskSettings,
+    cuts: Counter[str] | None,
+) -> tuple[list[Turn], list[tuple[Target, ...]]]:
+    """A turn for each hand, and its targets in the order of the answer."""
+    captions = [item.caption for item in items]
+    turns: list[Turn] = []
+    targets: list[tuple[Target, ...]] = []
+    for hand in hands:
+        turn, kept = fit_turn(
+            hand,
+            captions,
+            choose,
+            max_tokens=settings.max_turn_tokens,
+            may_drop=True,
+            cuts=cuts,
+        )
+        turns.append(turn)
+        targets.append(tuple(_target(items, i) for i in kept))
+    return turns, targets
+
+
+def _alr_writer(kind: Wording, code: str, rng: np.random.Generator) -> Writer:
+    """Writes a question about the first item of a hand and an answer about the second."""
+    asked, answered = pick(kind.questions, rng), pick(kind.answers, rng)
+
+    def write(hand: Sequence[int], captions: Sequence[str]) -> Turn:
+        anchor, neighbour = (written(captions[i]) for i in hand)
+        return Turn(fill(asked, caption=anchor), fill(answered, index=code, caption=neighbour))
+
+    return write
 
 
 def _code(item_index: int, length: int, settings: TaskSettings) -> str:

@@ -30,7 +30,7 @@ class SequenceRecipe:
         tasks: relative share of each task; any positive numbers.
         num_examples: length of the stream.
         split: side of the corpus that is drawn from.
-        codec, templates, num_turns, max_targets: see `TaskSettings`.
+        codec, templates, num_turns, max_targets, max_text_tokens: see `TaskSettings`.
         min_images, max_images: image sequences have a uniform length between them.
         min_clips, max_clips: likewise the number of clips.
         num_frames: frames of every clip sequence, exactly.
@@ -44,6 +44,7 @@ class SequenceRecipe:
     templates: str = "paper"
     num_turns: int = 1
     max_targets: int = MAX_TARGETS
+    max_text_tokens: int = 0
     min_images: int = 96
     max_images: int = 96
     min_clips: int = 2
@@ -82,6 +83,7 @@ class SequenceRecipe:
             templates=self.templates,
             num_turns=self.num_turns,
             max_targets=self.max_targets,
+            max_text_tokens=self.max_text_tokens,
         )
 
     @property

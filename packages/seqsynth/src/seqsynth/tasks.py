@@ -24,18 +24,29 @@ class TaskSettings:
             every item has been a target.
         max_targets: the number of targets of an iig or iic question is uniform in
             1 .. max_targets; the other tasks always have one, dense captioning all.
+        max_text_tokens: limit of all questions and answers of an example together, see
+            text_budget.py; every turn may have an equal part of it. 0 is no limit.
     """
 
     codec: str = "rpt"
     templates: str = "paper"
     num_turns: int = 1
     max_targets: int = MAX_TARGETS
+    max_text_tokens: int = 0
 
     def __post_init__(self) -> None:
         known_name("codec", self.codec, tt.CODECS)
         for name in ("num_turns", "max_targets"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} must be at least 1, got {getattr(self, name)}")
+        if self.max_text_tokens < 0:
+            raise ValueError(f"max_text_tokens must not be negative, got {self.max_text_tokens}")
+
+    @property
+    def max_turn_tokens(self) -> int:
+        """The part of the budget that one turn may have, 0 for no limit."""
+        # At least 1: a budget below the number of turns is a budget that nothing fits.
+        return max(self.max_text_tokens // self.num_turns, min(self.max_text_tokens, 1))
 
     @property
     def wording(self) -> Templates:
