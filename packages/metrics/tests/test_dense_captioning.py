@@ -138,7 +138,7 @@ def test_numpy_times_are_numbers() -> None:
 
 def test_the_word_that_matches_nothing_is_in_no_caption() -> None:
     table = CaptionTable(ascii_only=False)
-    table.add(["zqxjkvbzqxjkvbz and zqxjkvbzqxjkvbzq"])
+    table.add_run([["zqxjkvbzqxjkvbz and zqxjkvbzqxjkvbzq"]])
     table.tokenize()
     assert table.tokens[0] not in table.tokens[1]
 
@@ -146,7 +146,18 @@ def test_the_word_that_matches_nothing_is_in_no_caption() -> None:
 def test_other_characters_become_spaces_when_asked() -> None:
     kept, replaced = (CaptionTable(ascii_only=flag) for flag in (False, True))
     for table in (kept, replaced):
-        table.add(["cr\u00e8me"])
+        table.add_run([["cr\u00e8me"]])
         table.tokenize()
     assert kept.tokens[1] == "cr\u00e8me"
     assert replaced.tokens[1] == "cr me"
+
+
+def test_each_side_is_a_run_of_its_own() -> None:
+    table = CaptionTable(ascii_only=False)
+    references = table.add_run([["heat to 180 C."], []])
+    predictions = table.add_run([["The pan", "heat to 180 C."], ["The pan", "oil"]])
+    table.tokenize()
+    tokens = [[table.tokens[n] for n in table.numbers_of(raw)] for raw in references]
+    assert tokens == [["heat to 180 c."], []]  # "The" of the other side is no next sentence
+    tokens = [[table.tokens[n] for n in table.numbers_of(raw)] for raw in predictions]
+    assert tokens == [["the pan", "heat to 180 c."], ["the pan", "oil"]]

@@ -18,32 +18,44 @@ from vidmetrics.meteor import Meteor, score_statistics
 class CaptionTable:
     """Token strings of all captions under one number each.
 
-    Captions are registered as raw text and tokenized together, because a tokenizer call costs more
-    than a caption.
+    Captions are registered as raw text and tokenized a run at a time, because a tokenizer call
+    costs more than a caption.
     """
 
     def __init__(self, *, ascii_only: bool) -> None:
         """`ascii_only` replaces every other character by a space before tokenizing."""
         self._ascii_only = ascii_only
-        self._numbers: dict[str, int] = {}
+        self._runs: list[dict[str, int]] = []
         self._token_numbers: IntArray | None = None
         self.tokens: list[str] = []
 
-    def add(self, captions: Iterable[str]) -> IntArray:
-        """Raw numbers of the captions, to be passed to `numbers_of` once all are added."""
-        numbers = self._numbers
-        return np.array(
-            [numbers.setdefault(caption, len(numbers)) for caption in captions], dtype=np.int64
-        )
+    def add_run(self, lists: Iterable[Iterable[str]]) -> list[IntArray]:
+        """Register the captions of one side, a list for each video.
+
+        Behind a last full stop the tokenizer looks at the next caption. The originals tokenize
+        each side in a run of its own, so a caption's neighbour here is one of the same side.
+
+        Returns:
+            Raw numbers of each list, to be passed to `numbers_of` once all runs are added.
+        """
+        first = sum(map(len, self._runs))
+        numbers: dict[str, int] = {}
+        self._runs.append(numbers)
+        return [
+            np.array(
+                [numbers.setdefault(text, first + len(numbers)) for text in captions],
+                dtype=np.int64,
+            )
+            for captions in lists
+        ]
 
     def tokenize(self) -> None:
         """Tokenize what was added; token string 0 is a word that no caption holds."""
         from vidmetrics.ptb import tokenize
 
-        texts: list[str] = list(self._numbers)
-        if self._ascii_only:
-            texts = [_ascii(text) for text in texts]
-        tokenized = tokenize(texts)
+        tokenized: list[str] = []
+        for run in self._runs:
+            tokenized += tokenize([_ascii(text) for text in run] if self._ascii_only else list(run))
         numbers: dict[str, int] = {_word_outside(tokenized): 0}
         self._token_numbers = np.array(
             [numbers.setdefault(tokens, len(numbers)) for tokens in tokenized], dtype=np.int64

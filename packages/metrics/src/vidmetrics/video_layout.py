@@ -124,17 +124,12 @@ def lay_out(videos: Sequence[Video], protocol: Protocol) -> tuple[list[Layout], 
     """
     table = CaptionTable(ascii_only=protocol.characters == "ascii")
     stop = "." if protocol.full_stop else ""
-    raw = [
-        (
-            table.add(event[2] + stop for event in video.references),
-            table.add(event[2] for event in video.predictions),
-        )
-        for video in videos
-    ]
+    references = table.add_run([event[2] + stop for event in video.references] for video in videos)
+    predictions = table.add_run([event[2] for event in video.predictions] for video in videos)
     table.tokenize()
     layouts = [
-        _layout(video, protocol, table.numbers_of(references), table.numbers_of(predictions))
-        for video, (references, predictions) in zip(videos, raw, strict=True)
+        _layout(video, protocol, table.numbers_of(own), table.numbers_of(predicted))
+        for video, own, predicted in zip(videos, references, predictions, strict=True)
     ]
     return layouts, table.tokens
 
