@@ -6,6 +6,7 @@ The paper prints no templates for these; the wording is our own.
 
 from collections import Counter
 from collections.abc import Callable, Sequence
+from functools import partial
 
 import numpy as np
 
@@ -85,7 +86,7 @@ def tvg(
         turn, _ = fit_turn(
             (k,),
             [clip.caption for clip in sequence.clips],
-            lambda _, span=span: _tvg_writer(settings.wording.tvg, span, rng),
+            partial(_tvg_writer, settings.wording.tvg, span, rng),
             max_tokens=settings.max_turn_tokens,
             may_drop=False,
             cuts=cuts,
@@ -98,7 +99,7 @@ def tvg(
 CLIP_TASKS: dict[str, ClipTask] = {"dvc": dvc, "tvg": tvg}
 
 
-def _tvg_writer(kind: Wording, span: str, rng: np.random.Generator) -> Writer:
+def _tvg_writer(kind: Wording, span: str, rng: np.random.Generator, _: int) -> Writer:
     asked, answered = pick(kind.questions, rng), pick(kind.answers, rng)
 
     def write(hand: Sequence[int], captions: Sequence[str]) -> Turn:

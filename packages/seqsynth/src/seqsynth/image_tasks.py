@@ -6,6 +6,7 @@ Item numbers count from 1, and image k of L is written as k / L. For scoring it 
 
 from collections import Counter
 from collections.abc import Callable, Sequence
+from functools import partial
 
 import numpy as np
 
@@ -126,7 +127,7 @@ def alr(
         turn, _ = fit_turn(
             (anchor, neighbour),
             captions,
-            lambda _, kind=kind, code=code: _alr_writer(kind, code, rng),
+            partial(_alr_writer, kind, code, rng),
             max_tokens=settings.max_turn_tokens,
             may_drop=False,
             cuts=cuts,
@@ -174,7 +175,7 @@ def _ask(
     return turns, targets
 
 
-def _alr_writer(kind: Wording, code: str, rng: np.random.Generator) -> Writer:
+def _alr_writer(kind: Wording, code: str, rng: np.random.Generator, _: int) -> Writer:
     """Writes a question about the first item of a hand and an answer about the second."""
     asked, answered = pick(kind.questions, rng), pick(kind.answers, rng)
 
