@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import nox
+from nox.command import CommandFailed
 
 nox.needs_version = ">=2026.8"
 nox.options.default_venv_backend = "virtualenv"  # uv does not read pip's find-links
@@ -185,7 +186,17 @@ def evaluate(session: nox.Session) -> None:
 @nox.session(venv_backend="none", requires=["env", "native"])
 def tests(session: nox.Session) -> None:
     """Run the test suites of all packages on the CPU; `-- packages/metrics -k soda` narrows."""
+    if not session.posargs or any("metrics" in argument for argument in session.posargs):
+        fetch_meteor_data(session)
     python(session, "-m", "pytest", "-m", NOT_BY_DEFAULT, *session.posargs)
+
+
+def fetch_meteor_data(session: nox.Session) -> None:
+    """Get what the golden tests of METEOR need: 104 MB, once, into ~/.cache/seq2time."""
+    try:
+        python(session, "-m", "vidmetrics", "fetch", "meteor-data")
+    except CommandFailed:
+        session.warn("No METEOR data: the tests that need all of it skip; offline this is fine")
 
 
 @nox.session
@@ -286,7 +297,10 @@ def lmms_eval(session: nox.Session) -> None:
 def oracle(session: nox.Session) -> None:
     """Compare vidmetrics with the original scorers on fresh random input; needs Java."""
     session.install(*PINS, *groups("test"), *editable("metrics"))
-    session.install("--no-deps", *PINS, "pycocoevalcap", "pycocotools")
+    session.install("--no-deps", *PINS, "pycocoevalcap")
+    if not missing_for_native():
+        session.install("--no-deps", "./native")
+    session.run("python", "-m", "vidmetrics", "fetch", "meteor-data")
     session.run("python", "-m", "pytest", "packages/metrics", "-m", "oracle", *session.posargs)
 
 
