@@ -35,7 +35,7 @@ Writer = Callable[[Sequence[int], Sequence[str]], Turn]
 
 
 class UnfitError(ValueError):
-    """An example that cannot be written within its text budget."""
+    """An example that cannot be written: not within its text budget, or not at all."""
 
 
 def estimate_tokens(text: str) -> int:
