@@ -83,10 +83,14 @@ def test_the_parser_knows_all_protocols() -> None:
     assert set(_PROTOCOLS) == set(vidmetrics.PROTOCOLS)
 
 
-def test_second_references(dense, write, capsys) -> None:
-    second = write("second.json", {"c.mp4": [[0.0, 9.0, "eat"]]})
-    assert main(["dvc", *dense, "--second-references", str(second)]) == 0
+def test_second_references(dense, write, tmp_path, capsys) -> None:
+    second, out = write("second.json", {"c.mp4": [[0.0, 9.0, "eat"]]}), tmp_path / "out.json"
+    arguments = [*dense, "--second-references", str(second), "--json", str(out)]
+    assert main(["dvc", *arguments]) == 0
     assert "3 videos, 5 reference events" in capsys.readouterr().err
+    files = json.loads(out.read_text())["files"]
+    assert files["second_references"] == [str(second)]
+    assert [files["references"], files["predictions"]] == dense
 
 
 def test_tvg_prints_recall_and_what_was_missed(grounding, capsys) -> None:

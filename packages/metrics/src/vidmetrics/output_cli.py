@@ -25,9 +25,12 @@ def write_json(
     """Write the results where `--json` says."""
     if parsed.json is None:
         return
+    files = {"references": parsed.references, "predictions": parsed.predictions}
+    if getattr(parsed, "second_references", None):
+        files["second_references"] = parsed.second_references
     content = results_to_json(
         task,
-        {"references": parsed.references, "predictions": parsed.predictions},
+        files,
         [
             result_to_json(result, benchmark=job.benchmark, system=job.system)
             for job, result in results
