@@ -19,7 +19,7 @@ from PIL import Image
 from rich.console import Console
 from rich.progress import track
 
-from seqsynth import fetch_progress
+from seqsynth import cli_index, fetch_progress
 from seqsynth.benchmark import BenchmarkSpec, build_default_benchmark
 from seqsynth.cache import CACHE_VARIABLE
 from seqsynth.contact_sheet import describe, draw_sheet
@@ -69,6 +69,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_build(commands)
     _add_inspect(commands)
     _add_benchmark(commands)
+    cli_index.add_commands(commands)
     return parser
 
 

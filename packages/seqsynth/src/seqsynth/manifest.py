@@ -10,7 +10,7 @@ import bisect
 import contextlib
 import os
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path, PurePosixPath
 from typing import Any, Generic, Literal, TypeVar, overload
@@ -355,7 +355,7 @@ def writing_manifest(
 
 
 def write_manifest(
-    path: str | Path, rows: Iterator[ManifestRow], *, root: str | Path, command: str
+    path: str | Path, rows: Iterable[ManifestRow], *, root: str | Path, command: str
 ) -> int:
     """Writes rows to a manifest and returns how many; see `writing_manifest`."""
     with writing_manifest(path, root=root, command=command) as writer:

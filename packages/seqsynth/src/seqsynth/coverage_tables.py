@@ -1,0 +1,120 @@
+"""A coverage report for people: as a table on a terminal and as a page."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from html import escape
+
+from rich import box
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from seqsynth.coverage import Counts, CoverageReport
+
+_COLUMNS = ("part", "listed", "present", "missing", "unreadable", "share", "hours")
+_SECONDS_PER_HOUR = 3600
+
+_STYLE = """
+body { font: 15px/1.5 system-ui, sans-serif; margin: 2rem auto; max-width: 70rem; padding: 0 1rem }
+table { border-collapse: collapse; margin: 1rem 0 2rem; width: 100% }
+th, td { border-bottom: 1px solid #ddd; padding: .3rem .6rem; text-align: left }
+td.number, th.number { text-align: right; font-variant-numeric: tabular-nums }
+tr.total td { font-weight: 600; border-top: 2px solid #999 }
+meter { width: 8rem } code { overflow-wrap: anywhere; color: #555 }
+"""
+
+
+def coverage_table(report: CoverageReport) -> RenderableType:
+    """Tables for a terminal: counts by part, then reasons, then what was corrected."""
+    counts = Table(box=box.SIMPLE, title=f"{report.source} in {report.root}", title_justify="left")
+    for name in _COLUMNS:
+        counts.add_column(name, justify="left" if name == "part" else "right")
+    for part, row in _rows(report):
+        counts.add_row(Text(part), *_cells(row), style="bold" if part == "total" else None)
+    tables: list[RenderableType] = [counts]
+    if report.reasons:
+        reasons = Table(box=box.SIMPLE, title="absent because", title_justify="left")
+        for name in ("part", "rows", "why", "for instance"):
+            reasons.add_column(name, justify="right" if name == "rows" else "left")
+        for reason, count in report.reasons.most_common():
+            example = report.examples[reason][0]
+            place = " ".join(filter(None, (example.origin, example.path, example.detail)))
+            why = f"{reason.status}: {reason.reason}"
+            reasons.add_row(Text(reason.part), f"{count:,}", Text(why), Text(place))
+        tables.append(reasons)
+    if report.flaws:
+        flaws = Table(box=box.SIMPLE, title="corrected in present rows", title_justify="left")
+        flaws.add_column("times", justify="right")
+        flaws.add_column("what")
+        for flaw, count in report.flaws.most_common():
+            flaws.add_row(f"{count:,}", Text(flaw))
+        tables.append(flaws)
+    return Group(*tables)
+
+
+def coverage_page(report: CoverageReport) -> str:
+    """One HTML page without scripts or outside parts; whatever annotations say is escaped."""
+    title = f"Coverage of {escape(report.source)}"
+    parts = [
+        "<!doctype html>",
+        f'<html lang="en"><head><meta charset="utf-8"><title>{title}</title>',
+        f"<style>{_STYLE}</style></head><body>",
+        f"<h1>{title}</h1><p>in <code>{escape(report.root)}</code>: "
+        f"{report.totals.present:,} of {report.totals.listed:,} rows "
+        f"({report.totals.share:.1%}) can be used.</p>",
+        *_counts_html(report),
+        *_reasons_html(report),
+        *_flaws_html(report),
+        "</body></html>",
+    ]
+    return "\n".join(parts) + "\n"
+
+
+def _rows(report: CoverageReport) -> Iterator[tuple[str, Counts]]:
+    for part, counts in sorted(report.parts.items()):
+        if part or len(report.parts) > 1:
+            yield part or "(no part)", counts
+    yield "total", report.totals
+
+
+def _cells(counts: Counts) -> tuple[str, ...]:
+    numbers = (counts.listed, counts.present, counts.missing, counts.unreadable)
+    hours = counts.duration_seconds / _SECONDS_PER_HOUR
+    return (*(f"{number:,}" for number in numbers), f"{counts.share:.1%}", f"{hours:,.2f}")
+
+
+def _counts_html(report: CoverageReport) -> Iterator[str]:
+    yield "<table><tr><th>part</th><th></th>"
+    yield "".join(f'<th class="number">{name}</th>' for name in _COLUMNS[1:]) + "</tr>"
+    for part, counts in _rows(report):
+        yield f'<tr class="{"total" if part == "total" else "part"}"><td>{escape(part)}</td>'
+        yield f'<td><meter value="{counts.share:.4f}"></meter></td>'
+        yield "".join(f'<td class="number">{cell}</td>' for cell in _cells(counts)) + "</tr>"
+    yield "</table>"
+
+
+def _reasons_html(report: CoverageReport) -> Iterator[str]:
+    if not report.reasons:
+        return
+    yield '<h2>Absent because</h2><table><tr><th>part</th><th class="number">rows</th>'
+    yield "<th>why</th><th>for instance</th></tr>"
+    for reason, count in report.reasons.most_common():
+        places = "<br>".join(
+            escape(" ".join(filter(None, (absent.origin, absent.path, absent.detail))))
+            for absent in report.examples[reason]
+        )
+        yield f'<tr><td>{escape(reason.part)}</td><td class="number">{count:,}</td>'
+        why = f"{reason.status}: {escape(reason.reason)}"
+        yield f"<td>{why}</td><td><code>{places}</code></td></tr>"
+    yield "</table>"
+
+
+def _flaws_html(report: CoverageReport) -> Iterator[str]:
+    if not report.flaws:
+        return
+    yield '<h2>Corrected in present rows</h2><table><tr><th class="number">times</th><th>what</th>'
+    yield "</tr>"
+    for flaw, count in report.flaws.most_common():
+        yield f'<tr><td class="number">{count:,}</td><td>{escape(flaw)}</td></tr>'
+    yield "</table>"

@@ -1,0 +1,31 @@
+"""How closely the files of a corpus are looked at."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from seqsynth.naming import known_name
+
+ProbeDepth = Literal["none", "header", "pts"]
+PROBE_DEPTHS: tuple[ProbeDepth, ...] = ("none", "header", "pts")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Checks:
+    """How closely files are looked at.
+
+    Attributes:
+        probe: of clips and videos read nothing, the header, or all packets.
+        decode_images: decode every picture.
+        num_workers: files that are looked at at the same time.
+    """
+
+    probe: ProbeDepth = "header"
+    decode_images: bool = False
+    num_workers: int = 1
+
+    def __post_init__(self) -> None:
+        known_name("probe", self.probe, PROBE_DEPTHS)
+        if self.num_workers < 1:
+            raise ValueError(f"num_workers must be at least 1, got {self.num_workers}")

@@ -1,0 +1,66 @@
+"""Finds files below a root, always in the same order: annotations by pattern, media by ending."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from seqsynth.sources.fields import shown
+from seqsynth.sources.rows import RowError
+
+
+def find_annotations(root: Path, patterns: Sequence[str]) -> tuple[Path, ...]:
+    """Files below the root that match one of the patterns, in the order of their names.
+
+    Raises:
+        FileNotFoundError: there is none.
+    """
+    found = {path for pattern in patterns for path in root.glob(pattern) if path.is_file()}
+    if not found:
+        raise FileNotFoundError(
+            f"{root} has no {' or '.join(patterns)}; name the annotations with --annotations"
+        )
+    return tuple(sorted(found))
+
+
+def relative_to_root(path: Path, root: Path) -> str:
+    """The path below the root, with `/`.
+
+    Raises:
+        ValueError: it is not below the root.
+    """
+    try:
+        return path.absolute().relative_to(root.absolute()).as_posix()
+    except ValueError:
+        raise ValueError(f"{path} holds media and must lie below the root, {root}") from None
+
+
+def media_below(root: Path, suffixes: tuple[str, ...]) -> Iterator[str | RowError]:
+    """Paths of media, relative to the root, folder by folder in the order of their names.
+
+    Names that are no UTF-8 come as their error. Hidden files and folders are passed over.
+    """
+    for folder, folders, names in os.walk(root, followlinks=True):
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        for name in sorted(names):
+            if name.startswith(".") or not name.lower().endswith(suffixes):
+                continue
+            path = Path(folder, name).relative_to(root).as_posix()
+            try:
+                path.encode()
+            except UnicodeEncodeError:
+                yield RowError("name is not UTF-8", shown(path))
+            else:
+                yield path
+
+
+def sidecar_text(root: Path, path: str, suffix: str = ".txt") -> str | None:
+    """Text of the file of the same name that ends in `suffix`, None where there is none."""
+    sidecar = (root / path).with_suffix(suffix)
+    try:
+        return sidecar.read_text(encoding="utf-8-sig").strip()
+    except FileNotFoundError:
+        return None
+    except UnicodeDecodeError:
+        raise RowError("caption is not UTF-8", shown(sidecar.name)) from None

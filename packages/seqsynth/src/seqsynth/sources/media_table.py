@@ -1,0 +1,75 @@
+"""What tables of images and of clips share: a CSV or JSON-lines file, one item a line.
+
+The file is in `path`, `file_name`, `filename`, `image` or `video`, the caption in `caption` or
+`text`, the label in `label`; `id` may be absent, it is then the path. Hugging Face's
+`metadata.csv` and `metadata.jsonl` are such tables.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from seqsynth.sources.fields import (
+    Record,
+    key_of,
+    number_of,
+    optional_duration,
+    optional_text,
+    shown,
+    text_of,
+)
+from seqsynth.sources.media_paths import safe_path
+from seqsynth.sources.rows import Entry, Kind, RowError, SourceRow, parsed
+from seqsynth.sources.text_files import csv_records, jsonl_records
+
+_PATH_FIELDS = ("path", "file_name", "filename", "image", "video")
+_CAPTION_FIELDS = ("caption", "text")
+
+
+def table_rows(annotations: Sequence[Path], kind: Kind) -> Iterator[Entry]:
+    """One item a line of each table.
+
+    Raises:
+        ValueError: a file that ends in neither .csv nor .jsonl, or a CSV file without a path.
+    """
+    for path in annotations:
+        if path.suffix == ".csv":
+            records = csv_records(path)
+        elif path.suffix == ".jsonl":
+            records = jsonl_records(path)
+        else:
+            raise ValueError(f"{path} must end in .csv or .jsonl")
+        yield from parsed(records, lambda origin, record: _row(origin, record, kind))
+
+
+def _row(origin: str, record: Record, kind: Kind) -> SourceRow:
+    path = safe_path(text_of(record, _present(record, _PATH_FIELDS)))
+    captions = [name for name in _CAPTION_FIELDS if name in record]
+    caption = optional_text(record, captions[0]) if captions else ""
+    label = optional_text(record, "label")
+    if not caption and (kind == "image" or not label):
+        raise RowError("empty caption" if captions else "no caption")
+    num_frames = None
+    if record.get("num_frames") not in (None, ""):
+        num_frames = int(number_of(record, "num_frames"))
+        if num_frames < 1:
+            raise RowError("num_frames is below 1", shown(record["num_frames"]))
+    return SourceRow(
+        origin=origin,
+        id=key_of(record, "id") if record.get("id") not in (None, "") else path,
+        kind=kind,
+        paths=(path,),
+        caption=caption,
+        label=label,
+        duration_seconds=optional_duration(record, "duration_seconds"),
+        num_frames=num_frames,
+        part=optional_text(record, "split"),
+    )
+
+
+def _present(record: Record, names: Sequence[str]) -> str:
+    for name in names:
+        if record.get(name) is not None:
+            return name
+    raise RowError("no path", f"one of {', '.join(names)} is needed")

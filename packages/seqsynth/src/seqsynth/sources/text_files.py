@@ -1,0 +1,205 @@
+"""Reads annotation files record by record: CSV, JSON lines, JSON documents of a list or object.
+
+A record that cannot be read comes as its `RowError` and the next one follows. A document that
+breaks in the middle has no next one: that is a `ValueError` that names the file and the place.
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from seqsynth.sources.fields import checked_text, shown
+from seqsynth.sources.rows import RowError
+
+_CHUNK_CHARACTERS = 1 << 20
+_LONGEST_ATOM = 16  # characters of "-Infinity" or "\\ud83d\\ude00", and some
+_WHITESPACE = " \t\n\r"
+
+Records = Iterator[tuple[str, dict[str, Any] | RowError]]
+
+
+def csv_records(path: Path, required: Sequence[str] = ()) -> Records:
+    """Rows of a CSV file with a header, as objects of text; blank lines are none.
+
+    Raises:
+        ValueError: a required column is missing (names those there are).
+    """
+    # Bytes that are no UTF-8 must cost their own row, not the rest of the file.
+    with path.open(encoding="utf-8-sig", errors="surrogateescape", newline="") as handle:
+        lines = csv.reader(handle)
+        header = [name.strip() for name in next(lines, [])]
+        missing = [name for name in required if name not in header]
+        if missing:
+            raise ValueError(
+                f"{path} has no column {', '.join(missing)}; its first line reads {shown(header)}"
+            )
+        while True:
+            try:
+                values = next(lines)
+            except StopIteration:
+                return
+            except csv.Error as error:
+                yield f"{path.name}:{lines.line_num}", RowError("not CSV", str(error))
+                continue
+            if values:
+                yield f"{path.name}:{lines.line_num}", _csv_record(header, values)
+
+
+def jsonl_records(path: Path) -> Records:
+    """Lines of JSON objects; blank lines are none."""
+    with path.open("rb") as handle:
+        for number, line in enumerate(handle, start=1):
+            content = line.removeprefix(b"\xef\xbb\xbf") if number == 1 else line
+            if content.strip():
+                yield f"{path.name}:{number}", _json_line(content)
+
+
+def json_list_records(path: Path, inside: str | None = None) -> Records:
+    """Objects of one JSON list, read piece by piece.
+
+    Args:
+        path: the file.
+        inside: the list is the value of this key of the document, which is then read as a whole.
+
+    Raises:
+        ValueError: no list, or broken JSON.
+    """
+    values = _stream_list(path) if inside is None else iter(_inner(path, inside, list))
+    for number, value in enumerate(values):
+        yield f"{path.name}[{number}]", _as_object(value)
+
+
+def json_object_records(
+    path: Path, inside: str | None = None
+) -> Iterator[tuple[str, tuple[str, dict[str, Any]] | RowError]]:
+    """Members of one JSON object, as (key, object), read as a whole; keys that come twice included.
+
+    Args:
+        path: the file.
+        inside: the object is the value of this key of the document.
+
+    Raises:
+        ValueError: no object, or broken JSON.
+    """
+    members = _document(path) if inside is None else _inner(path, inside, dict)
+    if not isinstance(members, _Members):
+        raise ValueError(f"{path} must hold a JSON object, it begins with {shown(members)}")
+    for key, value in members.pairs:
+        record = _as_object(value)
+        origin = f"{path.name}:{shown(key)[1:-1]}"
+        if isinstance(record, RowError):
+            yield origin, record
+        else:
+            try:
+                yield origin, (checked_text(key, "key"), record)
+            except RowError as error:
+                yield origin, error
+
+
+def document_keys(path: Path) -> tuple[str, ...]:
+    """The keys of a JSON document, none where it is a list."""
+    document = _document(path)
+    return tuple(document) if isinstance(document, dict) else ()
+
+
+class _Members(dict[str, Any]):
+    """A JSON object that also remembers every member as it was written."""
+
+    def __init__(self, pairs: list[tuple[str, Any]]) -> None:
+        super().__init__(pairs)
+        self.pairs = pairs
+
+
+def _csv_record(header: Sequence[str], values: Sequence[str]) -> dict[str, Any] | RowError:
+    if len(values) != len(header):
+        return RowError(
+            "wrong number of columns", f"{len(values)} instead of {len(header)}: {shown(values)}"
+        )
+    try:
+        return {name: checked_text(value, name) for name, value in zip(header, values, strict=True)}
+    except RowError as error:
+        return error
+
+
+def _json_line(line: bytes) -> dict[str, Any] | RowError:
+    try:
+        return _as_object(json.loads(line.decode()))
+    except UnicodeDecodeError:
+        return RowError("not UTF-8", shown(line))
+    except (json.JSONDecodeError, RecursionError) as error:
+        return RowError("not JSON", f"{error}: {shown(line)}")
+
+
+def _as_object(value: Any) -> dict[str, Any] | RowError:
+    return value if isinstance(value, dict) else RowError("not an object", shown(value))
+
+
+def _stream_list(path: Path) -> Iterator[Any]:
+    decoder = json.JSONDecoder()
+    with path.open(encoding="utf-8-sig", errors="surrogateescape") as handle:
+        text = handle.read(_CHUNK_CHARACTERS).lstrip(_WHITESPACE)
+        if not text.startswith("["):
+            raise ValueError(f"{path} must hold a JSON list, it begins with {shown(text[:40])}")
+        place, number = 1, 0
+        while True:
+            place = _skip(text, place, "," if number else "")
+            if text[place : place + 1] == "]":
+                return
+            try:
+                value, end = decoder.raw_decode(text, place)
+            except (json.JSONDecodeError, RecursionError) as error:
+                more = ""
+                if _may_be_cut(error, len(text)):
+                    more = handle.read(max(_CHUNK_CHARACTERS, len(text)))
+                if not more:
+                    raise ValueError(
+                        f"{path} is no JSON from record {number} on ({error}); "
+                        "was it cut short on its way here?"
+                    ) from None
+                text, place = text[place:] + more, 0
+                continue
+            if end == len(text):  # a number may go on behind the end of the piece
+                more = handle.read(_CHUNK_CHARACTERS)
+                if more:
+                    text, place = text[place:] + more, 0
+                    continue
+            yield value
+            place, number = end, number + 1
+
+
+def _may_be_cut(error: Exception, length: int) -> bool:
+    """Whether the rest of the file may mend what is no JSON as far as it has been read."""
+    if not isinstance(error, json.JSONDecodeError):
+        return False
+    # The place of a string without an end is its start; other faults are where reading stopped.
+    return error.msg.startswith("Unterminated string") or error.pos >= length - _LONGEST_ATOM
+
+
+def _skip(text: str, place: int, comma: str) -> int:
+    """The place behind blanks and one comma."""
+    while place < len(text) and text[place] in _WHITESPACE:
+        place += 1
+    if comma and text[place : place + 1] == comma:
+        return _skip(text, place + 1, "")
+    return place
+
+
+def _document(path: Path) -> Any:
+    try:
+        return json.loads(path.read_text(encoding="utf-8-sig"), object_pairs_hook=_Members)
+    except UnicodeDecodeError as error:
+        raise ValueError(f"{path} is not UTF-8: {error}") from None
+    except (json.JSONDecodeError, RecursionError) as error:
+        raise ValueError(f"{path} is no JSON: {error}; was it cut short on its way?") from None
+
+
+def _inner(path: Path, key: str, kind: type) -> Any:
+    document = _document(path)
+    value = document.get(key) if isinstance(document, dict) else None
+    if not isinstance(value, kind):
+        raise ValueError(f"{path} has no {kind.__name__} under {key!r}")
+    return value

@@ -1,0 +1,223 @@
+import pickle
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import timetokens as tt
+from seqsynth import manifest as manifest_module
+from seqsynth.manifest import Manifest, ManifestRow, write_manifest
+from seqsynth.manifest_hash import ContentHash
+from seqsynth.records import AnnotatedVideo, ClipItem, ImageItem, Turn
+
+IMAGE = ManifestRow(id="i", kind="image", path="a/i.png", caption="a kite", source="folder")
+IN_TAR = ManifestRow(
+    id="t", kind="image", path="0.tar", shard_offset=512, num_bytes=7, caption="x", source="tar"
+)
+CLIP = ManifestRow(
+    id="c",
+    kind="clip",
+    path="c.mp4",
+    label="juggling",
+    num_frames=3,
+    duration_seconds=1.5,
+    codec="h264",
+    pts_index=[0, 5, 9],
+    pts_end=12,
+    source="kinetics",
+    part="train",
+)
+VIDEO = ManifestRow(
+    id="v",
+    kind="video",
+    path="v.mp4",
+    duration_seconds=9.0,
+    num_frames=90,
+    events=(tt.Event(1.0, 2.5, "pour"), tt.Event(2.5, 4.0, "stir")),
+    turns=(Turn("when?", "1.0 - 2.5 seconds"),),
+    time_codec="seconds",
+    caption="cooking",
+    source="timeit",
+)
+ROWS = (IMAGE, CLIP, VIDEO, IN_TAR)
+
+
+def write(path: Path, rows: Sequence[ManifestRow] = ROWS, root: str = "/media") -> Path:
+    assert write_manifest(path, rows, root=root, command="a test") == len(rows)
+    return path
+
+
+def test_rows_come_back_as_items_of_their_kind(tmp_path: Path) -> None:
+    manifest = Manifest.open(write(tmp_path / "m.arrow"))
+    assert list(manifest) == [
+        ImageItem("i", "a kite", "/media/a/i.png", label="a kite"),
+        ClipItem("c", "juggling", "juggling", "/media/c.mp4", 3, 1.5),
+        AnnotatedVideo(
+            id="v",
+            path="/media/v.mp4",
+            duration_seconds=9.0,
+            num_frames=90,
+            events=VIDEO.events,
+            turns=VIDEO.turns,
+            time_codec="seconds",
+            caption="cooking",
+        ),
+        ImageItem("t", "x", "/media/0.tar::512:7", label="x"),
+    ]
+    assert manifest[-1] == manifest[3]
+    assert manifest.command == "a test"
+    with pytest.raises(IndexError):
+        manifest[4]
+
+
+def test_views_select_a_kind_and_keep_the_order(tmp_path: Path) -> None:
+    manifest = Manifest.open(write(tmp_path / "m.arrow"))
+    images = manifest.select(kind="image")
+    assert [image.id for image in images] == ["i", "t"]
+    assert [image.id for image in images[1:]] == ["t"]
+    assert images.column("id").to_pylist() == ["i", "t"]
+    assert manifest.column("id").to_pylist() == ["i", "c", "v", "t"]
+    assert manifest[1:3].column("id").to_pylist() == ["c", "v"]
+    assert images.rows.tolist() == [0, 3]
+    with pytest.raises(ValueError, match="unknown kind 'sound'; one of: image, clip, video"):
+        manifest.select(kind="sound")  # type: ignore[call-overload]
+
+
+def test_frame_times_are_there_where_they_were_read(tmp_path: Path) -> None:
+    manifest = Manifest.open(write(tmp_path / "m.arrow"))
+    times = manifest.select(kind="clip").pts(0)
+    assert times is not None
+    assert times[0].tolist() == [0, 5, 9]
+    assert times[0].dtype == np.int64
+    assert times[1] == 12
+    assert manifest.pts(2) is None
+
+
+def test_the_root_can_be_elsewhere_and_the_hash_stays(tmp_path: Path) -> None:
+    here = Manifest.open(write(tmp_path / "here.arrow", root="/media"))
+    there = Manifest.open(write(tmp_path / "there.arrow", root="/elsewhere"))
+    assert here.content_sha256 == there.content_sha256
+    moved = Manifest.open(here.path, root=tmp_path)
+    assert moved[0].path == str(tmp_path / "a/i.png")
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        ManifestRow(id="i", kind="image", path="a/i.png", caption="a kit", source="folder"),
+        ManifestRow(id="ia", kind="image", path="/i.png", caption="a kite", source="folder"),
+        ManifestRow(id="i", kind="clip", path="a/i.png", caption="a kite", source="folder"),
+        ManifestRow(
+            id="i", kind="image", path="a/i.png", caption="a kite", source="folder", num_bytes=0
+        ),
+    ],
+)
+def test_the_hash_depends_on_every_field(tmp_path: Path, changed: ManifestRow) -> None:
+    before = Manifest.open(write(tmp_path / "a.arrow", [IMAGE])).content_sha256
+    assert before != Manifest.open(write(tmp_path / "b.arrow", [changed])).content_sha256
+
+
+def test_the_hash_depends_on_the_order_of_rows(tmp_path: Path) -> None:
+    one = Manifest.open(write(tmp_path / "a.arrow", [IMAGE, CLIP]))
+    two = Manifest.open(write(tmp_path / "b.arrow", [CLIP, IMAGE]))
+    assert one.content_sha256 != two.content_sha256
+
+
+@given(
+    sizes=st.lists(st.integers(1, 3), max_size=6),
+    numbers=st.lists(st.integers(0, 3), min_size=1, max_size=12),
+)
+def test_the_hash_does_not_depend_on_the_batches(sizes: list[int], numbers: list[int]) -> None:
+    rows = [ROWS[number] for number in numbers]
+    whole = manifest_module._batch(rows)
+    expected = ContentHash()
+    expected.update(whole)
+    divided, place = ContentHash(), 0
+    for size in sizes:
+        divided.update(whole.slice(place, size))  # slices start inside of buffers
+        place += min(size, len(rows) - place)
+    divided.update(whole.slice(place))
+    assert divided.hexdigest() == expected.hexdigest()
+
+
+def test_many_batches_are_one_sequence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    rows = [
+        ManifestRow(id=f"{k}", kind="image", path=f"{k}.png", caption=f"c{k}", source="s")
+        for k in range(25)
+    ]
+    whole = Manifest.open(write(tmp_path / "whole.arrow", rows))
+    monkeypatch.setattr(manifest_module, "_ROWS_PER_BATCH", 4)
+    divided = Manifest.open(write(tmp_path / "divided.arrow", rows))
+    assert divided.table.column("id").num_chunks == 7
+    assert list(divided) == list(whole)
+    assert divided.content_sha256 == whole.content_sha256
+    divided.verify()
+
+
+def test_a_pickled_manifest_is_its_path(tmp_path: Path) -> None:
+    manifest = Manifest.open(write(tmp_path / "m.arrow"), root="/other")
+    text = pickle.dumps(manifest.select(kind="clip"))
+    assert len(text) < 1000
+    assert pickle.loads(text)[0].path == "/other/c.mp4"
+
+
+def test_an_empty_manifest_opens(tmp_path: Path) -> None:
+    manifest = Manifest.open(write(tmp_path / "m.arrow", []))
+    assert len(manifest) == 0
+    assert list(manifest.select(kind="image")) == []
+    manifest.verify()
+
+
+@pytest.mark.parametrize("path", ["/etc/passwd", "../../etc/passwd", "a/../../b.png"])
+def test_paths_never_leave_the_root(tmp_path: Path, path: str) -> None:
+    row = ManifestRow(id="i", kind="image", path=path, caption="x", source="s")
+    manifest = Manifest.open(write(tmp_path / "m.arrow", [row]))
+    with pytest.raises(ValueError, match="'i' leaves the root"):
+        manifest[0]
+
+
+def test_a_changed_file_is_noticed_by_verify(tmp_path: Path) -> None:
+    path = write(tmp_path / "m.arrow")
+    path.write_bytes(path.read_bytes().replace(b"juggling", b"jumbling"))
+    with pytest.raises(ValueError, match="damaged: its rows do not have the hash"):
+        Manifest.open(path).verify()
+
+
+def test_what_is_no_manifest_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError, match="seqsynth index writes manifests"):
+        Manifest.open(tmp_path / "absent.arrow")
+    text = tmp_path / "text.arrow"
+    text.write_text("no arrow")
+    with pytest.raises(ValueError, match=r"text\.arrow is no Arrow file"):
+        Manifest.open(text)
+    short = write(tmp_path / "short.arrow")
+    short.write_bytes(short.read_bytes()[:-20])
+    with pytest.raises(ValueError, match=r"short\.arrow is no Arrow file, or a damaged one"):
+        Manifest.open(short)
+    other = tmp_path / "other.arrow"
+    with pa.ipc.new_file(str(other), pa.schema([("a", pa.int64())])):
+        pass
+    with pytest.raises(ValueError, match="no manifest of seqsynth"):
+        Manifest.open(other)
+
+
+def test_another_format_version_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(manifest_module, "FORMAT_VERSION", 9)
+    path = write(tmp_path / "m.arrow")
+    monkeypatch.undo()
+    with pytest.raises(ValueError, match="manifest format 9, this version reads 1"):
+        Manifest.open(path)
+
+
+def test_an_error_leaves_the_old_file_and_no_other(tmp_path: Path) -> None:
+    path = write(tmp_path / "m.arrow")
+    before = path.read_bytes()
+    bad = ManifestRow(id="x", kind="image", path="x", caption=5, source="s")  # type: ignore[arg-type]
+    with pytest.raises(pa.ArrowTypeError):
+        write_manifest(path, [IMAGE, bad], root="/", command="")
+    assert path.read_bytes() == before
+    assert [file.name for file in tmp_path.iterdir()] == ["m.arrow"]
