@@ -53,13 +53,16 @@ class SequenceDataset:
         corpus: what is drawn from.
         recipe: what is made of it.
         seed: in [0, 2**64).
+        planner: of another dataset over the same clips and sizes, to share its table.
 
     Raises:
         ValueError: the corpus cannot serve the recipe (too few captions or labels), or a seed out
             of range.
     """
 
-    def __init__(self, corpus: Corpus, recipe: SequenceRecipe, seed: int) -> None:
+    def __init__(
+        self, corpus: Corpus, recipe: SequenceRecipe, seed: int, *, planner: Planner | None = None
+    ) -> None:
         example_rng(seed, 0)  # checks the seed
         self.corpus = corpus
         self.recipe = recipe
@@ -76,9 +79,9 @@ class SequenceDataset:
                 raise ValueError(
                     f"{', '.join(asked)} need {kind}, and the corpus has no {recipe.split} {kind}"
                 )
-        self._planner: Planner | None = None
+        self.planner: Planner | None = None
         if recipe.needs_clips:
-            self._planner = clip_planner(self._clips, recipe.sampler_spec)
+            self.planner = planner or clip_planner(self._clips, recipe.sampler_spec)
         if recipe.needs_images:  # fails here rather than at the first unlucky example
             draw_images(self._images, recipe.max_images, np.random.default_rng(0))
         # In a fixed order: the one in which a recipe names its tasks must not matter.
@@ -155,8 +158,11 @@ class SequenceDataset:
             )
             images = draw_images(self._images, length, rng)
             return IMAGE_TASKS[task](images, rng, self._settings, **options)
-        assert self._planner is not None
-        sequence = plan_clip_sequence(self._clips, self._planner, seed=self.seed, index=index)
+        assert self.planner is not None
+        spec = self.recipe.sampler_spec
+        sequence = plan_clip_sequence(
+            self._clips, self.planner, seed=self.seed, index=index, spec=spec
+        )
         return CLIP_TASKS[task](sequence, rng, self._settings, **options)
 
     def _draw_task(self, rng: np.random.Generator) -> str:

@@ -4,15 +4,19 @@ Plans are drawn from (seed, index) alone; a clip plan comes from the counter-bas
 NumPy or compiled.
 """
 
+import hashlib
+from array import array
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from seqsynth._native import Planner, make_planner
 from seqsynth.clip_table import ClipTable
 from seqsynth.records import ClipItem, FrameRef, ImageItem
-from seqsynth.sampler import SamplerSpec
+from seqsynth.sampler import SamplerSpec, SequencePlan, SequencePlanner
 from seqsynth.tasks import caption_key
 
 _SHUFFLED_POOL = 4096  # a smaller pool is shuffled as a whole, a larger one drawn from
@@ -80,32 +84,56 @@ def clip_planner(clips: Sequence[ClipItem], spec: SamplerSpec) -> Planner:
     Raises:
         ValueError: fewer distinct labels than `spec.max_clips`, or a clip without frames or time.
     """
-    for clip in clips:
-        if clip.num_frames < 1 or round(clip.duration_seconds * 1000) < 1:
+    labels = _LabelGroups()
+    durations_ms, num_source_frames = array("q"), array("q")
+    # The clips of a manifest can be read by columns, which is much faster than one by one.
+    texts_and_sizes = getattr(clips, "texts_and_sizes", None)
+    for clip in clips if texts_and_sizes is None else texts_and_sizes():
+        milliseconds = round((clip.duration_seconds or 0) * 1000)
+        if not clip.num_frames or clip.num_frames < 1 or milliseconds < 1:
             raise ValueError(
                 f"clip {clip.id} has {clip.num_frames} frames and {clip.duration_seconds} seconds; "
                 "a clip needs at least 1 frame and 0.001 seconds"
             )
-    groups = _label_groups(clips)
-    num_labels = len(set(groups))
+        labels.add(clip.label, caption_key(clip.caption))
+        durations_ms.append(milliseconds)
+        num_source_frames.append(clip.num_frames)
+    groups = labels.groups()
+    num_labels = len(np.unique(groups))
     if num_labels < spec.max_clips:
         raise ValueError(
             f"sequences of up to {spec.max_clips} clips need as many different labels; "
             f"the {len(clips)} clips have {num_labels}"
         )
     table = ClipTable(
-        labels=np.array(groups, dtype=np.int64),
-        durations_ms=np.array([round(clip.duration_seconds * 1000) for clip in clips]),
-        num_source_frames=np.array([clip.num_frames for clip in clips]),
+        labels=groups,
+        durations_ms=np.array(durations_ms, dtype=np.int64),
+        num_source_frames=np.array(num_source_frames, dtype=np.int64),
     )
     return make_planner(table, spec)
 
 
 def plan_clip_sequence(
-    clips: Sequence[ClipItem], planner: Planner, *, seed: int, index: int
+    clips: Sequence[ClipItem],
+    planner: Planner,
+    *,
+    seed: int,
+    index: int,
+    spec: SamplerSpec | None = None,
 ) -> ClipSequence:
-    """The clip sequence number `index` of a seed, drawn by a planner over these clips."""
+    """The clip sequence number `index` of a seed, drawn by a planner over these clips.
+
+    Args:
+        clips: where they know when each of their frames is shown (`clips.pts`, as the clips of a
+            manifest do), the frames on screen at the planned instants are chosen by that.
+        planner: made of the same clips.
+        seed: in [0, 2**64).
+        index: in [0, 2**63).
+        spec: what the planner was made with; needed to use presentation times.
+    """
     plan = planner.plan(seed, index)
+    if spec is not None and hasattr(clips, "pts"):
+        plan = _timed_plan(clips, plan, spec, seed=seed, index=index)
     chosen = tuple(clips[row] for row in plan.clip_ids.tolist())
     owners = np.repeat(np.arange(len(chosen)), plan.frame_counts).tolist()
     frames = zip(owners, plan.frame_indices.tolist(), strict=True)
@@ -116,31 +144,72 @@ def plan_clip_sequence(
     )
 
 
-def _label_groups(clips: Sequence[ClipItem]) -> list[int]:
-    """A number for each clip; clips with the same label or the same caption share one.
+def _timed_plan(
+    clips: Any, plan: SequencePlan, spec: SamplerSpec, *, seed: int, index: int
+) -> SequencePlan:
+    """The same plan with frames by presentation time, read for the chosen clips alone.
+
+    A table of all presentation times of Kinetics would fill a gigabyte; ten clips need a few
+    kilobytes, and clips and frame counts of a plan do not depend on them.
+    """
+    rows = plan.clip_ids.tolist()
+    known = [clips.pts(row) for row in rows]
+    if all(pts is None for pts in known):
+        return plan
+    chosen = [clips[row] for row in rows]
+    times = [
+        (np.arange(clip.num_frames, dtype=np.int64), clip.num_frames) if pts is None else pts
+        for clip, pts in zip(chosen, known, strict=True)
+    ]
+    table = ClipTable(
+        labels=np.arange(len(rows)),
+        durations_ms=np.array([round(clip.duration_seconds * 1000) for clip in chosen]),
+        num_source_frames=np.array([len(starts) for starts, _ in times]),
+        pts=np.concatenate([starts for starts, _ in times]),
+        pts_ends=np.array([end for _, end in times]),
+    )
+    timed = SequencePlanner(table, spec).plan_clips(seed, index, range(len(rows)))
+    return SequencePlan(plan.clip_ids, timed.frame_counts, timed.frame_indices)
+
+
+class _LabelGroups:
+    """Numbers clips so that those with the same label or the same caption share a number.
 
     The sampler keeps labels apart. Two labels under one caption would still make a grounding
-    question ambiguous, so the caption joins their groups.
+    question ambiguous, so the caption joins their groups. Texts are kept as 64-bit hashes: half a
+    million long captions would not fit otherwise.
     """
-    group_of: dict[tuple[str, str], int] = {}
-    parent: list[int] = []
 
-    def root(group: int) -> int:
+    def __init__(self) -> None:
+        self._group_of: dict[int, int] = {}
+        self._parent = array("q")
+        self._groups = array("q")
+
+    def add(self, label: str, caption: str) -> None:
+        """Adds the next clip."""
+        keys = [_text_hash("label", label), _text_hash("caption", caption)]
+        known = [self._root(self._group_of[key]) for key in keys if key in self._group_of]
+        if not known:
+            known = [len(self._parent)]
+            self._parent.append(len(self._parent))
+        for other in known:
+            self._parent[other] = known[0]
+        for key in keys:
+            self._group_of[key] = known[0]
+        self._groups.append(known[0])
+
+    def groups(self) -> NDArray[np.int64]:
+        """The number of each clip, in the order they came."""
+        return np.array([self._root(group) for group in self._groups], dtype=np.int64)
+
+    def _root(self, group: int) -> int:
+        parent = self._parent
         while parent[group] != group:
             parent[group] = parent[parent[group]]
             group = parent[group]
         return group
 
-    groups = []
-    for clip in clips:
-        keys = (("label", clip.label), ("caption", caption_key(clip.caption)))
-        known = [root(group_of[key]) for key in keys if key in group_of]
-        if not known:
-            known = [len(parent)]
-            parent.append(len(parent))
-        for other in known:
-            parent[other] = known[0]
-        for key in keys:
-            group_of[key] = known[0]
-        groups.append(known[0])
-    return [root(group) for group in groups]
+
+def _text_hash(kind: str, text: str) -> int:
+    digest = hashlib.blake2b(f"{kind}\0{text}".encode(), digest_size=8).digest()
+    return int.from_bytes(digest, "little")

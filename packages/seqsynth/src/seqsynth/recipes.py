@@ -6,7 +6,7 @@ import tomllib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, get_args
+from typing import TYPE_CHECKING, Any, TypeVar, get_args
 
 from seqsynth.clip_tasks import CLIP_TASKS
 from seqsynth.corpus import Split
@@ -15,6 +15,9 @@ from seqsynth.naming import known_name
 from seqsynth.records import TASKS
 from seqsynth.sampler import SamplerSpec
 from seqsynth.tasks import MAX_TARGETS, TaskSettings
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
 
 
 def _paper_shares() -> dict[str, float]:
@@ -141,19 +144,33 @@ def read_recipe(path: Path) -> SequenceRecipe:
     try:
         changes = tomllib.loads(path.read_text("utf-8"))
         base = known_name("recipe", str(changes.pop("base", "paper")), RECIPES)
-        recipe = RECIPES[base]()
-        for name, value in changes.items():
-            _check_field(recipe, name, value)
-        return dataclasses.replace(recipe, **changes)
+        return changed(RECIPES[base](), changes)
     except (tomllib.TOMLDecodeError, UnicodeDecodeError, ValueError) as error:
         raise ValueError(f"{path}: {error}") from None
 
 
-def _check_field(recipe: SequenceRecipe, name: str, value: object) -> None:
-    known_name("field", name, [f.name for f in dataclasses.fields(recipe)])
-    expected = type(getattr(recipe, name))
+Record = TypeVar("Record", bound="DataclassInstance")
+
+
+def changed(record: Record, changes: Mapping[str, Any]) -> Record:
+    """A dataclass with other values, as a file names them.
+
+    Raises:
+        ValueError: an unknown field, or a value of another type than the field has.
+    """
+    for name, value in changes.items():
+        _check_field(record, name, value)
+    return dataclasses.replace(record, **changes)
+
+
+def _check_field(record: "DataclassInstance", name: str, value: object) -> None:
+    known_name("field", name, [f.name for f in dataclasses.fields(record)])
+    expected = type(getattr(record, name))
+    if expected is float and type(value) is int:
+        return
     if type(value) is not expected:
-        raise ValueError(f"{name} must be of type {expected.__name__}, got {value!r}")
+        kind = "list" if expected is tuple else expected.__name__  # as TOML calls it
+        raise ValueError(f"{name} must be of type {kind}, got {value!r}")
     if isinstance(value, dict):
         for key, share in value.items():
             if isinstance(share, bool) or not isinstance(share, int | float):
