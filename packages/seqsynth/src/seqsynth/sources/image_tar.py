@@ -24,22 +24,33 @@ def rows(root: Path, annotations: Sequence[Path]) -> Iterator[Entry]:
     """One image a key of each tar file."""
     for path in annotations:
         shard = relative_to_root(path, root)
+        faults: list[str] = []
         try:
             with tarfile.open(path, "r:") as tar:  # uncompressed: items are read by their place
-                for key, members in groupby(_members(tar, path.stat().st_size), key=_key):
-                    yield _entry(tar, shard, key, list(members))
+                members = _members(tar, path.stat().st_size, faults)
+                for key, group in groupby(members, key=_key):
+                    yield _entry(tar, shard, key, list(group))
         except (tarfile.TarError, OSError) as error:
-            yield BadRow(shard, "damaged tar file", str(error))
+            faults.append(str(error))
+        if faults:
+            yield BadRow(shard, "damaged tar file", faults[0])
 
 
-def _members(tar: tarfile.TarFile, num_bytes: int) -> Iterator[tarfile.TarInfo]:
+def _members(tar: tarfile.TarFile, num_bytes: int, faults: list[str]) -> Iterator[tarfile.TarInfo]:
+    """Files in the tar up to its end or, said in `faults`, to where it is damaged."""
     for member in tar:
         tar.members.clear()  # type: ignore[attr-defined]  # it would keep all of them
         if not member.isreg() or member.issparse():
             continue
         if member.offset_data + member.size > num_bytes:
-            raise tarfile.ReadError(f"it ends inside {member.name}")
+            faults.append(f"it ends inside {shown(member.name)}")
+            return
         yield member
+    # tarfile takes a broken header for the end, which is a block of zeros.
+    assert tar.fileobj is not None
+    tar.fileobj.seek(tar.offset)
+    if tar.fileobj.read(tarfile.BLOCKSIZE) != bytes(tarfile.BLOCKSIZE):
+        faults.append(f"no header at byte {tar.offset}, and no end")
 
 
 def _key(member: tarfile.TarInfo) -> str:

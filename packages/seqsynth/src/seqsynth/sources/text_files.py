@@ -18,6 +18,7 @@ from seqsynth.sources.rows import RowError
 _CHUNK_CHARACTERS = 1 << 20
 _LONGEST_ATOM = 16  # characters of "-Infinity" or "\\ud83d\\ude00", and some
 _WHITESPACE = " \t\n\r"
+_BEHIND_A_NUMBER = tuple(",]" + _WHITESPACE)
 
 Records = Iterator[tuple[str, dict[str, Any] | RowError]]
 
@@ -162,8 +163,8 @@ def _stream_list(path: Path) -> Iterator[Any]:
                     ) from None
                 text, place = text[place:] + more, 0
                 continue
-            if end == len(text):  # a number may go on behind the end of the piece
-                more = handle.read(_CHUNK_CHARACTERS)
+            if isinstance(value, int | float) and text[end : end + 1] not in _BEHIND_A_NUMBER:
+                more = handle.read(_CHUNK_CHARACTERS)  # "0." of "0.5"
                 if more:
                     text, place = text[place:] + more, 0
                     continue
