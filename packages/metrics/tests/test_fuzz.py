@@ -12,14 +12,19 @@ REFERENCES = {"a": [[0.0, 10.0, "cut the onions"], [10.0, 30.0, "fry them"]], "b
 PREDICTIONS = {"a": [[0.0, 9.0, "cut onions"], [12.0, 29.0, "fry"]], "b": [[4, 9, "boil water"]]}
 
 
-def score(tmp_path, capsys, references: str, predictions: str) -> dict[str, float] | None:
-    """The scores, or None after an error that names the file."""
+def run(tmp_path, references: str, predictions: str) -> int:
+    """The exit code of scoring these files."""
     (tmp_path / "references.json").write_text(references, encoding="utf-8")
     (tmp_path / "predictions.json").write_text(
         predictions, encoding="utf-8", errors="surrogatepass"
     )
     paths = [str(tmp_path / name) for name in ("references.json", "predictions.json")]
-    code = main(["dvc", *paths, "--json", "-", "--resamples", "20"])
+    return main(["dvc", *paths, "--json", "-", "--resamples", "20"])
+
+
+def score(tmp_path, capsys, references: str, predictions: str) -> dict[str, float] | None:
+    """The scores, or None after an error that names the file."""
+    code = run(tmp_path, references, predictions)
     out, err = capsys.readouterr()
     if code == 2:
         assert ".json" in err or "video 'a'" in err
@@ -78,13 +83,26 @@ def test_ten_thousand_predictions_for_one_video(tmp_path, capsys) -> None:
 
 def test_a_caption_of_a_hundred_thousand_characters(tmp_path, capsys) -> None:
     for caption in (
-        "cut the onions and " * 5_300,
+        ("cut the onions and " * 5_300)[:100_000],
         "x" * 100_000,
         "." * 100_000,
         " \u2028" * 50_000,
     ):
         predictions = {"a": [[0, 10, caption], [10, 30, "fry"]]}
         assert score(tmp_path, capsys, json.dumps(REFERENCES), json.dumps(predictions)) is not None
+
+
+def test_longer_captions_are_refused_by_name(tmp_path, capsys) -> None:
+    predictions = {"a": [[0, 10, "fry"], [10, 30, "cut the onions and " * 500_000]]}
+    assert run(tmp_path, json.dumps(REFERENCES), json.dumps(predictions)) == 2
+    assert "video 'a', event 2: a caption of 9,500,000 characters" in capsys.readouterr().err
+
+
+def test_captions_that_cannot_be_aligned_name_the_video(tmp_path, capsys) -> None:
+    references = {"a": [[0, 10, "b a " * 2000]], "b": [[0, 9, "c"]]}
+    predictions = {"a": [[0, 10, "a b " * 2000]], "b": [[0, 9, "d " * 9000]]}
+    assert run(tmp_path, json.dumps(references), json.dumps(predictions)) == 2
+    assert "too long for METEOR to align; the longest are in video 'a'" in capsys.readouterr().err
 
 
 def test_lone_surrogates_line_breaks_and_controls_shift_nothing(tmp_path, capsys) -> None:

@@ -6,6 +6,7 @@ left per video is small matrices. `docs/metrics_protocols.md` has the definition
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
@@ -103,7 +104,10 @@ def evaluate_dense_captions(
     videos = _scored_videos(all_ids, checked_sets, checked, chosen)
     meteor = loaded_meteor(chosen.meteor)
     layouts, tokens = lay_out(videos, chosen)
-    scores = score_layouts(layouts, tokens, meteor, chosen)
+    try:
+        scores = score_layouts(layouts, tokens, meteor, chosen)
+    except InputError as error:
+        raise InputError(f"{error}; the longest are in video {_longest(videos)!r}") from None
     statistics = Statistics(
         tuple(video.id for video in videos),
         _statistics(scores, chosen),
@@ -131,6 +135,16 @@ def evaluate_dense_captions(
 def loaded_meteor(mode: MeteorMode) -> Meteor:
     """METEOR of that mode, loaded once a process."""
     return load_meteor(mode)
+
+
+def _longest(videos: Sequence[Video]) -> str:
+    """The video with the longest captions on both sides."""
+
+    def longest_pair(video: Video) -> int:
+        sides = (video.references, video.predictions)
+        return math.prod(max((len(event[2]) for event in side), default=0) for side in sides)
+
+    return max(videos, key=longest_pair).id
 
 
 def _scored_videos(

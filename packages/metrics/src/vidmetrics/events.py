@@ -26,6 +26,9 @@ BoolArray = NDArray[np.bool_]
 
 # Beyond this no difference of two times can overflow; no real span comes near it.
 MAX_SECONDS = 1e100
+# METEOR needs seconds and half a gigabyte to align a caption of this length; files with longer ones
+# are broken, and would hang it.
+MAX_CAPTION_CHARACTERS = 100_000
 
 
 def seconds(value: object, place: Callable[[], str]) -> float:
@@ -55,7 +58,8 @@ def check_event(event: object, place: Callable[[], str]) -> Event:
     """The event as `(float, float, str)`.
 
     Raises:
-        InputError: not three values, a time that is no finite number, a caption that is no text.
+        InputError: not three values, a time that is no finite number, a caption that is no text or
+            longer than `MAX_CAPTION_CHARACTERS`.
     """
     if not is_list(event) or len(event) != 3:
         raise InputError(
@@ -64,6 +68,11 @@ def check_event(event: object, place: Callable[[], str]) -> Event:
     start, end, caption = event
     if not isinstance(caption, str):
         raise InputError(f"{place()}: a caption must be text, got {caption!r:.60}")
+    if len(caption) > MAX_CAPTION_CHARACTERS:
+        raise InputError(
+            f"{place()}: a caption of {len(caption):,} characters ({caption[:40]!r}...) cannot be "
+            f"scored, the longest allowed has {MAX_CAPTION_CHARACTERS:,}"
+        )
     return seconds(start, place), seconds(end, place), caption
 
 
