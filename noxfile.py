@@ -289,7 +289,8 @@ def lmms_eval(session: nox.Session) -> None:
     session.install("--no-compile", *PINS, "torch", silent=False)
     session.install("--no-compile", *PINS, *groups("lmms-eval"), *editable("metrics"))
     session.install("--no-deps", *PINS, "lmms-eval")
-    env = {"SEQ2TIME_REQUIRE": "lmms_eval"}
+    # Importing lmms-eval makes folders where Hugging Face's caches are.
+    env = {"SEQ2TIME_REQUIRE": "lmms_eval", "HF_HOME": session.create_tmp()}
     session.run("python", "-m", "pytest", "packages/metrics/tests/lmms_eval", env=env)
 
 
