@@ -1,5 +1,6 @@
 """The examples of a run: pure functions of the index, grown and mixed as the stages say."""
 
+import itertools
 from dataclasses import replace
 from typing import Any
 
@@ -10,7 +11,7 @@ from torch.utils.data import DataLoader
 import timetokens as tt
 from seqsynth import Corpus
 from vidllm.assembly import Assembly
-from vidllm.batching import TASKS, Collator, pad_left, pad_right
+from vidllm.batching import TASKS, Collator, pad_left, pad_right, positions, sight
 from vidllm.config import StageConfig, TrainConfig
 from vidllm.data import TrainingData
 from vidllm.features import FeatureStore
@@ -69,9 +70,9 @@ def test_a_batch_has_one_kind_and_one_length(
             {"caption": "captions", "dvc": "clips", "tvg": "clips"}.get(e.task, "images")
             for e in batch
         }
-        assert kinds == {data.plan(step)[1]}
+        assert kinds == {data.plan(step).kind}
         if kinds == {"images"}:
-            assert {len(example.frames) for example in batch} == {data.plan(step)[2]}
+            assert {len(example.frames) for example in batch} == {data.plan(step).num_images}
 
 
 def test_shares_decide_the_kinds(config: TrainConfig, corpus: Corpus, assembly: Assembly) -> None:
@@ -84,7 +85,7 @@ def test_shares_decide_the_kinds(config: TrainConfig, corpus: Corpus, assembly: 
         max_images=8,
     )
     data = TrainingData(with_stages(config, stage), corpus, assembly.prompter)
-    kinds = [data.plan(step)[1] for step in range(400)]
+    kinds = [data.plan(step).kind for step in range(400)]
     assert 160 < kinds.count("captions") < 240
     assert 65 < kinds.count("images") < 135
 
@@ -94,12 +95,53 @@ def test_sequences_grow_within_the_curriculum(
 ) -> None:
     stage = StageConfig(name="grow", num_steps=200, min_images=4, max_images=20)
     data = TrainingData(with_stages(config, stage), corpus, assembly.prompter)
-    lengths = [data.plan(step)[2] for step in range(200)]
+    lengths = [data.plan(step).num_images for step in range(200)]
     assert max(lengths[:12]) <= 6
     assert max(lengths[120:]) > 16
     assert min(lengths[120:]) < 8
     assert min(lengths) >= 4
     assert max(lengths) <= 20
+
+
+def test_each_batch_has_one_of_the_wordings(
+    config: TrainConfig, corpus: Corpus, assembly: Assembly
+) -> None:
+    stage = StageConfig(
+        name="worded", num_steps=60, max_images=6, templates=("pairs", "brief", "paper")
+    )
+    data = TrainingData(with_stages(config, stage), corpus, assembly.prompter)
+    plans = [data.plan(step) for step in range(60)]
+    wordings = [plan.templates for plan in plans]
+    assert all(wordings.count(name) > 10 for name in stage.templates)
+    asked = {
+        decoded(assembly, data[step * 4].input_ids).startswith(" is")
+        and " is<" in decoded(assembly, data[step * 4].input_ids).split("\n")[-2]
+        for step in range(60)
+        if wordings[step] == "pairs" and data[step * 4].task == "iig"
+    }
+    assert asked == {True}
+    unworded = replace(stage, templates=())
+    data = TrainingData(with_stages(config, unworded), corpus, assembly.prompter)
+    assert {data.plan(step).templates for step in range(60)} == {"paper"}
+
+
+def test_stills_can_be_held_as_clips(
+    config: TrainConfig, corpus: Corpus, assembly: Assembly
+) -> None:
+    stage = StageConfig(
+        name="held", num_steps=80, image_weight=0.0, clip_weight=1.0, still_clip_fraction=0.5
+    )
+    data = TrainingData(with_stages(config, stage), corpus, assembly.prompter)
+    stills = {image.path for image in corpus.train_images}
+    shown = [{frame.path for frame in data[step * 4].frames} for step in range(80)]
+    assert [paths <= stills for paths in shown] == [data.plan(s).held_stills for s in range(80)]
+    assert 25 < sum(paths <= stills for paths in shown) < 55
+    held = next(i * 4 for i, paths in enumerate(shown) if paths <= stills)
+    paths = [frame.path for frame in data[held].frames]
+    assert len(paths) == stage.num_clip_frames
+    # Each still stays until the next one takes over.
+    changes = sum(one != other for one, other in itertools.pairwise(paths))
+    assert changes == len(set(paths)) - 1 >= 1
 
 
 def test_text_items_take_the_place_of_pictures(
@@ -134,7 +176,7 @@ def test_the_control_is_never_told_where_anything_is(
 def test_codes_in_the_prompt_are_those_of_the_frames(
     config: TrainConfig, corpus: Corpus, assembly: Assembly
 ) -> None:
-    stage = StageConfig(name="only", num_steps=1, min_images=5, max_images=5, templates="brief")
+    stage = StageConfig(name="only", num_steps=1, min_images=5, max_images=5, templates=("brief",))
     data = TrainingData(with_stages(config, stage), corpus, assembly.prompter)
     text = decoded(assembly, data[0].input_ids)
     for number in range(1, 6):
@@ -174,3 +216,15 @@ def test_padding() -> None:
     ids, mask = pad_left([[1], [2, 3]], 0)
     assert ids.tolist() == [[0, 1], [2, 3]]
     assert mask.tolist() == [[0, 1], [1, 1]]
+
+
+def test_turns_apart_see_the_sequence_and_themselves() -> None:
+    turns = (0, 0, 1, 1, 2)
+    assert positions(turns) == [0, 1, 2, 3, 2]
+    assert sight(torch.tensor([turns]))[0, 0].int().tolist() == [
+        [1, 0, 0, 0, 0],
+        [1, 1, 0, 0, 0],
+        [1, 1, 1, 0, 0],
+        [1, 1, 1, 1, 0],
+        [1, 1, 0, 0, 1],
+    ]

@@ -8,9 +8,11 @@ from peft import LoraConfig, get_peft_model
 from torch.nn import functional
 from transformers import LlamaConfig, LlamaForCausalLM
 
+from seqsynth import Example, Turn
 from vidllm.adapters.base import truncate_layers
 from vidllm.adapters.random import RANDOM_LLAMA, RandomAdapter
 from vidllm.assembly import Assembly, adapter_of, assemble
+from vidllm.batching import Collator
 from vidllm.config import ModelConfig, TrainConfig
 from vidllm.features import FeatureStore
 from vidllm.model.projector import Projector
@@ -115,6 +117,21 @@ def test_padding_changes_nothing(assembly: Assembly, features: FeatureStore) -> 
         "features": batch["features"],
     }
     torch.testing.assert_close(model(**padded)["example_losses"], alone)
+
+
+def test_turns_that_stand_apart_cost_what_each_costs_alone(
+    assembly: Assembly, features: FeatureStore, example: Example
+) -> None:
+    def losses(*turns: Turn) -> torch.Tensor:
+        encoded = assembly.prompter.encode(replace(example, turns=turns, targets=()))
+        batch = Collator(features, 0)([encoded])
+        inputs = {name: batch[name] for name in batch if name not in ("tasks", "num_tokens")}
+        return assembly.model(**inputs)["example_losses"]
+
+    first, second = example.turns
+    torch.testing.assert_close(losses(first, second), losses(first) + losses(second))
+    assembly.prompter.config = replace(assembly.prompter.config, turns="dialogue")
+    assert not torch.allclose(losses(first, second), losses(first) + losses(second))
 
 
 def test_a_picture_is_seen(assembly: Assembly, features: FeatureStore) -> None:

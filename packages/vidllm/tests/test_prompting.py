@@ -1,6 +1,8 @@
 """Token ids and labels: what is shown, what is learned."""
 
+import itertools
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -71,8 +73,9 @@ def test_other_layouts(
 def test_chat_wraps_turns_in_chatml(
     assembly_with: Callable[..., Assembly], example: Example
 ) -> None:
-    prompter = assembly_with(template="chat").prompter
+    prompter = assembly_with(template="chat", turns="dialogue").prompter
     encoded = prompter.encode(example)
+    assert set(encoded.turns) == {0}
     text = shown(prompter, encoded.input_ids)
     assert text.startswith("<|im_start|>user\n<image> is")
     assert text.endswith(
@@ -83,6 +86,20 @@ def test_chat_wraps_turns_in_chatml(
     assert learned(prompter, encoded) == (
         "<6><6><6><7><|im_end|>The index is <3><3><3><3>.<|im_end|>"
     )
+
+
+@pytest.mark.parametrize("template", ["plain", "chat"])
+def test_each_turn_apart_reads_as_if_it_were_the_first(
+    assembly_with: Callable[..., Assembly], example: Example, template: str
+) -> None:
+    prompter = assembly_with(template=template).prompter
+    encoded = prompter.encode(example)
+    for number, turn in enumerate(example.turns, start=1):
+        alone = prompter.encode(replace(example, turns=(turn,), targets=()))
+        seen = [own in (0, number) for own in encoded.turns]
+        assert tuple(itertools.compress(encoded.input_ids, seen)) == alone.input_ids
+        labels = tuple(itertools.compress(encoded.labels, seen))
+        assert labels == alone.labels
 
 
 def test_codes_alone_can_be_supervised(

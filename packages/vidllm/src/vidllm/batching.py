@@ -37,7 +37,9 @@ class Collator:
 
         Returns:
             input_ids (B, T), labels (B, T), features (N, C), tasks (B,) as numbers of TASKS,
-            num_tokens (B,) without padding; with `offsets` also these, (N, D).
+            num_tokens (B,) without padding; with `offsets` also these, (N, D); where turns stand
+            apart also position_ids (B, T) and attention_mask (B, 1, T, T), True where row sees
+            column.
         """
         ids = [example.input_ids for example in examples]
         labels = [example.labels for example in examples]
@@ -51,7 +53,30 @@ class Collator:
         }
         if self.offsets is not None:
             batch["offsets"] = self.offsets.lookup(frames)
+        if any(example.turns[-1:] > (0,) for example in examples):
+            turns_BT = pad_right([example.turns for example in examples], 0)
+            batch["position_ids"] = pad_right([positions(example.turns) for example in examples], 0)
+            batch["attention_mask"] = sight(turns_BT)
         return batch
+
+
+def positions(turns: Sequence[int]) -> list[int]:
+    """Each token's position when every turn follows the sequence directly."""
+    length = sum(turn == 0 for turn in turns)
+    counts: dict[int, int] = {0: 0}
+    placed = []
+    for turn in turns:
+        position = counts.get(turn, length)
+        placed.append(position)
+        counts[turn] = position + 1
+    return placed
+
+
+def sight(turns_BT: Tensor) -> Tensor:
+    """(B, 1, T, T), True where a token (row) sees another (column): causal, turns apart."""
+    causal_TT = torch.ones(turns_BT.shape[1], turns_BT.shape[1], dtype=torch.bool).tril()
+    own_BTT = turns_BT[:, None, :] == turns_BT[:, :, None]
+    return (causal_TT & (own_BTT | (turns_BT == 0)[:, None, :]))[:, None]
 
 
 def pad_right(rows: Sequence[Sequence[int]], fill: int) -> Tensor:

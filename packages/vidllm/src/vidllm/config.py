@@ -16,6 +16,7 @@ from typing import Any, Literal
 Layout = Literal["interleaved", "code_first", "block"]
 Template = Literal["plain", "chat"]
 Supervised = Literal["answers", "codes"]
+Turns = Literal["apart", "dialogue"]
 Decay = Literal["constant", "linear", "cosine"]
 
 
@@ -114,6 +115,9 @@ class PromptConfig:
     """plain: question, space, answer; chat: the ChatML turns of instruction-tuned models."""
     supervise: Supervised = "answers"
     """What carries loss in answers that only say where: all tokens, or those of the codes alone."""
+    turns: Turns = "apart"
+    """apart: each question sees the sequence alone, as if it were the first; dialogue: also the
+    questions and answers before it."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -151,8 +155,10 @@ class StageConfig:
     """Pictures in one example of caption batches."""
     text_fraction: float = 0.0
     """Share of image sequences that show some frames by caption text instead of the picture."""
-    templates: str = ""
-    """Wording of this stage's questions; empty: that of data.templates."""
+    still_clip_fraction: float = 0.0
+    """Share of clip batches whose clips are stills, each held for as long as a clip lasts."""
+    templates: tuple[str, ...] = ()
+    """Wordings of this stage's questions, one drawn for each batch; none: data.templates."""
     supervise: Supervised | None = None
     """In place of prompt.supervise."""
     projector_scale: float = 1.0
@@ -206,7 +212,13 @@ class StageConfig:
                 shares,
                 "none below 0, not all 0",
             )
-        for name in ("curriculum_fraction", "text_fraction", "decay_fraction", "final_scale"):
+        for name in (
+            "curriculum_fraction",
+            "still_clip_fraction",
+            "text_fraction",
+            "decay_fraction",
+            "final_scale",
+        ):
             value = getattr(self, name)
             _require(0 <= value <= 1, f"{prefix} {name}", value, "give a share from 0 to 1")
         for name in ("projector_scale", "lora_scale", "warmup_steps"):

@@ -7,6 +7,7 @@ or in what order: workers, processes and resumed runs get the same examples.
 
 from __future__ import annotations
 
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
@@ -25,8 +26,33 @@ CLIP_TASKS = ("dvc", "tvg")
 
 # First numbers of the random streams; a stream's key is (seed, stream, number).
 STEP_STREAM, EXAMPLE_STREAM = 0, 1
+HELD_STILL_SECONDS = 2.0
 # In an example with text items, the chance of each frame to be shown as text.
 TEXT_ITEM_CHANCE = 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What the examples of one batch share.
+
+    Attributes:
+        moment: gives the stage.
+        kind: what is shown.
+        num_images: length of image sequences; 0 for other kinds.
+        templates: wording of the questions.
+        held_stills: clips are stills, each held for as long as a clip lasts.
+    """
+
+    moment: Moment
+    kind: Kind
+    num_images: int
+    templates: str
+    held_stills: bool
+
+    @property
+    def key(self) -> tuple[int, Kind, int, str, bool]:
+        """Tells the example streams of a run apart."""
+        return self.moment.stage_index, self.kind, self.num_images, self.templates, self.held_stills
 
 
 class TrainingData(Dataset[Encoded]):
@@ -43,14 +69,17 @@ class TrainingData(Dataset[Encoded]):
 
     def __init__(self, config: TrainConfig, corpus: Corpus, prompter: Prompter):
         self.config, self.corpus, self.prompter = config, corpus, prompter
+        self._held = replace(corpus, train_clips=[held_still(i) for i in corpus.train_images])
         items: list[ImageItem | ClipItem] = [*corpus.train_images, *corpus.train_clips]
         self._caption_of = {item.path: tt.escape(item.caption) for item in items}
-        self._streams: dict[tuple[int, Kind, int], SequenceDataset] = {}
+        self._streams: dict[tuple[int, Kind, int, str, bool], SequenceDataset] = {}
         for step in self._first_steps():  # a stage that cannot be served fails here, not at hour 3
             moment = moment_of(config, step)
             for kind, weight in zip(KINDS, _kind_weights(moment), strict=True):
                 if weight and kind != "captions":
-                    self._stream(moment, kind, moment.stage.max_images)
+                    for templates in self._wordings(moment):
+                        longest = moment.stage.max_images
+                        self._stream(Plan(moment, kind, longest, templates, held_stills=False))
 
     def __len__(self) -> int:
         return self.config.num_steps * self.config.optim.global_batch_size
@@ -63,41 +92,51 @@ class TrainingData(Dataset[Encoded]):
         """
         if not 0 <= index < len(self):
             raise IndexError(f"example {index} of {len(self)}")
-        moment, kind, num_images = self.plan(index // self.config.optim.global_batch_size)
+        plan = self.plan(index // self.config.optim.global_batch_size)
         rng = np.random.default_rng([self.config.seed, EXAMPLE_STREAM, index])
-        if kind == "captions":
-            return self._captions(moment, rng)
-        example = self._stream(moment, kind, num_images)[index]
+        if plan.kind == "captions":
+            return self._captions(plan.moment, rng)
+        example = self._stream(plan)[index]
         if self.config.data.without_places:
             return self._described(example)
         return self.prompter.encode(
-            example, self._text_items(example, moment, kind, rng), moment.stage.supervise
+            example, self._text_items(example, plan, rng), plan.moment.stage.supervise
         )
 
-    def plan(self, step: int) -> tuple[Moment, Kind, int]:
-        """Stage, kind of batch and images a sequence of an optimizer step, counted from 0."""
+    def plan(self, step: int) -> Plan:
+        """What the batch of an optimizer step is, counted from 0."""
         moment = moment_of(self.config, step)
+        stage = moment.stage
         rng = np.random.default_rng([self.config.seed, STEP_STREAM, step])
         weights = np.array(_kind_weights(moment))
         kind = KINDS[int(rng.choice(len(KINDS), p=weights / weights.sum()))]
-        longest = longest_images(moment)
-        return moment, kind, int(rng.integers(moment.stage.min_images, longest, endpoint=True))
+        num_images = int(rng.integers(stage.min_images, longest_images(moment), endpoint=True))
+        wordings = self._wordings(moment)
+        return Plan(
+            moment,
+            kind,
+            num_images if kind == "images" else 0,
+            wordings[int(rng.integers(len(wordings)))],
+            held_stills=kind == "clips" and bool(rng.random() < stage.still_clip_fraction),
+        )
 
     @property
     def fingerprints(self) -> dict[str, str]:
         """For the manifest: names of the example streams that were opened so far."""
         return {
-            f"{self.config.data.stages[stage].name}/{kind}/{num_images}": stream.fingerprint
-            for (stage, kind, num_images), stream in sorted(self._streams.items())
+            "/".join((self.config.data.stages[stage].name, *map(str, rest))): stream.fingerprint
+            for (stage, *rest), stream in sorted(self._streams.items())
         }
 
-    def _stream(self, moment: Moment, kind: Kind, num_images: int) -> SequenceDataset:
-        num_images = num_images if kind == "images" else 0
-        key = (moment.stage_index, kind, num_images)
-        if key not in self._streams:
-            recipe = sequence_recipe(self.config, moment, kind, num_images, len(self))
-            self._streams[key] = SequenceDataset(self.corpus, recipe, self.config.seed)
-        return self._streams[key]
+    def _wordings(self, moment: Moment) -> tuple[str, ...]:
+        return moment.stage.templates or (self.config.data.templates,)
+
+    def _stream(self, plan: Plan) -> SequenceDataset:
+        if plan.key not in self._streams:
+            corpus = self._held if plan.held_stills else self.corpus
+            recipe = sequence_recipe(self.config, plan, len(self))
+            self._streams[plan.key] = SequenceDataset(corpus, recipe, self.config.seed)
+        return self._streams[plan.key]
 
     def _captions(self, moment: Moment, rng: np.random.Generator) -> Encoded:
         pool = self.corpus.train_images
@@ -121,10 +160,10 @@ class TrainingData(Dataset[Encoded]):
         )
 
     def _text_items(
-        self, example: Example, moment: Moment, kind: Kind, rng: np.random.Generator
+        self, example: Example, plan: Plan, rng: np.random.Generator
     ) -> list[str | None]:
         """For each frame the text to show in its place, or None; [] shows all pictures."""
-        if kind != "images" or rng.random() >= moment.stage.text_fraction:
+        if plan.kind != "images" or rng.random() >= plan.moment.stage.text_fraction:
             return []
         as_text = rng.random(len(example.frames)) < TEXT_ITEM_CHANCE
         return [
@@ -137,30 +176,26 @@ class TrainingData(Dataset[Encoded]):
         return [sum(sizes[:index]) for index in range(len(sizes))]
 
 
-def sequence_recipe(
-    config: TrainConfig, moment: Moment, kind: Kind, num_images: int, num_examples: int
-) -> SequenceRecipe:
-    """What seqsynth has to draw for a batch of this kind at this moment.
+def sequence_recipe(config: TrainConfig, plan: Plan, num_examples: int) -> SequenceRecipe:
+    """What seqsynth has to draw for such a batch.
 
     Args:
         config: the run.
-        moment: gives the stage.
-        kind: images or clips.
-        num_images: length of image sequences; not used for clips.
+        plan: of the batch.
         num_examples: length of the stream.
     """
-    stage = moment.stage
+    stage = plan.moment.stage
     common: dict[str, Any] = {
         "num_examples": num_examples,
         "codec": config.model.codec,
-        "templates": stage.templates or config.data.templates,
+        "templates": plan.templates,
     }
-    if kind == "images":
+    if plan.kind == "images":
         return SequenceRecipe(
             tasks=_shares(IMAGE_TASKS, stage.task_weights),
-            min_images=num_images,
-            max_images=num_images,
-            num_turns=min(stage.num_turns, num_images),
+            min_images=plan.num_images,
+            max_images=plan.num_images,
+            num_turns=min(stage.num_turns, plan.num_images),
             max_targets=stage.max_targets,
             **common,
         )
@@ -172,6 +207,18 @@ def sequence_recipe(
         num_turns=stage.num_clip_turns,
         jitter=True,
         **common,
+    )
+
+
+def held_still(image: ImageItem) -> ClipItem:
+    """A still as a clip of one frame, which is shown for as long as the clip lasts."""
+    return ClipItem(
+        id=image.id,
+        label=image.caption,
+        caption=image.caption,
+        path=image.path,
+        num_frames=1,
+        duration_seconds=HELD_STILL_SECONDS,
     )
 
 

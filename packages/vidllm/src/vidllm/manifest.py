@@ -48,12 +48,17 @@ def write_manifest(run_dir: Path, config: TrainConfig, corpus: Corpus, data: Tra
             "train_clips": len(corpus.train_clips),
             "heldout_clips": len(corpus.heldout_clips),
         },
-        "templates": config.data.templates,
-        "templates_sha256": templates_sha256(config.data.templates),
+        "templates_sha256": {name: templates_sha256(name) for name in _wordings(config)},
         "example_streams": data.fingerprints,
         "starts": [*starts, _this_start()],
     }
     write_atomically(path, json.dumps(record, indent=2) + "\n")
+
+
+def _wordings(config: TrainConfig) -> list[str]:
+    """Every wording that questions of the run may have."""
+    own = {name for stage in config.data.stages for name in stage.templates}
+    return sorted(own | {config.data.templates})
 
 
 def templates_sha256(name: str) -> str:

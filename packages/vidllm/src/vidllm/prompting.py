@@ -39,12 +39,15 @@ class Encoded:
         task: for the per-task loss.
         input_ids: VISUAL_TOKEN where a visual token goes.
         labels: as long as input_ids.
+        turns: as long as input_ids: 0 in the sequence, k in the k-th question and its answer;
+            a turn does not see the others. All 0 in a dialogue, where all see what came before.
         frames: what the visual tokens show, in their order.
     """
 
     task: str
     input_ids: tuple[int, ...]
     labels: tuple[int, ...]
+    turns: tuple[int, ...]
     frames: tuple[FrameRef, ...]
 
 
@@ -104,12 +107,15 @@ class Prompter:
         """
         codes_alone = (supervise or self.config.supervise) == "codes"
         codes_alone = codes_alone and example.task in WHERE_TASKS
-        pieces, frames = self._sequence(example, captions)
-        for index, turn in enumerate(example.turns):
-            pieces += self._turn(turn, first=index == 0, codes_alone=codes_alone)
-        if self.config.template == "chat":
-            pieces = [_Piece(self.ids("<|im_start|>user\n")), *pieces]
-        return _joined(example.task, pieces, frames)
+        shown, frames = self._sequence(example, captions)
+        apart = self.config.turns == "apart"
+        turns = [
+            self._turn(turn, first=apart or index == 0, codes_alone=codes_alone)
+            for index, turn in enumerate(example.turns)
+        ]
+        if not apart:
+            shown, turns = [*shown, *(piece for turn in turns for piece in turn)], []
+        return _joined(example.task, [shown, *turns], frames)
 
     def encode_captions(self, shown: Sequence[tuple[FrameRef, str]]) -> Encoded:
         """Pictures, each followed by its caption: what aligns the projector."""
@@ -117,13 +123,11 @@ class Prompter:
         for _, caption in shown:
             pieces += [_Piece(self._picture()), _Piece(self.ids(" is"))]
             pieces += [_Piece(self.ids(f" {one_line(caption)}.\n"), learned=True)]
-        return _joined(CAPTION_TASK, pieces, [frame for frame, _ in shown])
+        return _joined(CAPTION_TASK, [pieces], [frame for frame, _ in shown])
 
     def prefix(self, example: Example) -> Prefix:
         """Everything before the first question."""
         pieces, frames = self._sequence(example, ())
-        if self.config.template == "chat":
-            pieces = [_Piece(self.ids("<|im_start|>user\n")), *pieces]
         return Prefix(tuple(id_ for piece in pieces for id_ in piece.ids), tuple(frames))
 
     def question(self, prompt: str) -> tuple[int, ...]:
@@ -163,8 +167,10 @@ class Prompter:
                 for text in captions
             ]
             frames = [frame for frame, text in zip(frames, captions, strict=True) if text is None]
-        layout = _LAYOUTS[self.config.layout]
-        return layout(self, shown, example.frame_codes), frames
+        pieces = _LAYOUTS[self.config.layout](self, shown, example.frame_codes)
+        if self.config.template == "chat":
+            pieces = [_Piece(self.ids("<|im_start|>user\n")), *pieces]
+        return pieces, frames
 
     def _picture(self) -> tuple[int, ...]:
         return (VISUAL_TOKEN,) * self.num_visual_tokens
@@ -231,7 +237,12 @@ _LAYOUTS: dict[str, Callable[[Prompter, Sequence[Sequence[int]], Sequence[str]],
 }
 
 
-def _joined(task: str, pieces: Sequence[_Piece], frames: Sequence[FrameRef]) -> Encoded:
-    ids = tuple(id_ for piece in pieces for id_ in piece.ids)
-    labels = tuple(id_ if piece.learned else IGNORED for piece in pieces for id_ in piece.ids)
-    return Encoded(task, ids, labels, tuple(frames))
+def _joined(task: str, turns: Sequence[Sequence[_Piece]], frames: Sequence[FrameRef]) -> Encoded:
+    placed = [(piece, turn) for turn, pieces in enumerate(turns) for piece in pieces]
+    return Encoded(
+        task,
+        input_ids=tuple(id_ for piece, _ in placed for id_ in piece.ids),
+        labels=tuple(id_ if piece.learned else IGNORED for piece, _ in placed for id_ in piece.ids),
+        turns=tuple(turn for piece, turn in placed for _ in piece.ids),
+        frames=tuple(frames),
+    )

@@ -26,7 +26,7 @@ def tiny() -> TrainConfig:
                 StageConfig(
                     name="pairs",
                     num_steps=100,
-                    templates="pairs",
+                    templates=("pairs",),
                     supervise="codes",
                     max_images=24,
                     num_turns=12,

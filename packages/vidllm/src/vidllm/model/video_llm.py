@@ -48,17 +48,21 @@ class VideoLLM(nn.Module):
         labels: Tensor,
         features: Tensor,
         offsets: Tensor | None = None,
+        position_ids: Tensor | None = None,
+        attention_mask: Tensor | None = None,
         num_items_in_batch: Tensor | int | None = None,
     ) -> dict[str, Tensor]:
         """The training loss.
 
-        Examples are padded on the right, so the causal mask alone keeps padding out of sight.
+        Examples are padded on the right, so a causal mask alone keeps padding out of sight.
 
         Args:
             input_ids: (B, T) ids, VISUAL_TOKEN where a visual token goes.
             labels: (B, T), IGNORED where there is nothing to learn.
             features: (N, C), of all frames in the order of their tokens.
             offsets: (N, D), added to the visual tokens (vidllm.model.alignment.FoldOffsets).
+            position_ids: (B, T); default in order.
+            attention_mask: (B, 1, T, T), True where row sees column; default causal.
             num_items_in_batch: labels of the whole global batch; default those given here.
 
         Returns:
@@ -69,7 +73,9 @@ class VideoLLM(nn.Module):
         Raises:
             ValueError: frames and visual tokens do not match.
         """
-        hidden_BTD = self.decode(self.embed(input_ids, features, offsets))
+        hidden_BTD = self.decode(
+            self.embed(input_ids, features, offsets), position_ids, attention_mask
+        )
         labelled_BT = labels[:, 1:] != IGNORED
         logits_LK = self.logits(hidden_BTD[:, :-1][labelled_BT])
         losses_L = functional.cross_entropy(
@@ -106,10 +112,19 @@ class VideoLLM(nn.Module):
         visual_NVD = visual_NVD.to(embeds_BTD)
         return embeds_BTD.masked_scatter(visual_BT[..., None], visual_NVD)
 
-    def decode(self, embeds_BTD: Tensor) -> Tensor:
+    def decode(
+        self,
+        embeds_BTD: Tensor,
+        position_ids_BT: Tensor | None = None,
+        attention_mask_B1TT: Tensor | None = None,
+    ) -> Tensor:
         """Last hidden states (B, T, D); right padding only."""
-        decoder = self.causal_lm.get_decoder()
-        hidden_BTD: Tensor = decoder(inputs_embeds=embeds_BTD, use_cache=False).last_hidden_state
+        hidden_BTD: Tensor = self.causal_lm.get_decoder()(
+            inputs_embeds=embeds_BTD,
+            position_ids=position_ids_BT,
+            attention_mask=attention_mask_B1TT,
+            use_cache=False,
+        ).last_hidden_state
         return hidden_BTD
 
     def logits(self, hidden_LD: Tensor) -> Tensor:
