@@ -1,4 +1,4 @@
-"""Pictures of a frame plan as an array, with Pillow: the reference of every faster decoder.
+"""Pictures of a frame plan as an array, with Pillow and PyAV: the reference of faster decoders.
 
 Geometry is settled here: a picture is turned upright by its EXIF tag, laid on white where it is
 transparent, and resized to a square with antialiased bicubic interpolation. The default ignores the
@@ -13,6 +13,8 @@ from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
 from seqsynth.records import FrameRef
+from seqsynth.shard_paths import open_media
+from seqsynth.video_frames import FrameCountError, is_video, video_frames
 
 Geometry = Literal["stretch", "crop", "pad"]
 
@@ -29,7 +31,7 @@ def load_frames(
     """The frames of a plan, in its order.
 
     Args:
-        refs: stills, or frames of animations; every file is decoded once, forwards.
+        refs: stills, or frames of animations and videos; every file is decoded once, forwards.
         size: edge of the square, pixels.
         geometry: `stretch` ignores the aspect ratio, `crop` keeps the middle square, `pad` keeps
             the whole picture on white.
@@ -60,7 +62,9 @@ def _decode(path: str, frame_indices: Sequence[int]) -> list[tuple[int, Image.Im
     decoded = []
     frame_index = frame_indices[0]
     try:
-        with Image.open(path) as image:
+        if is_video(path):
+            return list(video_frames(path, frame_indices))
+        with open_media(path) as file, Image.open(file) as image:
             num_frames = getattr(image, "n_frames", 1)
             for frame_index in frame_indices:
                 if not 0 <= frame_index < num_frames:
@@ -70,6 +74,8 @@ def _decode(path: str, frame_indices: Sequence[int]) -> list[tuple[int, Image.Im
                 decoded.append((frame_index, _on_white(image)))
     except MediaError:
         raise
+    except FrameCountError as error:
+        raise MediaError(str(error)) from None
     except (OSError, ValueError, SyntaxError, EOFError, Image.DecompressionBombError) as error:
         raise MediaError(f"{path}: frame {frame_index} cannot be read: {error}") from None
     return decoded

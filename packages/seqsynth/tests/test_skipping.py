@@ -1,0 +1,120 @@
+import json
+import os
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from seqsynth import Corpus, FrameRef, ImageItem, MediaError, SequenceDataset, SequenceRecipe
+from seqsynth.skipping import SkipLog, TooManySkippedError, read_frames
+
+IMAGES = tuple(ImageItem(f"i{k}", f"picture {k}", f"/m/i{k}.png", "x") for k in range(200))
+CORPUS = Corpus(IMAGES, (), (), (), "/m")
+RECIPE = SequenceRecipe(tasks={"iig": 1}, min_images=4, max_images=4, num_examples=300)
+
+
+def loader_without(*bad: int) -> "Loader":
+    return Loader({f"/m/i{k}.png" for k in bad})
+
+
+class Loader:
+    """Pictures of one colour each, but for the bad ones."""
+
+    def __init__(self, bad: set[str]) -> None:
+        self.bad = bad
+
+    def __call__(self, refs: Sequence[FrameRef]) -> NDArray[np.uint8]:
+        for ref in refs:
+            if ref.path in self.bad:
+                raise MediaError(f"{ref.path}: frame 0 cannot be read: broken at byte {len(refs)}")
+        return np.zeros((len(refs), 2, 2, 3), dtype=np.uint8)
+
+
+def test_bad_examples_give_way_to_stated_ones_and_are_written_down(tmp_path: Path) -> None:
+    dataset = SequenceDataset(CORPUS, RECIPE, 0)
+    log = SkipLog(tmp_path / "sub" / "skipped.jsonl", max_share=0.5)
+    load = loader_without(3, 50)
+    read = [read_frames(dataset, index, load, log) for index in range(300)]
+    lines = [json.loads(line) for line in log.path.read_text().splitlines()]
+    assert lines
+    failed = {line["index"] for line in lines}
+    for index, (example, frames) in enumerate(read):
+        assert not {frame.path for frame in example.frames} & load.bad
+        assert frames.shape == (4, 2, 2, 3)
+        assert (example == dataset[index]) == (index not in failed)
+    for line in lines:
+        shown = dataset[line["index"]]
+        if line["attempt"] == 0:
+            assert line["id"] == shown.id
+        stand_in = dataset.replacement(line["index"], line["attempt"] + 1)
+        assert line["replaced_by"] == stand_in.id
+        assert "cannot be read" in line["reason"]
+    assert log.num_read == 300
+    assert log.num_replaced == len(failed)
+    assert log.summary() == (
+        f"{len(failed)} of 300 examples replaced ({len(lines)} x broken at byte N, see {log.path})"
+    )
+
+
+def test_the_same_run_replaces_the_same_examples() -> None:
+    dataset = SequenceDataset(CORPUS, RECIPE, 0)
+    runs = [
+        [
+            read_frames(dataset, k, loader_without(3, 50), SkipLog(None, max_share=1))[0]
+            for k in order
+        ]
+        for order in (range(60), reversed(range(60)))
+    ]
+    assert runs[0] == runs[1][::-1]
+
+
+def test_a_run_stops_when_too_large_a_share_is_bad(tmp_path: Path) -> None:
+    dataset = SequenceDataset(CORPUS, RECIPE, 0)
+    log = SkipLog(tmp_path / "skipped.jsonl", max_share=0.1)
+    load = loader_without(*range(30))
+    with pytest.raises(TooManySkippedError, match=r"examples replaced .* at most 10\.0% are all"):
+        _ = [read_frames(dataset, index, load, log) for index in range(300)]
+    assert log.num_replaced > 0.1 * (log.num_read + 1)
+    assert log.num_read < 299
+
+
+def test_one_bad_file_at_the_start_does_not_stop_a_run() -> None:
+    dataset = SequenceDataset(CORPUS, RECIPE, 0)
+    (first, *_) = (int(frame.path[4:-4]) for frame in dataset[0].frames)
+    log = SkipLog(None, max_share=0.05)
+    read_frames(dataset, 0, loader_without(first), log)
+    assert (log.num_read, log.num_replaced) == (1, 1)
+    strict = SkipLog(None, max_share=0)
+    with pytest.raises(TooManySkippedError, match=r"at most 0\.0% are allowed"):
+        read_frames(dataset, 0, loader_without(first), strict)
+
+
+def test_a_corpus_without_a_good_file_ends(tmp_path: Path) -> None:
+    dataset = SequenceDataset(CORPUS, replace(RECIPE, num_examples=1), 0)
+    with pytest.raises(TooManySkippedError, match="example 0 and 100 replacements cannot be read"):
+        read_frames(dataset, 0, loader_without(*range(200)), SkipLog(None, max_share=1))
+
+
+def test_two_processes_share_a_log(tmp_path: Path) -> None:
+    logs = [SkipLog(tmp_path / "skipped.jsonl", max_share=1) for _ in range(2)]
+    reason = "a long reason " * 100
+    child = os.fork()
+    log = logs[child == 0]
+    for index in range(200):
+        log.add_read()
+        log.add_skipped(index, f"of {child == 0}", 1, "next", reason)
+    if child == 0:
+        os._exit(0)
+    os.waitpid(child, 0)
+    lines = (tmp_path / "skipped.jsonl").read_text().splitlines()
+    assert sorted((json.loads(line)["id"], json.loads(line)["index"]) for line in lines) == sorted(
+        (f"of {is_child}", index) for is_child in (True, False) for index in range(200)
+    )
+
+
+def test_a_share_out_of_range_is_refused() -> None:
+    with pytest.raises(ValueError, match="max_share must be in"):
+        SkipLog(None, max_share=2)
