@@ -17,6 +17,7 @@ from seqsynth.sources.media_paths import ANIMATION_SUFFIXES
 from seqsynth.webp_timing import webp_timing
 
 _MAX_DETAIL = 200
+_MIN_SHOWN = 0.5  # of the playing time in the header; sound may go on after the last frame
 
 
 class ProbeError(ValueError):
@@ -103,10 +104,16 @@ def _probe_container(container: Any, num_bytes: int, depth: ProbeDepth) -> Probe
     if depth == "pts" or not stream.frames or not duration_seconds:
         pts_index, pts_end = _read_packets(container, stream)
         shown_seconds = float((pts_end - pts_index[0]) * stream.time_base)
+        if duration_seconds and shown_seconds < _MIN_SHOWN * duration_seconds:
+            raise ProbeError(
+                "cut short", f"frames of {shown_seconds:g} of {duration_seconds:g} seconds"
+            )
         kept = (pts_index, pts_end) if depth == "pts" else (None, None)
         return Probe(duration_seconds or shown_seconds, len(pts_index), codec, *kept)
-    num_hidden = sum(entry.is_discard for entry in index)  # cut away by an edit list
-    return Probe(duration_seconds, stream.frames - num_hidden, codec)
+    num_frames = stream.frames
+    if index and "mp4" in container.format.name:  # an edit list may show fewer frames
+        num_frames = min(num_frames, sum(not entry.is_discard for entry in index))
+    return Probe(duration_seconds, num_frames, codec)
 
 
 def _read_packets(container: Any, stream: Any) -> tuple[list[int], int]:

@@ -1,8 +1,12 @@
+import doctest
+import importlib
+import pkgutil
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from seqsynth import sources
 from seqsynth.fetch import default_dir
 from seqsynth.sources import SOURCES, Entry, SourceRow
 
@@ -68,3 +72,10 @@ def test_the_embedded_default(fake_default: Callable[[], Path], good: Good) -> N
     assert all((root / row.paths[0]).is_file() for row in rows)
     assert all(row.num_frames == 25 for row in rows if row.kind == "clip")
     assert len({row.id for row in rows}) == len(rows)
+
+
+@pytest.mark.parametrize("name", [module.name for module in pkgutil.iter_modules(sources.__path__)])
+def test_examples_in_docstrings_are_true(name: str) -> None:
+    module = importlib.import_module(f"seqsynth.sources.{name}")
+    failed, _ = doctest.testmod(module)
+    assert failed == 0
