@@ -90,7 +90,7 @@ def test_frames_are_resized_as_defined(
         for is_upright in (True, False)
     ]
     smallest = min(differences, key=np.sum)
-    assert smallest.max() <= 1  # fixed-point weights may round the other way
+    assert smallest.max() <= 2  # fixed-point weights may round the other way, in either pass
     assert (smallest > 0).mean() < 0.02
 
 
