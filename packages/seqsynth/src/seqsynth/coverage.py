@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
 from seqsynth.index_checks import Checks
@@ -80,7 +80,6 @@ class CoverageReport:
         root: the folder that was looked through.
         annotations: the files that were read; empty: those with the usual names.
         checks: how closely files were looked at.
-        totals: of all rows.
         parts: by part of the source.
         reasons: how many rows are absent for what reason.
         examples: the first few rows of each reason.
@@ -91,7 +90,6 @@ class CoverageReport:
     root: str
     annotations: tuple[str, ...]
     checks: Checks
-    totals: Counts = field(default_factory=Counts)
     parts: dict[str, Counts] = field(default_factory=dict)
     reasons: Counter[Reason] = field(default_factory=Counter)
     examples: dict[Reason, list[Absent]] = field(default_factory=dict)
@@ -100,8 +98,9 @@ class CoverageReport:
     def add(self, outcome: Outcome) -> None:
         """Counts one row."""
         part = outcome.row.part if isinstance(outcome, Present) else outcome.part
-        self.totals.add(outcome)
-        self.parts.setdefault(part, Counts()).add(outcome)
+        if part not in self.parts:
+            self.parts[part] = Counts()
+        self.parts[part].add(outcome)
         if isinstance(outcome, Present):
             self.flaws.update(outcome.flaws)
             return
@@ -110,6 +109,13 @@ class CoverageReport:
         examples = self.examples.setdefault(reason, [])
         if len(examples) < _MAX_EXAMPLES:
             examples.append(outcome)
+
+    @property
+    def totals(self) -> Counts:
+        """Of all rows."""
+        names = [one.name for one in fields(Counts)]
+        parts = self.parts.values()
+        return Counts(**{name: sum(getattr(part, name) for part in parts) for name in names})
 
     def to_record(self) -> dict[str, Any]:
         """Everything as JSON values, the most frequent reasons first."""
