@@ -2,6 +2,7 @@
 
 import io
 import json
+import os
 import subprocess
 import sys
 
@@ -88,6 +89,39 @@ def test_decode_reads_lines(capsys, monkeypatch):
     assert run(capsys, "decode") == ""
 
 
+def test_a_line_that_cannot_be_decoded_is_named(capsys, monkeypatch):
+    monkeypatch.setattr(sys, "stdin", io.StringIO("<5>\n\n7.5\n"))
+    error = fails(capsys, "decode", "--digits", "1")
+    assert "standard input, line 3: no position of rpt (such as <2>): '7.5'" in error
+
+
+def test_closed_streams(capsys, monkeypatch):
+    """`timetokens decode <&-` and `timetokens encode 7 96 >&-`."""
+    monkeypatch.setattr(sys, "stdin", None)
+    assert "standard input is closed" in fails(capsys, "decode")
+    monkeypatch.setattr(sys, "stdout", None)
+    assert "standard output is closed" in fails(capsys, "encode", 7, 96)
+
+
+@pytest.mark.parametrize("command", [["encode", "7", "96"], ["decode", "<5><0><0><0>"]])
+def test_a_reader_that_has_gone(command):
+    """`timetokens ... | true`: no traceback."""
+    read_end, write_end = os.pipe()
+    os.close(read_end)
+    program = [sys.executable, "-m", "timetokens", *command]
+    run = subprocess.run(program, stdout=write_end, stderr=subprocess.PIPE, check=False)
+    os.close(write_end)
+    assert run.returncode == 1
+    assert run.stderr == b""
+
+
+def test_version(capsys):
+    with pytest.raises(SystemExit) as stop:
+        main(["--version"])
+    assert stop.value.code == 0
+    assert capsys.readouterr().out == f"timetokens {tt.__version__}\n"
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
@@ -112,7 +146,9 @@ def test_decode_reads_lines(capsys, monkeypatch):
         ("encode --seconds 1 2 3 --duration-seconds 5", "got 3"),
         ("encode --seconds 1 --duration-seconds 0", "got 0.0"),
         ("encode --secs 1 --duration-seconds 5", "--secs"),
-        ("decode 0729", "'0729'"),
+        ("encode 7 96 --clamp", "belong to --seconds"),
+        ("encode 7 96 --duration-seconds 5", "belong to --seconds"),
+        ("decode 0729", "no position of rpt (such as <2><5><0><0>): '0729'"),
         ("decode <0><7><2><9> --length 0", "got 0"),
         ("decode <0> --length 5 --duration-seconds 5", "not both"),
         ("decode 97 --codec index --length 96", "got 97"),

@@ -110,6 +110,44 @@ def test_random_models_write_no_malformed_answer(budget):
         assert all(start <= end for start, end in zip(ends[0::2], ends[1::2], strict=True))
 
 
+class WordyTokenizer:
+    """The ten tokens among pieces of text that spell tokens, spans and years by hand."""
+
+    eos_token_id = 10
+    all_special_ids = (10,)
+    texts = (
+        *(*tt.TOKENS, "</s>", " - ", "<", ">", "<5", "5>", "<<5", "<0x3C>", "<0xE2>"),
+        *("5", "0", " ", ". ", "from ", "to ", "1990", " seconds", "start - ", "- ", "end", "\\"),
+    )
+
+    def get_vocab(self):
+        return {text: number for number, text in enumerate(self.texts)}
+
+    def get_added_vocab(self):
+        return {token: number for number, token in enumerate(tt.TOKENS)}
+
+    def encode(self, text, add_special_tokens):
+        return [self.texts.index(piece) for piece in [*["<0>"] * 4, " - ", *["<0>"] * 4]]
+
+
+def test_no_token_is_spelled_by_hand():
+    tokenizer = WordyTokenizer()
+    processor = time_token_processor(tokenizer, needs_span=True)
+    forbidden = {tokenizer.texts[number] for number in processor.grammar.bracket_ids}
+    assert forbidden == {"<", ">", "<5", "5>", "<<5", "<0x3C>"}
+    rng = random.Random(0)
+    for _ in range(500):
+        written: list[int] = []
+        while len(written) < 40 and tokenizer.eos_token_id not in written:
+            allowed = allowed_next(written, processor.grammar, num_remaining=40 - len(written))
+            choices = allowed.only or set(range(len(tokenizer.texts))) - allowed.never
+            written.append(rng.choice(sorted(choices)))
+        text = "".join(tokenizer.texts[number] for number in written).replace("<0xE2>", "\u00e2")
+        result = tt.parse_spans(text.removesuffix("</s>"), duration_seconds=1.0)
+        assert result.malformed == ()
+        assert result.spans
+
+
 def _code_starts(written):
     starts, place = [], 0
     while place < len(written):
@@ -131,6 +169,11 @@ class FakeTokenizer:
 
     def get_vocab(self):
         return {token: number for number, token in enumerate(self.tokens)}
+
+    all_special_ids = (STOP,)
+
+    def get_added_vocab(self):
+        return self.get_vocab()
 
     def encode(self, text, add_special_tokens):
         assert (text, add_special_tokens) == ("<0><0><0><0> - <0><0><0><0>", False)

@@ -3,7 +3,7 @@
 import pytest
 
 import timetokens as tt
-from timetokens import unit_phrases
+from timetokens.conversion import UNIT_PHRASES
 
 TIMEIT = {
     "dense captioning": (
@@ -145,7 +145,7 @@ def test_examples_need_no_duration():
     )
 
 
-@pytest.mark.parametrize("named", list(unit_phrases._PHRASES))
+@pytest.mark.parametrize("named", list(UNIT_PHRASES))
 def test_units_named_in_questions(named):
     text = f"Find it, and give the {named} please."
     there = tt.convert_text(text, "seconds", "rpt").text

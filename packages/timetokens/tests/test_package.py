@@ -45,11 +45,17 @@ def test_unknown_names_are_attribute_errors():
         tt.nothing  # noqa: B018
 
 
-def test_the_sources_fit_into_60_kilobytes():
-    """What a wheel holds, compressed as a wheel is; its metadata comes on top (about 9 KB)."""
+def test_the_wheel_fits_into_60_kilobytes():
+    """Compressed as a wheel is; the wheel itself is measured by `nox -s wheels`."""
+    package = Path(__file__).parents[1]
+    metadata = Path("seq2time_timetokens-0.1.0.dist-info")
+    files = {Path("timetokens", path.name): path for path in SOURCE.iterdir() if path.is_file()}
+    files |= {metadata / "METADATA": package / "README.md"}
+    files |= {metadata / "licenses" / "LICENSE": package / "LICENSE"}
     wheel = io.BytesIO()
     with zipfile.ZipFile(wheel, "w", zipfile.ZIP_DEFLATED) as archive:
-        for path in sorted(SOURCE.glob("*.py")):
-            archive.write(path, path.name)
-    assert len(wheel.getvalue()) < 50_000
+        for name, path in files.items():
+            archive.write(path, name)
+    num_rest = 2_300  # the list of hashes and the head of METADATA
+    assert len(wheel.getvalue()) + num_rest < 60_000
     assert (SOURCE / "py.typed").exists()

@@ -29,6 +29,7 @@ def spans(text, codec="rpt", duration_seconds=100.0):
     [
         f"{A} - {B}",
         f"{A}-{B}",
+        f"{A}   -   {B}",
         f"{A} \u2013 {B}",
         f"{A} {B}",
         f"{A}{B}",

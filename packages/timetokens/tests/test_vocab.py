@@ -354,3 +354,9 @@ def test_smollm2():
     assert [number - ids[0] for number in encoded if number in ids] == [0, 7, 2, 9, 0, 8, 0, 0]
     assert tokenizer.decode(encoded, skip_special_tokens=True) == ANSWER
     assert tt.add_to(tokenizer, model) == ids
+    processor = tt.time_token_processor(tokenizer)
+    kept = {*processor.grammar.bracket_ids, *tokenizer.get_added_vocab().values()}
+    texts = tokenizer.batch_decode([[number] for number in range(num_rows) if number not in kept])
+    assert len(texts) > 48_000
+    assert not any("<" in text or ">" in text for text in texts)
+    assert tokenizer.decode(processor.grammar.separator) == " - "

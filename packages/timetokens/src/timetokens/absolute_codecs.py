@@ -12,13 +12,17 @@ from timetokens.position import ItemPosition, Position, checked_duration
 # The comma is that of subtitle files, "0:01:02,500".
 _SUBTITLE_CLOCK: Final = r"[0-9]{1,3}:[0-9]{2}:[0-9]{2},[0-9]{3}"
 _CLOCK: Final = r"[0-9]{1,3}:[0-9]{2}(?::[0-9]{2})?(?:\.[0-9]{1,6})?"
-_NUMBER: Final = r"[0-9]{1,9}(?:\.[0-9]{1,9})?"
+_WORDS: Final = (
+    r"(?:[0-9]{1,2}\s?h(?:(?:ou)?rs?)?\s?)?[0-9]{1,3}\s?m(?:in(?:ute)?s?)?\s?"
+    r"[0-9]{1,2}(?:\.[0-9]{1,6})?\s?s(?:ec(?:ond)?s?)?(?![A-Za-z])"
+)
+_NUMBER: Final = r"(?:[0-9]{1,9}(?:\.[0-9]{1,9})?|(?<![^\s(\[:,-])\.[0-9]{1,9})"
 _DIGIT_NAMES: Final = (
     "ZERO", "ONE", "TWO", "THREE", "FOUR", "FIVE", "SIX", "SEVEN", "EIGHT", "NINE",
 )  # fmt: skip
 
 
-_DECIMAL_SPELLING: Final = Spelling(point=f"(?:{_SUBTITLE_CLOCK}|{_CLOCK}|{_NUMBER})")
+_DECIMAL_SPELLING: Final = Spelling(point=f"(?:{_SUBTITLE_CLOCK}|{_CLOCK}|{_WORDS}|{_NUMBER})")
 
 
 @functools.cache
@@ -58,7 +62,7 @@ class DecimalText(Codec):
 
     @property
     def spelling(self) -> Spelling:
-        """A number, `m:ss` or `h:mm:ss`, with or without decimals."""
+        """A number, `m:ss`, `h:mm:ss` or `1 min 20 s`, with or without decimals."""
         return _DECIMAL_SPELLING
 
     def format_point(self, position: Position) -> str:
@@ -72,14 +76,10 @@ class DecimalText(Codec):
         checked_duration(duration_seconds)
         return 1.0 / int(10**self.time_decimals)
 
-    def max_error(self, duration_seconds: float) -> float:
-        """Half a step."""
-        return self.resolution(duration_seconds) / 2
-
     def _read(self, text: str, duration_seconds: float) -> float:
         seconds = 0.0
-        for part in text.replace(",", ".").split(":"):  # 61.4 is 1:01.4 is 0:01:01.4
-            seconds = seconds * 60 + float(part)
+        for part in re.findall(r"[0-9.]+", text.replace(",", ".")):
+            seconds = seconds * 60 + float(part)  # 61.4 is 1:01.4 is 0:01:01.4 is 1m1.4s
         return seconds
 
 
@@ -126,10 +126,6 @@ class AbsoluteDigits(Codec):
         """A tenth of a second, whatever the duration."""
         checked_duration(duration_seconds)
         return 0.1
-
-    def max_error(self, duration_seconds: float) -> float:
-        """Half a step."""
-        return self.resolution(duration_seconds) / 2
 
     def _read(self, text: str, duration_seconds: float) -> float:
         words = re.findall("TIME_([A-Z]+)", text.upper())

@@ -4,6 +4,7 @@ Errors are one line on standard error and exit code 2.
 """
 
 import argparse
+import importlib.metadata
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -14,7 +15,7 @@ from timetokens.codecs import CODECS, as_codec
 from timetokens.convert_file import FORMATS, convert_file, read_durations
 from timetokens.errors import CodecError
 from timetokens.position import ItemPosition, time_position
-from timetokens.records import converter
+from timetokens.records import Converter
 from timetokens.relative_codecs import RelativeDigits
 from timetokens.rpt import DEFAULT_DIGITS
 from timetokens.wording import span_text
@@ -27,9 +28,9 @@ _ENCODE_EXAMPLES = """examples:
   timetokens encode --seconds 25 61.4 --duration-seconds 148.8 --codec seconds
 """
 _DECODE_EXAMPLES = """examples:
-  timetokens decode "<0><7><2><9>"                        0.0729 (of the way)
-  timetokens decode "<0><7><2><9>" --length 96            7 (item)
-  timetokens decode "<0><7><2><9>" --duration-seconds 60  4.374 (seconds)
+  timetokens decode "<0><7><2><9>"                          0.0729
+  timetokens decode "<0><7><2><9>" --length 96              7
+  timetokens decode "<0><7><2><9>" --duration-seconds 60    4.374
 Without TEXT, every line of standard input is one position.
 """
 _CONVERT_EXAMPLES = """examples:
@@ -56,6 +57,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Runs the command and returns its exit code."""
     parser = _parser()
     options = parser.parse_args(arguments)
+    if sys.stdout is None:  # `timetokens ... >&-`
+        parser.error("standard output is closed")
     try:
         if options.command == "encode":
             print(_encode(options))
@@ -75,6 +78,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = _Parser(prog="timetokens", description=_DESCRIPTION, allow_abbrev=False)
+    parser.add_argument(
+        "--version",
+        action="version",
+        version=f"timetokens {importlib.metadata.version('seq2time-timetokens')}",
+    )
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
 
     def add(name: str, summary: str, epilog: str) -> argparse.ArgumentParser:
@@ -136,6 +144,8 @@ def _encode(options: argparse.Namespace) -> str:
     if options.item is not None:
         if options.length is None:
             raise CodecError(f"item {options.item} of how many? give ITEM LENGTH")
+        if options.clamp or options.duration_seconds is not None:
+            raise CodecError("--clamp and --duration-seconds belong to --seconds, not to an item")
         return codec.format_point(ItemPosition(options.item, options.length))
     if options.duration_seconds is None:
         raise CodecError("--seconds needs --duration-seconds")
@@ -152,14 +162,26 @@ def _decode(options: argparse.Namespace) -> list[str]:
     codec = _codec(options.codec, options.digits)
     if options.length is not None and options.duration_seconds is not None:
         raise CodecError("give --length or --duration-seconds, not both")
-    texts = options.text or [line for line in sys.stdin.read().split("\n") if line.strip()]
-    if options.length is not None:
-        return [str(codec.parse_item(text, length=options.length)) for text in texts]
     duration_seconds = options.duration_seconds
     if duration_seconds is None and codec.is_relative:
         duration_seconds = 1.0
-    places = [codec.parse_point(text, duration_seconds=duration_seconds) for text in texts]
-    return [f"{place:.10g}" for place in places]
+
+    def decoded(text: str) -> str:
+        if options.length is not None:
+            return str(codec.parse_item(text, length=options.length))
+        return f"{codec.parse_point(text, duration_seconds=duration_seconds):.10g}"
+
+    if options.text:
+        return [decoded(text) for text in options.text]
+    if sys.stdin is None:
+        raise CodecError("no TEXT, and standard input is closed")
+    places = []
+    for number, line in enumerate(sys.stdin.read().split("\n"), start=1):
+        try:
+            places += [decoded(line)] if line.strip() else []
+        except CodecError as error:
+            raise CodecError(f"standard input, line {number}: {error}") from error
+    return places
 
 
 def _convert(options: argparse.Namespace) -> None:
@@ -173,13 +195,7 @@ def _convert(options: argparse.Namespace) -> None:
         raise CodecError(f"{options.out} exists; --force replaces it")
     text, tally = convert_file(
         options.file,
-        converter(
-            source,
-            target,
-            duration_seconds=options.duration_seconds,
-            durations=durations,
-            clamp=options.clamp,
-        ),
+        Converter(source, target, options.duration_seconds, durations, options.clamp),
         format_name=options.format,
     )
     if options.out is None:

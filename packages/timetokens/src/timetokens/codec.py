@@ -10,12 +10,12 @@ from dataclasses import dataclass
 from typing import Final, SupportsIndex
 
 from timetokens.errors import CodecError
-from timetokens.position import Position, checked_duration, checked_item
+from timetokens.position import Position, TimePosition, checked_duration, checked_item
 
 SPAN_SEPARATOR: Final = " - "
 
 # "seonds" is a slip in TimeChat's own evaluation prompt, which models repeat.
-SECONDS_WORD: Final = "(?:seconds?|seonds?|secs?|s)(?![A-Za-z])"
+SECONDS_WORD: Final = r"(?:seconds?|seonds?|secs?|s)(?![A-Za-z])(?:\.(?=\s{0,2}[-\u2013]))?"
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,9 +88,12 @@ class Codec(ABC):
     def resolution(self, duration_seconds: float) -> float:
         """Seconds between two neighbouring times that can be written."""
 
-    @abstractmethod
     def max_error(self, duration_seconds: float) -> float:
-        """The largest distance in seconds between a time and what is read back for it."""
+        """The largest distance in seconds between a time and what is read back for it.
+
+        Half a step, where the codec does not say otherwise.
+        """
+        return self.resolution(duration_seconds) / 2
 
     @abstractmethod
     def _read(self, text: str, duration_seconds: float) -> float:
@@ -100,6 +103,10 @@ class Codec(ABC):
     def new_tokens(self) -> tuple[str, ...]:
         """The tokens the vocabulary gains; often none."""
         return tuple(self.new_token_texts)
+
+    @property
+    def _example(self) -> str:
+        return self.format_point(TimePosition(30.0, 120.0))
 
     def format_span(self, start: Position, end: Position) -> str:
         """The text of a span, `START - END`, without unit word.
@@ -125,7 +132,7 @@ class Codec(ABC):
         duration_seconds = self.duration_to_read(duration_seconds)
         stripped = text.strip()
         if re.fullmatch(self.spelling.point, stripped, re.IGNORECASE) is None:
-            raise CodecError(f"not a {self.name} position: {text[:80]!r}")
+            raise CodecError(f"no position of {self.name} (such as {self._example}): {text[:80]!r}")
         return self._read(stripped, duration_seconds)
 
     def parse_span(
@@ -136,7 +143,9 @@ class Codec(ABC):
         point = self.spelling.point
         match = re.fullmatch(rf"({point})\s{{0,4}}-\s{{0,4}}({point})", text.strip(), re.IGNORECASE)
         if match is None:
-            raise CodecError(f"not a {self.name} span: {text[:80]!r}")
+            raise CodecError(
+                f"no span of {self.name} (such as {self._example} - {self._example}): {text[:80]!r}"
+            )
         return self._read(match[1], duration_seconds), self._read(match[2], duration_seconds)
 
     def parse_item(self, text: str, *, length: SupportsIndex) -> int:

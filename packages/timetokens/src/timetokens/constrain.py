@@ -1,17 +1,20 @@
 """Which tokens may come next, so that a model cannot write a malformed position.
 
-`allowed_next` is the rule, on token ids alone. `time_token_processor` makes of it a logits
-processor for `generate()` of transformers; it needs neither torch nor transformers to be imported,
-because it works through the methods of the tensors it is given.
+`allowed_next` is the rule, on token ids alone; `time_token_processor` makes of it a logits
+processor for `generate()` of transformers, which works through the methods of the tensors.
 """
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from timetokens.codec import SPAN_SEPARATOR, Codec
 from timetokens.codecs import as_codec
 from timetokens.errors import CodecError
+
+_BYTE: Final = re.compile("<0x[0-9A-Fa-f]{2}>")  # of SentencePiece, for characters it lacks
+_BRACKET_BYTES: Final = ("<0x3C>", "<0x3E>")
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +28,7 @@ class CodeGrammar:
         is_ordered: the end of a span is not before its start; means nothing without separator.
         stop_ids: ids that end an answer.
         needs_span: an answer must not end before it has a span (a position without separator).
+        bracket_ids: ids of plain text with `<` or `>`, which could spell a time token by hand.
     """
 
     slots: tuple[tuple[int, ...], ...]
@@ -32,6 +36,7 @@ class CodeGrammar:
     is_ordered: bool = True
     stop_ids: tuple[int, ...] = ()
     needs_span: bool = False
+    bracket_ids: frozenset[int] = frozenset()
 
     def __post_init__(self) -> None:
         if not self.slots or not all(self.slots):
@@ -76,7 +81,8 @@ def allowed_next(
 
     Inside a position only its next digits may follow; behind the start of a span only the
     separator and an end that is not earlier; behind a whole position anything but another digit.
-    When `num_remaining` tokens are too few for a span, none can begin.
+    Brackets are never written by hand. When `num_remaining` tokens are too few for a span, none can
+    begin.
 
     Args:
         generated: ids of the answer so far, without the prompt.
@@ -100,20 +106,15 @@ def allowed_next(
             lowest = start[place]
         return Allowed(frozenset(grammar.slots[place][lowest:]), frozenset())
     missing_span = grammar.needs_span and reading.num_done == 0
-    if num_remaining is not None and num_remaining <= grammar.num_tokens and not reading.after_code:
+    never = grammar.code_ids if reading.after_code else grammar.code_ids - set(grammar.slots[0])
+    if num_remaining is not None and not reading.after_code:
         if num_remaining < grammar.num_tokens:
-            return Allowed(None, grammar.code_ids)
-        if missing_span:
+            never = grammar.code_ids
+        elif num_remaining == grammar.num_tokens and missing_span:
             return Allowed(frozenset(grammar.slots[0]), frozenset())
-    never = set(grammar.code_ids) if reading.after_code else _not_first(grammar)
     if missing_span:
         never |= set(grammar.stop_ids)
-    return Allowed(None, frozenset(never))
-
-
-def _not_first(grammar: CodeGrammar) -> set[int]:
-    """Ids that stand in positions, but never first: the dot of `absolute_digits`."""
-    return set(grammar.code_ids - set(grammar.slots[0]))
+    return Allowed(None, never | grammar.bracket_ids)
 
 
 def _read(generated: Sequence[int], grammar: CodeGrammar) -> _Reading:
@@ -150,23 +151,13 @@ def _finish(reading: _Reading, grammar: CodeGrammar) -> None:
     reading.code = []
 
 
+@dataclass(frozen=True, slots=True)
 class TimeTokenProcessor:
-    """A logits processor that leaves only well-formed answers possible.
+    """A logits processor; `time_token_processor` says what the fields mean."""
 
-    Attributes:
-        grammar: what is well-formed.
-        prompt_length: how many of the ids that `generate()` hands over are prompt; 0 when it was
-            called with `inputs_embeds`.
-        max_length: total length at which `generate()` stops, prompt included; without it an answer
-            may be cut inside a position.
-    """
-
-    def __init__(
-        self, grammar: CodeGrammar, *, prompt_length: int = 0, max_length: int | None = None
-    ) -> None:
-        self.grammar = grammar
-        self.prompt_length = prompt_length
-        self.max_length = max_length
+    grammar: CodeGrammar
+    prompt_length: int = 0
+    max_length: int | None = None
 
     def __call__(self, input_ids: Any, scores: Any) -> Any:
         """The scores with minus infinity for every token that may not follow.
@@ -218,10 +209,6 @@ def time_token_processor(
     Raises:
         CodecError: a codec of plain text, whose positions no token belongs to alone, or a
             tokenizer without the codec's tokens.
-
-    Example:
-        processor = time_token_processor(tokenizer, prompt_length=n, max_length=n + 512)
-        model.generate(**inputs, max_new_tokens=512, logits_processor=[processor])
     """
     codec = as_codec(codec)
     if not codec.slots:
@@ -233,17 +220,15 @@ def time_token_processor(
     slots = tuple(tuple(int(known[token]) for token in slot) for slot in codec.slots)
     if stop_ids is None:
         stop_ids = () if tokenizer.eos_token_id is None else (tokenizer.eos_token_id,)
-    return TimeTokenProcessor(
-        CodeGrammar(
-            slots=slots,
-            separator=_separator_ids(tokenizer, codec, slots) if is_span else (),
-            is_ordered=is_ordered and is_span,
-            stop_ids=tuple(int(token) for token in stop_ids),
-            needs_span=needs_span,
-        ),
-        prompt_length=prompt_length,
-        max_length=max_length,
+    grammar = CodeGrammar(
+        slots=slots,
+        separator=_separator_ids(tokenizer, codec, slots) if is_span else (),
+        is_ordered=is_ordered and is_span,
+        stop_ids=tuple(int(token) for token in stop_ids),
+        needs_span=needs_span,
+        bracket_ids=_bracket_ids(tokenizer, known) - set(stop_ids),
     )
+    return TimeTokenProcessor(grammar, prompt_length, max_length)
 
 
 def _separator_ids(
@@ -256,3 +241,14 @@ def _separator_ids(
     places = [index for index, token in enumerate(ids) if token in code_ids]
     first, second = places[: len(slots)], places[len(slots) :]
     return tuple(int(token) for token in ids[first[-1] + 1 : second[0]])
+
+
+def _bracket_ids(tokenizer: Any, vocabulary: dict[str, int]) -> frozenset[int]:
+    """The ids of plain text with an angle bracket in it, bytes included; no special tokens."""
+    kept = {*tokenizer.get_added_vocab().values(), *tokenizer.all_special_ids}
+    return frozenset(
+        int(number)
+        for token, number in vocabulary.items()
+        if number not in kept
+        and (token in _BRACKET_BYTES if _BYTE.fullmatch(token) else "<" in token or ">" in token)
+    )

@@ -1,15 +1,15 @@
 """Text with positions of one codec to the same text with positions of another.
 
-What counts as a position is what parsing.py reads as one: the spans and moments of an answer, the
-lists behind "sampled at" and "timestamps are in the", and every time token. Durations and numbers
-in captions stay. All other characters stay as they are; time tokens that a caption holds by
-accident are escaped on the way to a codec with tokens and restored on the way back. Questions that
-ask for "timestamps in seconds" ask for relative positions where these are no seconds, and examples
-of the form of an answer ("A specific example is: ' 90 - 102 seconds, ...'") are converted as parts
-of a video of two minutes, because they say nothing about the video at hand.
+Positions are what parsing.py reads as such: spans, moments, the lists behind "sampled at" and
+"timestamps are in the", and every time token. Everything else stays, numbers in captions too; time
+tokens that a caption holds by accident are escaped on the way to a codec with tokens and restored
+on the way back. Questions for "timestamps in seconds" ask for relative positions where these are no
+seconds, and examples of an answer's form ("A specific example is: ' 90 - 102 seconds, ...'") are
+converted as parts of a video of two minutes: they say nothing about the video at hand.
 """
 
-from collections.abc import Iterator
+import re
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Final
 
@@ -22,10 +22,21 @@ from timetokens.found import find_spans
 from timetokens.mentions import Point, find_points
 from timetokens.position import checked_duration, time_position
 from timetokens.spans import Malformed
-from timetokens.unit_phrases import UNIT_DROPPED, UNIT_NAMED
 
 EXAMPLE_SECONDS: Final = 120.0
 """Duration that examples in questions are read with; those of TimeChat's sets end at 102 s."""
+
+
+# How questions of TimeIT and of TimeChat's evaluation name the unit; every phrase has a counterpart
+# of its own, so that a text can be brought back.
+UNIT_PHRASES: Final = {
+    "start - end seconds, ": "start - end, ",
+    "start - end seconds format": "start - end format",
+    "start and end seconds": "start and end positions",
+    "timestamps in seconds": "timestamps as relative positions",
+    "timestamp in seconds": "timestamp as a relative position",
+    "start time and end time in seconds": "start time and end time as relative positions",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,7 +196,17 @@ def _rest(text: str, source: Codec, target: Codec) -> str:
         text = unescape(text)
     if source.time_unit == target.time_unit:
         return text
-    return UNIT_DROPPED.sub(text) if source.time_unit else UNIT_NAMED.sub(text)
+    return _without_unit(text) if source.time_unit else _with_unit(text)
+
+
+def _replacer(phrases: dict[str, str]) -> Callable[[str], str]:
+    """Replaces every phrase by its counterpart, in one pass."""
+    pattern = re.compile("|".join(map(re.escape, phrases)))
+    return lambda text: pattern.sub(lambda match: phrases[match[0]], text)
+
+
+_without_unit: Final = _replacer(UNIT_PHRASES)
+_with_unit: Final = _replacer({without: named for named, without in UNIT_PHRASES.items()})
 
 
 def _unit_word(text: str, first: Point, target: Codec) -> str:

@@ -2,19 +2,28 @@
 
 import bisect
 import itertools
+import re
 from dataclasses import dataclass
-from typing import Final, Literal
+from typing import Final
 
 from timetokens import context
 from timetokens.mentions import Point
 from timetokens.spans import Malformed, Span
 
-_HALF_READ: Final = "a span of which one end cannot be read"
+HALF_READ: Final = "a span of which one end cannot be read"
+CUT_OFF: Final = "a span that is cut off"
 
-Separator = Literal["dash", "to", "and", "label", "comma"]
 
+_JOINTS: Final[dict[str, re.Pattern[str]]] = {
+    "dash": context.DASH,
+    "label": context.END_LABEL,
+    "to": context.TO_WORD,
+    "comma": context.COMMA,
+    "cell": context.CELL,
+    "and": context.AND_WORD,
+}
 
-_Partner = tuple[Point, Separator]
+_Partner = tuple[Point, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +37,7 @@ class Found:
         points: the one or two positions.
         span: what they say, start before end.
         is_inside: it stands inside the sentence that describes it, not before the caption.
+        is_bracketed: it stands in brackets.
     """
 
     lead: int
@@ -36,6 +46,7 @@ class Found:
     points: tuple[Point, ...]
     span: Span
     is_inside: bool
+    is_bracketed: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,15 +57,17 @@ class _Before:
         intro: "start", "from", "happens", "in" or "" (which word introduces the position).
         start: offset of that word, of the position without one.
         lead: offset where the answer starts whose first words these are, None inside a sentence.
+        stop: what ends the text before that answer: a full stop, a line break, a colon, a quote.
+        is_line: that start is the start of a line.
         lasts: a word such as "for" says that a duration follows.
-        is_negative: a minus sign.
-        is_half_open: "start -" in place of a first position.
-        is_bracketed: an opening bracket.
+        is_half_open: "start -" stands in place of a first position.
     """
 
     intro: str
     start: int
     lead: int | None
+    stop: str
+    is_line: bool
     lasts: bool
     is_negative: bool
     is_half_open: bool
@@ -83,22 +96,25 @@ def find_spans(
         if not _may_count(text, first, partner):
             continue
         before = _before(text, first, found[-1].end if found else 0)
-        if partner is not None and _is_span(text, first, *partner, before):
+        if partner is not None and _is_span(text, first, *partner, before, found):
             second = partner[0]
             index += 1
         elif (
             first.start in half_read
-            or not _is_single(text, first, before)
+            or not _is_single(text, first, before, found)
             or (found and context.DASH.fullmatch(text, found[-1].end, first.start))
+            or _is_cut_off(text, first, found)
         ):
-            reason = _HALF_READ if first.start in half_read else _reason(text, first, before)
+            is_half = first.start in half_read
+            reason = HALF_READ if is_half else _reason(text, first, before, found)
             if reason:
                 malformed.append(_malformed(text, first.start, first.end, reason))
             continue
         else:
             second = first
         if before.is_negative and not first.is_sure:
-            malformed.append(_malformed(text, first.start, second.end, "negative time"))
+            if not first.is_bare:
+                malformed.append(_malformed(text, first.start, second.end, "negative time"))
             continue
         item = _placed(text, first, second, before, found, sentence_ends)
         if item is not None:
@@ -112,7 +128,12 @@ def _partner(text: str, points: list[Point], index: int) -> _Partner | None:
     if index + 1 == len(points):
         return None
     first, second = points[index : index + 2]
-    separator = _separator(text, first, second)
+    if first.is_sure != second.is_sure:
+        return None
+    is_close = first.is_sure and second.start - first.end <= 2
+    if is_close and not text[first.end : second.start].strip():
+        return second, "dash"
+    separator = _joint(text, first.end, second.start)
     return None if separator is None else (second, separator)
 
 
@@ -136,8 +157,8 @@ def _may_count(text: str, first: Point, partner: _Partner | None) -> bool:
     if partner is None:
         return False
     second, separator = partner
-    if separator == "comma":
-        return context.CLOSING.match(text, second.end) is not None
+    if separator in ("comma", "cell"):
+        return _ends_row(text, second)
     return (
         separator == "label"
         or second.has_unit
@@ -146,30 +167,14 @@ def _may_count(text: str, first: Point, partner: _Partner | None) -> bool:
     )
 
 
-def _separator(text: str, first: Point, second: Point) -> Separator | None:
-    """What joins two neighbouring positions to a span, None if nothing does."""
-    if first.is_sure != second.is_sure:
-        return None
-    if first.is_sure and text[first.end : min(second.start, first.end + 3)].isspace():
-        return "dash" if second.start - first.end <= 2 else None
-    if first.is_sure and first.end == second.start:
-        return "dash"
-    return _joint(text, first.end, second.start)
-
-
-def _joint(text: str, end: int, start: int) -> Separator | None:
+def _joint(text: str, end: int, start: int) -> str | None:
     """What the text between two pieces is as the middle of a span."""
     if start - end > context.WINDOW:
         return None
-    if context.DASH.fullmatch(text, end, start):
-        return "dash"
-    if context.END_LABEL.fullmatch(text, end, start):
-        return "label"
-    if context.TO_WORD.fullmatch(text, end, start):
-        return "to"
-    if context.COMMA.fullmatch(text, end, start):
-        return "comma"
-    return "and" if context.AND_WORD.fullmatch(text, end, start) else None
+    for name, pattern in _JOINTS.items():
+        if pattern.fullmatch(text, end, start):
+            return name
+    return None
 
 
 def _before(text: str, point: Point, previous_end: int) -> _Before:
@@ -196,53 +201,113 @@ def _before(text: str, point: Point, previous_end: int) -> _Before:
         intro=intro,
         start=offset + intro_start,
         lead=None if answer is None else max(offset + answer.end("stop"), previous_end),
-        lasts=context.LASTS.search(tail) is not None,
+        stop="" if answer is None else answer["stop"],
+        is_line=answer is not None and ("\n" in answer[0] or not (window_start or answer.start())),
+        lasts=intro in ("", "in") and context.LASTS.search(tail) is not None,
         is_negative=context.MINUS_SIGN.search(tail) is not None,
         is_half_open=context.HALF_OPEN_BEFORE.search(tail) is not None,
         is_bracketed=context.OPENING.search(tail) is not None,
     )
 
 
-def _is_span(text: str, first: Point, second: Point, separator: Separator, before: _Before) -> bool:
+def _is_span(
+    text: str,
+    first: Point,
+    second: Point,
+    separator: str,
+    before: _Before,
+    found: list[Found],
+) -> bool:
     """Whether two joined positions are a span of the answer rather than numbers of a caption."""
-    if not _is_joined(text, second, separator, before):
+    is_number = _is_number_of_caption(first, second, before, found)
+    if is_number or not _is_joined(text, first, second, separator, before):
         return False
     if first.is_sure:
         return True
     has_unit = first.has_unit or second.has_unit
     is_exact = first.is_exact and second.is_exact
-    if before.lasts or (not has_unit and context.MEASURE.match(text, second.end)):
+    if before.lasts or (not second.has_unit and context.MEASURE.match(text, second.end)):
         return False
     if separator == "label":
         return before.intro == "start" or has_unit or is_exact
     if before.lead is not None or before.intro in ("start", "from", "happens"):
-        follows = context.FOLLOW.match(text, second.end) is not None
-        return has_unit or is_exact or follows
-    return (has_unit or is_exact) if before.intro == "in" else (has_unit and is_exact)
+        return has_unit or is_exact or context.FOLLOW.match(text, second.end) is not None
+    return (has_unit and is_exact) or (before.intro == "in" and (has_unit or is_exact))
 
 
-def _is_joined(text: str, second: Point, separator: Separator, before: _Before) -> bool:
-    """Whether what stands between two positions makes them a span: "and" needs a "between"."""
+def _is_number_of_caption(first: Point, second: Point, before: _Before, found: list[Found]) -> bool:
+    """Whether whole numbers without unit stand where captions have such: "the score: 3-2".
+
+    So do "In 1939-1945, the war" and the like behind spans that have units or decimals.
+    """
+    if not (_is_plain(first) and _is_plain(second)):
+        return False
+    if before.intro == "" and before.stop[:1] in ("'", '"', "\u201c", "\u2018"):
+        return True
+    if not found:
+        return False
+    is_weak = before.intro == "" and before.stop[:1] in (":", ";", "|", "}", ")", "]")
+    is_behind = before.intro not in ("", "start") or context.TEXT_START in before.stop
+    return is_weak or (is_behind and not any(map(_is_plain, found[-1].points)))
+
+
+def _is_plain(point: Point) -> bool:
+    return not (point.is_sure or point.has_unit or point.is_exact)
+
+
+def _is_joined(text: str, first: Point, second: Point, separator: str, before: _Before) -> bool:
+    """Whether what stands between two positions makes them a span, not two of a list.
+
+    "and" needs a "between", a comma brackets ("[1.0, 2.0]") or the form of a row ("1.0, 2.0, he
+    walks"), and so does the bar of a table.
+    """
     if separator == "and":
         return before.intro == "from"
-    if separator == "comma":  # [1.0, 2.0] is a span; 1.0, 2.0 are two of a list
-        return before.is_bracketed and context.CLOSING.match(text, second.end) is not None
-    return True
-
-
-def _is_single(text: str, point: Point, before: _Before) -> bool:
-    """Whether a position without partner is a moment of the answer ("12.0 seconds, intro.")."""
-    if before.is_half_open or before.intro in ("start", "from"):
+    if separator not in ("comma", "cell"):
+        return True
+    if separator == "comma" and before.is_bracketed and context.CLOSING.match(text, second.end):
+        return True
+    are_alike = (first.is_exact, first.has_unit) == (second.is_exact, second.has_unit)
+    is_row = before.is_bracketed or context.CELL.match(text, second.end) is not None
+    if before.lead is None or not are_alike:
         return False
-    if context.HALF_OPEN_AFTER.match(text, point.end):
+    if not is_row and (_is_plain(first) or before.stop.startswith(":")):
+        return False
+    return _ends_row(text, second)
+
+
+def _ends_row(text: str, second: Point) -> bool:
+    """Whether behind the second of two values comes a caption, a bracket or nothing."""
+    return any(
+        pattern.match(text, second.end)
+        for pattern in (context.CLOSING, context.OTHER_CELL, context.NOTHING_FOLLOWS)
+    )
+
+
+def _is_single(text: str, point: Point, before: _Before, found: list[Found]) -> bool:
+    """Whether a position without partner is a moment of the answer ("12.0 seconds, intro.")."""
+    is_half = before.is_half_open or context.HALF_OPEN_AFTER.match(text, point.end) is not None
+    if is_half or before.intro in ("start", "from"):
         return False
     if point.is_sure:
         return before.lead is not None or before.intro != ""
     if before.lasts or not (point.has_unit or point.is_exact or point.is_lone):
         return False
-    if before.lead is not None:
-        return context.CAPTION_FOLLOWS.match(text, point.end) is not None
-    return before.intro == "happens"
+    if before.lead is None:
+        return before.intro == "happens"
+    if found and len(found[-1].points) == 2 and not (point.has_unit or point.is_lone):
+        return False  # a clock in a caption
+    follows = context.CHAPTER_FOLLOWS if ":" in point.text else context.DASH_FOLLOWS
+    is_chapter = before.is_line and before.intro in ("", "in")
+    return context.CAPTION_FOLLOWS.match(text, point.end) is not None or (
+        is_chapter and follows.match(text, point.end) is not None
+    )
+
+
+def _is_cut_off(text: str, point: Point, found: list[Found]) -> bool:
+    """Whether a single position is the start of a span behind which the text was cut off."""
+    is_last = context.TEXT_END.match(text, point.end) is not None
+    return is_last and bool(found) and len(found[-1].points) == 2
 
 
 def _placed(
@@ -256,30 +321,38 @@ def _placed(
     """The span with its part of the text; None when it belongs to the caption before it."""
     points: tuple[Point, ...] = (first,) if first is last else (first, last)
     span = Span(*sorted((first.seconds, last.seconds)))
+
+    def item(lead: int, *, is_inside: bool) -> Found:
+        start = max(before.start, lead)
+        return Found(lead, start, last.end, points, span, is_inside, before.is_bracketed)
+
     if before.lead is not None and before.intro != "happens":
-        return Found(before.lead, before.start, last.end, points, span, is_inside=False)
+        return item(before.lead, is_inside=False)
     if before.intro == "" and context.CAPTION_FOLLOWS.match(text, last.end):
-        return Found(before.start, before.start, last.end, points, span, is_inside=False)
+        return item(before.start, is_inside=False)
     previous_end = found[-1].end if found else 0
     index = bisect.bisect_right(sentence_ends, first.start)
     sentence_start = sentence_ends[index - 1] if index else 0
-    if found and sentence_start <= previous_end and not found[-1].is_inside:
-        if not first.is_sure:
-            return None
-        return Found(before.start, before.start, last.end, points, span, is_inside=False)
-    lead = max(sentence_start, previous_end)
-    return Found(lead, max(before.start, lead), last.end, points, span, is_inside=True)
+    has_unit = first.is_sure or first.has_unit or last.has_unit
+    if found and not found[-1].is_inside and (sentence_start <= previous_end or not has_unit):
+        if first.is_sure or (before.is_bracketed and found[-1].is_bracketed):
+            return item(before.start, is_inside=False)
+        return None
+    return item(max(sentence_start, previous_end), is_inside=True)
 
 
-def _reason(text: str, point: Point, before: _Before) -> str:
+def _reason(text: str, point: Point, before: _Before, found: list[Found]) -> str:
     """Why a position that is part of no span is malformed; empty when it is just a number."""
-    looks_meant = point.is_sure or point.has_unit or ":" in point.text
-    if not looks_meant or (before.lasts and not point.is_sure):
+    is_cut_off = before.lead is not None and _is_cut_off(text, point, found)
+    looks_meant = point.is_sure or ((point.has_unit or ":" in point.text) and not point.is_bare)
+    if not (looks_meant or (is_cut_off and point.is_exact)) or (before.lasts and not point.is_sure):
         return ""
-    if before.is_half_open or context.HALF_OPEN_AFTER.match(text, point.end):
-        return "a span of which one end is a word"
+    if is_cut_off:
+        return CUT_OFF
     if before.intro in ("start", "from"):
         return "a start without an end"
+    if before.is_half_open or context.HALF_OPEN_AFTER.match(text, point.end):
+        return "a span of which one end is a word"
     return "a single position inside a caption" if point.is_sure else ""
 
 

@@ -27,6 +27,7 @@ class Point:
         has_unit: a unit word follows it.
         is_exact: it has decimals or is a clock reading, which numbers in captions rarely are.
         is_lone: it may be a moment without having either.
+        is_bare: time tokens without any of their brackets, which may be just a number.
     """
 
     start: int
@@ -38,6 +39,7 @@ class Point:
     has_unit: bool
     is_exact: bool
     is_lone: bool
+    is_bare: bool = False
 
 
 def find_points(
@@ -58,23 +60,36 @@ def find_points(
             points += found
             malformed += wrong
             continue
-        number = match["number"]
-        # Digits that lost their brackets are read as the code they would be with them.
-        written = f"<{number}>" if codec.spelling.piece else number
-        points.append(
-            Point(
-                start=match.start(),
-                body_end=match.end("number"),
-                end=match.end(),
-                text=written,
-                seconds=codec.parse_point(written, duration_seconds=duration_seconds),
-                is_sure=False,
-                has_unit=match["number_unit"] is not None,
-                is_exact="." in number or ":" in number,
-                is_lone=_compiled(codec.spelling.lone).fullmatch(number) is not None,
-            )
-        )
+        point = _point_of_number(match, codec, duration_seconds)
+        if point is not None:
+            points.append(point)
+    if codec.spelling.piece and (malformed or any(point.is_sure for point in points)):
+        # A model that writes brackets has not lost them elsewhere: "from 1939 to 1945" are years.
+        points = [point for point in points if point.is_sure]
     return points, malformed
+
+
+def _point_of_number(match: re.Match[str], codec: Codec, duration_seconds: float) -> Point | None:
+    """The point that plain text may be; None for a number that the codec does not have."""
+    number = match["number"]
+    # Digits that lost their brackets are read as the code they would be with them.
+    written = f"<{number}>" if codec.spelling.piece else number
+    try:
+        seconds = codec.parse_point(written, duration_seconds=duration_seconds)
+    except CodecError:  # t500 of a hundred bins
+        return None
+    return Point(
+        start=match.start(),
+        body_end=match.end("number"),
+        end=match.end(),
+        text=written,
+        seconds=seconds,
+        is_sure=False,
+        has_unit=match["number_unit"] is not None,
+        is_exact=re.search("[.:m]", number, re.IGNORECASE) is not None,
+        is_lone=_compiled(codec.spelling.lone).fullmatch(number) is not None,
+        is_bare=codec.spelling.piece != "",
+    )
 
 
 def _points_of_run(
@@ -123,7 +138,7 @@ def _lexer(spelling: Spelling) -> re.Pattern[str]:
     number = (spelling.bare if piece else spelling.point) or nothing
     unit = rf"\s{{0,2}}{spelling.unit}"
     # Not inside a longer number, a version (1.2.3), a word (mp4), or an escaped token (<\\5>).
-    before = r"(?<![0-9A-Za-z_\\])(?<![0-9][.:])"
+    before = r"(?<![0-9A-Za-z_\\])(?<!\d)(?<!\d[.:])"
     after = r"(?![0-9A-Za-z_]|[.:][0-9])"
     return re.compile(
         rf"(?P<run>{run})(?P<run_unit>{unit})?"

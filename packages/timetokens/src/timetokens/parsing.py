@@ -1,26 +1,27 @@
 """Model text to events and spans, tolerantly: nothing here raises on what a model wrote.
 
-A *position* is a time token, or a number that stands where a position stands. Two positions make a
-span when a dash, "to", "until", an end label ("end time:") or nothing at all stands between them.
-Numbers are ambiguous ("add 1-2 cups"), so a span of numbers counts only where an answer puts one:
-at the start of a sentence or line, or after words such as "from" or "happens in", and then with a
-unit word, decimals or punctuation behind it. Reversed spans are turned round. Nothing is invented:
-a span of which one end cannot be read is reported as malformed, not completed.
+Two positions make a span when a dash, "to", an end label or nothing stands between them. Numbers
+are ambiguous ("add 1-2 cups"): a span of numbers counts only where an answer puts one, at the start
+of a sentence or line or behind words such as "from", and then with a unit, decimals or punctuation
+behind it. Reversed spans are turned round. Nothing is invented: a span of which one end cannot be
+read is reported as malformed, not completed.
 """
 
-import bisect
-from typing import Literal, SupportsIndex
+from typing import Final, Literal, SupportsIndex
 
 from timetokens import context, timechat_compat
+from timetokens.captions import captions_of
 from timetokens.codec import Codec
 from timetokens.codecs import as_codec
 from timetokens.conversion import convert_text
 from timetokens.errors import CodecError
 from timetokens.escaping import unescape
-from timetokens.found import Found, find_spans
+from timetokens.found import find_spans
 from timetokens.mentions import find_points
 from timetokens.position import checked_item
 from timetokens.spans import Event, ItemResult, Malformed, ParseResult, Span, SpanResult
+
+_ANSWER_TAGS: Final = ("</think>", "<answer>")
 
 
 def parse_events(
@@ -58,13 +59,13 @@ def parse_events(
         )
         pairs = zip(spans, captions, strict=True)
         return ParseResult(tuple(Event(*span, unescape(caption)) for span, caption in pairs), ())
+    text = _answer_part(text)
     found, malformed = find_spans(text, *find_points(text, codec, duration_seconds))
-    sentence_ends = [match.end() for match in context.SENTENCE_END.finditer(text)]
-    stops = [*(item.lead for item in found[1:]), len(text)]
-    events = []
-    for item, stop in zip(found, stops, strict=False):
-        caption = unescape(_caption(text, item, stop, sentence_ends))
-        events.append(Event(item.span.start_seconds, item.span.end_seconds, caption))
+    captions = captions_of(text, found, malformed)
+    events = (
+        Event(item.span.start_seconds, item.span.end_seconds, caption)
+        for item, caption in zip(found, captions, strict=True)
+    )
     return ParseResult(tuple(events), tuple(malformed))
 
 
@@ -87,6 +88,7 @@ def parse_spans(
     if compat is not None:
         text = _timechat_text(text, codec, duration_seconds, compat)
         return SpanResult(tuple(Span(*span) for span in timechat_compat.grounding(text)), ())
+    text = _answer_part(text)
     found, malformed = find_spans(text, *find_points(text, codec, duration_seconds))
     return SpanResult(tuple(item.span for item in found), tuple(malformed))
 
@@ -106,12 +108,15 @@ def parse_items(text: str, codec: str | Codec = "rpt", *, length: SupportsIndex)
     """
     codec = as_codec(codec)
     _, length = checked_item(1, length)
+    text = _answer_part(text)
     points, malformed = find_points(text, codec, float(length))
+    text_start = len(text) - len(text.lstrip())
     items: list[int] = []
     list_end = -1  # where the list of items read so far ends
     for point in points:
         goes_on = list_end >= 0 and context.LIST_GAP.fullmatch(text, list_end, point.start)
-        if not (point.is_sure or goes_on or _names_item(text, point.start)):
+        is_first = point.start == text_start
+        if not (point.is_sure or goes_on or is_first or _names_item(text, point.start)):
             continue
         list_end = point.end
         try:
@@ -131,29 +136,16 @@ def _timechat_text(text: str, codec: Codec, duration_seconds: float | None, comp
     return convert_text(text, codec, "seconds", duration_seconds=duration_seconds, clamp=True).text
 
 
+def _answer_part(text: str) -> str:
+    """The text with the thoughts in front of a reasoning model's answer blanked out.
+
+    Offsets stay. A text without the tags `</think>` or `<answer>` comes back as it is.
+    """
+    start = max(text.rfind(tag) + len(tag) if tag in text else 0 for tag in _ANSWER_TAGS)
+    return f"{' ' * (start - 1)}\n{text[start:]}" if start else text
+
+
 def _names_item(text: str, offset: int) -> bool:
-    """Whether the words before `offset` announce an item number, or nothing stands before it."""
+    """Whether the words before `offset` announce an item number."""
     before = text[max(0, offset - context.WINDOW) : offset]
-    return context.ITEM_WORD.search(before) is not None or (
-        offset <= context.WINDOW and not before.strip()
-    )
-
-
-def _caption(text: str, item: Found, stop: int, sentence_ends: list[int]) -> str:
-    """What the text says about a span, up to `stop` where the next one's part begins."""
-    if not item.is_inside:
-        separator = context.CAPTION_SEPARATOR.match(text, item.end, stop)
-        start = item.end if separator is None else separator.end()
-        label = context.CAPTION_LABEL.match(text, start, stop)
-        if label is not None:
-            end = label["quote"] + "}],"  # of a caption in JSON
-            return text[label.end() : stop].strip().rstrip(end if label["quote"] else "")
-        return text[start:stop].strip(" \t\n|")
-    # "A man opens a jar from 0.0 to 9.1 seconds.": the sentence without the span.
-    index = bisect.bisect_left(sentence_ends, item.end)
-    stop = min(stop, sentence_ends[index] if index < len(sentence_ends) else stop)
-    marker = context.LEADING_MARKER.match(text, item.lead, item.start)
-    before = text[item.lead if marker is None else marker.end() : item.start].strip(" \t\n,;)]")
-    after = text[item.end : max(stop, item.end)].strip().lstrip(")]")
-    joint = " " if before and after[:1].isalnum() else ""
-    return f"{before}{joint}{after}".strip()
+    return context.ITEM_WORD.search(before) is not None

@@ -21,10 +21,6 @@ class ItemPosition:
     Raises:
         CodecError: item_number < 1 or > length.
         TypeError: a value that is not an integer.
-
-    Example:
-        >>> ItemPosition(7, 96).relative.__round__(4)
-        0.0729
     """
 
     item_number: int
@@ -146,10 +142,8 @@ def clamped_seconds(seconds: float, duration_seconds: float) -> float:
 def nearest_step(relative: float, num_steps: int) -> int:
     """The step k of `num_steps` for which k / num_steps is nearest to `relative`.
 
-    Exact: the double `relative` is the fraction p / q; k is p * num_steps // q, one more if the
-    remainder is above q / 2, and on a remainder of exactly q / 2 the even one of both. With
-    num_steps = 10**n that equals Python's `round(relative, n)`, the paper's formula, for every
-    double; the result lies in 0..num_steps.
+    Exact, halves to even: with num_steps = 10**n it equals Python's `round(relative, n)`, the
+    paper's formula, for every double. The result lies in 0..num_steps.
 
     Args:
         relative: a place in [0, 1].

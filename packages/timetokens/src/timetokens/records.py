@@ -12,7 +12,6 @@ from pathlib import PurePosixPath
 from typing import Any, Final
 
 from timetokens.codec import Codec
-from timetokens.codecs import as_codec
 from timetokens.conversion import convert_text
 from timetokens.errors import CodecError
 
@@ -124,15 +123,3 @@ class Converter:
                     if key in self.durations:
                         return self.durations[key]
         return self.duration_seconds
-
-
-def converter(
-    source: str | Codec,
-    target: str | Codec,
-    *,
-    duration_seconds: float | None = None,
-    durations: Mapping[str, float] | None = None,
-    clamp: bool = False,
-) -> Converter:
-    """A `Converter` between two codecs given by name."""
-    return Converter(as_codec(source), as_codec(target), duration_seconds, durations, clamp)

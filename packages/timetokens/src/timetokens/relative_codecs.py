@@ -18,7 +18,9 @@ from timetokens.rpt import (
     tokens_of_code,
 )
 
-_PERCENT_SPELLING: Final = Spelling(point="(?:100|[0-9]{1,2})", unit="%", lone="[0-9]{2}")
+_PERCENT_SPELLING: Final = Spelling(
+    point="(?:100|[0-9]{1,2})", unit=r"(?:%|percent\b)", lone="[0-9]{2}"
+)
 
 
 @functools.cache
@@ -70,10 +72,7 @@ class RelativeDigits(Codec):
 
     def parse_item(self, text: str, *, length: SupportsIndex) -> int:
         """The item whose code this is, else the nearest; the highest code is the last item."""
-        relative = self.parse_point(text, duration_seconds=1.0)
-        num_codes = num_codes_of(self.digits)
-        _, length = checked_item(1, length)
-        return item_of_code(round(relative * num_codes), num_codes, length)
+        return _item(self, text, num_codes_of(self.digits), length)
 
     def resolution(self, duration_seconds: float) -> float:
         """One unit of the last digit."""
@@ -113,9 +112,7 @@ class Percent(Codec):
 
     def parse_item(self, text: str, *, length: SupportsIndex) -> int:
         """The nearest item; 99 is the last one."""
-        hundredths = round(self.parse_point(text, duration_seconds=100.0))
-        _, length = checked_item(1, length)
-        return item_of_code(hundredths, 100, length)
+        return _item(self, text, 100, length)
 
     def resolution(self, duration_seconds: float) -> float:
         """A hundredth of the whole."""
@@ -166,9 +163,10 @@ class Bins(Codec):
 
     @property
     def spelling(self) -> Spelling:
-        """The token, of which one bracket may be missing."""
-        token = rf"(?:{loose_token(self.prefix + '[0-9]{1,6}')})"
-        return Spelling(point=token, piece=token)
+        """The token, of which one bracket may be missing, or both where letters are left."""
+        body = self.prefix + "[0-9]{1,6}"
+        token = loose_token(body)
+        return Spelling(point=token, piece=token, bare=body if self.prefix else "")
 
     def format_point(self, position: Position) -> str:
         """The token nearest to the place."""
@@ -178,12 +176,13 @@ class Bins(Codec):
         """The whole, divided by the gaps between the tokens."""
         return checked_duration(duration_seconds) / (self.num_bins - 1)
 
-    def max_error(self, duration_seconds: float) -> float:
-        """Half a step."""
-        return self.resolution(duration_seconds) / 2
-
     def _read(self, text: str, duration_seconds: float) -> float:
         number = int(re.sub(r"[^0-9]", "", text))
         if number >= self.num_bins:
             raise CodecError(f"bins go from 0 to {self.num_bins - 1}, got {text[:80]!r}")
         return number * duration_seconds / (self.num_bins - 1)
+
+
+def _item(codec: Codec, text: str, num_codes: int, length: SupportsIndex) -> int:
+    code = round(codec.parse_point(text, duration_seconds=1.0) * num_codes)
+    return item_of_code(code, num_codes, checked_item(1, length)[1])

@@ -1,10 +1,9 @@
 """What TimeChat's own scripts read out of an answer, slips included.
 
-For numbers that must compare with published ones: `parse_events(..., compat="timechat")`. Known
-slips that are kept: captions up to five characters are dropped before they are matched to their
-times, a span's text is cut out wherever else it occurs, a lone time becomes 40 seconds around it,
-and the last way of reading gives one event only. Where the original stops with an exception or in a
-debugger, this goes on with nothing. Times are in seconds, spans may end before they start.
+For numbers that must compare with published ones: `parse_events(..., compat="timechat")`. Captions
+up to five characters are dropped before they are matched to their times, a span's text is cut out
+wherever else it occurs, a lone time becomes 40 seconds around it, and the last way of reading gives
+one event only. Where the original stops with an exception, this reads nothing.
 
 The cost is the text length times the number of different spans, as in the original.
 """

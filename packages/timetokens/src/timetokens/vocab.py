@@ -49,9 +49,6 @@ def add_to(
     Raises:
         CodecError: a tokenizer that still splits the tokens after adding them, or a model whose
             embeddings cannot be reached.
-
-    Example:
-        ids = add_to(tokenizer, model)   # for instance [49152, ..., 49161]
     """
     codec = as_codec(codec)
     if not codec.new_tokens:

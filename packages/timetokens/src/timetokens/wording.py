@@ -83,12 +83,7 @@ def sampling_sentence(positions: Sequence[Position], codec: str | Codec = "rpt")
 
 
 def frame_sentence(position: Position, codec: str | Codec = "rpt") -> str:
-    """The sentence that TimeChat's image Q-Former reads beside a frame.
-
-    Example:
-        >>> frame_sentence(time_position(2.0, duration_seconds=60.0), "seconds")
-        'This frame is sampled at 2.0 second.'
-    """
+    """The sentence that TimeChat's image Q-Former reads beside a frame."""
     codec = as_codec(codec)
     kind = "image is indexed" if isinstance(position, ItemPosition) else "frame is sampled"
     unit = _unit(position, codec).removesuffix("s")  # TimeChat has the singular here
@@ -128,10 +123,6 @@ def grounding_answer(
 
     Raises:
         CodecError: a span outside the video (unless `clamp`) or that ends before it starts.
-
-    Example:
-        >>> grounding_answer(Span(30.0, 45.0), duration_seconds=60.0)
-        'The given query happens in <5><0><0><0> - <7><5><0><0>.'
     """
     place = _span_of(span, as_codec(codec), duration_seconds, clamp)
     return f"The given query happens in {place}."

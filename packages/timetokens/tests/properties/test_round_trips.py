@@ -29,7 +29,10 @@ WORD_LIST = r"""the man opens 3 jars don't über 切る (slowly) 30 seconds mp4 
 <5> <0><1><2><3> <t7> <TIME_DOT> x<y y>5 \ <\5> \5> <\\t7>"""
 WORDS = st.sampled_from(WORD_LIST.split())
 # A caption as sets have them: words, ended by a full stop, and not itself a time.
-CAPTIONS = st.lists(WORDS, min_size=1, max_size=8).map(lambda words: f"see {' '.join(words)} now.")
+ENDS = st.sampled_from(["now.", "it is 12:30.", "9.5, 9.7 and 9.9.", "3 - 4 of them!", "at 5.5."])
+CAPTIONS = st.tuples(st.lists(WORDS, min_size=1, max_size=8), ENDS).map(
+    lambda parts: f"see {' '.join(parts[0])} {parts[1]}"
+)
 FRAGMENTS = st.sampled_from(
     [
         "<0>", "<7>", "<7", "9>", "<0><1><2><3>", "<t5>", "<t500>", "<TIME_ONE>", "<TIME_DOT>",
