@@ -13,8 +13,19 @@ from seqsynth.example_files import read_examples, write_examples
 from seqsynth.fetch import FetchError, FetchReport, fetch_default
 from seqsynth.frames import MediaError, load_frames
 from seqsynth.image_tasks import alr, iic, iig
+from seqsynth.index import index_corpus, measure_coverage
+from seqsynth.index_checks import Checks
+from seqsynth.manifest import Manifest
 from seqsynth.recipes import RECIPES, SequenceRecipe, read_recipe
-from seqsynth.records import ClipItem, Example, FrameRef, ImageItem, Target, Turn
+from seqsynth.records import (
+    AnnotatedVideo,
+    ClipItem,
+    Example,
+    FrameRef,
+    ImageItem,
+    Target,
+    Turn,
+)
 from seqsynth.tasks import TaskSettings
 from seqsynth.templates import load_templates
 
@@ -22,7 +33,9 @@ __version__ = version("seq2time-seqsynth")
 
 __all__ = [
     "RECIPES",
+    "AnnotatedVideo",
     "BenchmarkSpec",
+    "Checks",
     "ClipItem",
     "Corpus",
     "DefaultCorpus",
@@ -32,6 +45,7 @@ __all__ = [
     "FetchReport",
     "FrameRef",
     "ImageItem",
+    "Manifest",
     "MediaError",
     "SequenceDataset",
     "SequenceRecipe",
@@ -48,8 +62,10 @@ __all__ = [
     "fetch_default",
     "iic",
     "iig",
+    "index_corpus",
     "load_frames",
     "load_templates",
+    "measure_coverage",
     "read_examples",
     "read_recipe",
     "tvg",

@@ -17,16 +17,17 @@ from seqsynth.index_checks import Checks
 from seqsynth.index_survey import Absent, Outcome, survey
 from seqsynth.manifest import writing_manifest
 from seqsynth.sources import source_rows
+from seqsynth.sources.files import COVERAGE_SUFFIX, SKIPPED_SUFFIX
 
 
 def skipped_path(manifest_path: Path) -> Path:
     """Where the rows that were left out of a manifest stand."""
-    return manifest_path.with_name(f"{manifest_path.name}.skipped.jsonl")
+    return manifest_path.with_name(manifest_path.name + SKIPPED_SUFFIX)
 
 
 def coverage_path(manifest_path: Path) -> Path:
     """Where the rows that were left out of a manifest are counted."""
-    return manifest_path.with_name(f"{manifest_path.name}.coverage.json")
+    return manifest_path.with_name(manifest_path.name + COVERAGE_SUFFIX)
 
 
 def index_corpus(

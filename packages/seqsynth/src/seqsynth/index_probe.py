@@ -8,7 +8,6 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-import av
 from PIL import Image
 
 from seqsynth.index_checks import ProbeDepth
@@ -16,6 +15,7 @@ from seqsynth.shard_paths import open_media
 from seqsynth.sources.media_paths import ANIMATION_SUFFIXES
 from seqsynth.webp_timing import webp_timing
 
+_TICKS_PER_SECOND = 1_000_000  # of a container, in FFmpeg
 _MAX_DETAIL = 200
 _MIN_SHOWN = 0.5  # of the playing time in the header; sound may go on after the last frame
 
@@ -60,6 +60,8 @@ def probe_video(path: Path, depth: ProbeDepth) -> Probe:
     Raises:
         ProbeError: missing data, no video in it, or no frames.
     """
+    import av  # loads all of FFmpeg
+
     if path.stat().st_size == 0:
         raise ProbeError("empty file")
     try:
@@ -99,7 +101,7 @@ def _probe_container(container: Any, num_bytes: int, depth: ProbeDepth) -> Probe
     if stream.duration is not None:
         duration_seconds = float(stream.duration * stream.time_base)
     elif container.duration is not None:
-        duration_seconds = container.duration / av.time_base
+        duration_seconds = container.duration / _TICKS_PER_SECOND
     codec = stream.codec_context.name
     if depth == "pts" or not stream.frames or not duration_seconds:
         pts_index, pts_end = _read_packets(container, stream)

@@ -221,6 +221,16 @@ def test_pictures_are_decoded_only_when_asked(tmp_path: Path, write_picture: Wri
     assert image == ImageItem("a.png", "caption a", str(root / "a.png"), label="caption a")
 
 
+def test_what_an_index_writes_below_the_root_is_not_read_as_annotations(
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "a.png").touch()
+    (tmp_path / "a.jsonl").write_text('{"image": "a.png", "caption": "x"}\n{}\n')
+    first = index_corpus("image_table", tmp_path, tmp_path / "a.arrow")
+    assert first.totals.listed == 2
+    assert index_corpus("image_table", tmp_path, tmp_path / "a.arrow") == first
+
+
 def test_nothing_is_written_when_nothing_can_be_used(tmp_path: Path) -> None:
     root = tmp_path / "empty"
     root.mkdir()

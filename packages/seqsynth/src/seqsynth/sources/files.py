@@ -10,13 +10,24 @@ from seqsynth.sources.fields import shown
 from seqsynth.sources.rows import RowError
 
 
+SKIPPED_SUFFIX = ".skipped.jsonl"
+COVERAGE_SUFFIX = ".coverage.json"
+OUR_SUFFIXES = (SKIPPED_SUFFIX, COVERAGE_SUFFIX)
+"""Endings of what `seqsynth index` writes, maybe below the root: these are no annotations."""
+
+
 def find_annotations(root: Path, patterns: Sequence[str]) -> tuple[Path, ...]:
     """Files below the root that match one of the patterns, in the order of their names.
 
     Raises:
         FileNotFoundError: there is none.
     """
-    found = {path for pattern in patterns for path in root.glob(pattern) if path.is_file()}
+    found = {
+        path
+        for pattern in patterns
+        for path in root.glob(pattern)
+        if path.is_file() and not path.name.endswith(OUR_SUFFIXES)
+    }
     if not found:
         raise FileNotFoundError(
             f"{root} has no {' or '.join(patterns)}; name the annotations with --annotations"
