@@ -10,7 +10,7 @@ from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageOps
+from PIL import Image, ImageOps, UnidentifiedImageError
 
 from seqsynth.records import FrameRef
 from seqsynth.shard_paths import open_media
@@ -76,6 +76,8 @@ def _decode(path: str, frame_indices: Sequence[int]) -> list[tuple[int, Image.Im
         raise
     except FrameCountError as error:
         raise MediaError(str(error)) from None
+    except UnidentifiedImageError:
+        raise MediaError(f"{path}: frame {frame_index} cannot be read: not a picture") from None
     except (OSError, ValueError, SyntaxError, EOFError, Image.DecompressionBombError) as error:
         raise MediaError(f"{path}: frame {frame_index} cannot be read: {error}") from None
     return decoded

@@ -100,7 +100,12 @@ class SkipLog:
 
 
 def read_frames(
-    stream: ExampleStream, index: int, load: Load, log: SkipLog
+    stream: ExampleStream,
+    index: int,
+    load: Load,
+    log: SkipLog,
+    *,
+    example: Example | None = None,
 ) -> tuple[Example, NDArray[np.uint8]]:
     """An example and its pictures; where they cannot be read, what stands in for it.
 
@@ -109,11 +114,13 @@ def read_frames(
         index: the place in the stream.
         load: gets the frame plan and returns the pictures; raises `MediaError`.
         log: counts the example and its failures.
+        example: `stream[index]`, where the caller has it already.
 
     Raises:
         TooManySkippedError: more failures than the log allows, or no replacement works out.
     """
-    example = stream[index]
+    if example is None:
+        example = stream[index]
     for attempt in range(MAX_REPLACEMENTS):
         try:
             frames = load(example.frames)

@@ -1,0 +1,116 @@
+"""Examples with their pictures in tar files: the layout of webdataset, read by any of its readers.
+
+An example is a run of members with one key: `KEY.json`, the line of examples.jsonl, then
+`KEY.000.jpg`, `KEY.001.jpg`, ..., its frames in showing order. The same examples give the same
+bytes.
+"""
+
+import io
+import tarfile
+from collections.abc import Iterator
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from seqsynth.records import Example
+
+JPEG_QUALITY = 90
+
+
+class FrameTarWriter:
+    """Writes examples and pictures to a tar file.
+
+    Args:
+        path: the file; it is written in place, so give a temporary name.
+        media_root: see `Example.to_json`.
+        quality: of the JPEG pictures, 1 to 95.
+    """
+
+    def __init__(
+        self, path: Path, *, media_root: str | Path | None = None, quality: int = JPEG_QUALITY
+    ) -> None:
+        self._tar = tarfile.open(path, "w", format=tarfile.USTAR_FORMAT)  # noqa: SIM115 see exit
+        self._media_root = media_root
+        self._quality = quality
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._tar.close()
+
+    def add(self, key: str, example: Example, frames: NDArray[np.uint8]) -> None:
+        """Adds one example.
+
+        Args:
+            key: unique in the file; dots and slashes are replaced, because they end a key.
+            example: what the frames belong to.
+            frames: (len(example.frames), height, width, 3) uint8.
+        """
+        if len(frames) != len(example.frames):
+            raise ValueError(
+                f"{example.id} plans {len(example.frames)} frames, got {len(frames)} pictures"
+            )
+        key = key.replace(".", "_").replace("/", "_")
+        self._add_member(f"{key}.json", example.to_json(self._media_root).encode())
+        digits = max(3, len(str(len(frames) - 1)))
+        for number, frame in enumerate(frames):
+            content = io.BytesIO()
+            Image.fromarray(frame).save(content, "JPEG", quality=self._quality)
+            self._add_member(f"{key}.{number:0{digits}d}.jpg", content.getvalue())
+
+    def _add_member(self, name: str, content: bytes) -> None:
+        member = tarfile.TarInfo(name)  # time 0, owner 0: the same bytes every time
+        member.size = len(content)
+        self._tar.addfile(member, io.BytesIO(content))
+
+
+def read_frame_tar(
+    path: Path, *, media_root: str | Path | None = None
+) -> Iterator[tuple[Example, NDArray[np.uint8]]]:
+    """The examples of a tar file with their pictures, (F, height, width, 3) uint8.
+
+    Raises:
+        ValueError: names the file and the member that is out of place, or the example whose
+            pictures are not all there.
+    """
+    example: Example | None = None
+    key = ""
+    frames: list[NDArray[np.uint8]] = []
+    with tarfile.open(path) as tar:
+        for member in tar:
+            stem, _, ending = member.name.partition(".")
+            file = tar.extractfile(member)
+            if file is None:
+                raise ValueError(f"{path}: {member.name} is no file")
+            if ending == "json":
+                if example is not None:
+                    yield _whole(path, example, frames)
+                example = Example.from_json(file.read().decode(), media_root)
+                key, frames = stem, []
+            elif stem == key and ending.endswith(".jpg") and int(ending[:-4]) == len(frames):
+                with Image.open(file) as image:
+                    frames.append(np.asarray(image.convert("RGB")))
+            else:
+                raise ValueError(f"{path}: {member.name} is out of place after {key}")
+    if example is not None:
+        yield _whole(path, example, frames)
+
+
+def _whole(
+    path: Path, example: Example, frames: list[NDArray[np.uint8]]
+) -> tuple[Example, NDArray[np.uint8]]:
+    if len(frames) != len(example.frames):
+        raise ValueError(
+            f"{path}: {example.id} has {len(frames)} pictures of {len(example.frames)} frames"
+        )
+    return example, np.stack(frames)

@@ -1,0 +1,314 @@
+import json
+import os
+import signal
+import subprocess
+import sys
+import tarfile
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from seqsynth import Corpus, ImageItem, SequenceDataset, SequenceRecipe, load_frames, read_examples
+from seqsynth.build import BuildPlan, PictureFormat, ShardReport, build
+from seqsynth.frame_tar import FrameTarWriter, read_frame_tar
+from seqsynth.mixture import MixtureRecipe, Part
+from seqsynth.mixture_dataset import MixtureDataset
+from seqsynth.records import AnnotatedVideo
+from seqsynth.skipping import TooManySkippedError
+
+RECIPE = SequenceRecipe(tasks={"iig": 1, "alr": 1}, min_images=4, max_images=6, num_examples=60)
+PLAN = BuildPlan(count=50, shard_size=8)
+
+MakeStream = Callable[..., SequenceDataset]
+
+
+@pytest.fixture
+def make_stream(tmp_path: Path) -> MakeStream:
+    """A stream over pictures of one colour each; some of them are damaged."""
+
+    def make(*bad: int) -> SequenceDataset:
+        folder = tmp_path / "media"
+        folder.mkdir(exist_ok=True)
+        items = []
+        for number in range(40):
+            path = folder / f"{number}.png"
+            Image.new("RGB", (12, 8), (6 * number, 0, 255 - 6 * number)).save(path)
+            if number in bad:
+                path.write_bytes(b"no picture")
+            items.append(ImageItem(f"i{number}", f"colour {number}", str(path), "x"))
+        return SequenceDataset(Corpus(items, (), (), (), str(folder)), RECIPE, 5)
+
+    return make
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in folder.iterdir()}
+
+
+def test_a_build_is_the_stream_and_its_manifest(tmp_path: Path, make_stream: MakeStream) -> None:
+    stream = make_stream()
+    done: list[int] = []
+    report = build(tmp_path / "out", stream, PLAN, facts={"note": "x"}, on_done=done.append)
+    examples = list(read_examples(tmp_path / "out/examples.jsonl", media_root=stream.corpus.root))
+    assert examples == [stream[index] for index in range(50)]
+    assert report == ShardReport(50, 0, {}, {})
+    assert sum(done) == 50
+    assert sorted(contents(tmp_path / "out")) == ["examples.jsonl", "manifest.json"]
+    manifest = json.loads((tmp_path / "out/manifest.json").read_text())
+    assert manifest["fingerprint"] == stream.fingerprint
+    assert manifest["corpus"] == stream.corpus.content_hash
+    assert (manifest["seed"], manifest["count"], manifest["note"]) == (5, 50, "x")
+    assert manifest["result"]["num_examples"] == 50
+
+
+def test_any_number_of_workers_gives_the_same_bytes(
+    tmp_path: Path, make_stream: MakeStream
+) -> None:
+    stream = make_stream(7)
+    plan = replace(PLAN, count=24, pictures=PictureFormat(size=8), max_skipped=1.0)
+    build(tmp_path / "alone", stream, plan)
+    build(tmp_path / "together", stream, plan, num_workers=3)
+    assert contents(tmp_path / "alone") == contents(tmp_path / "together")
+    assert "skipped.jsonl" in contents(tmp_path / "alone")
+
+
+def test_parts_of_a_stream_together_are_the_whole(tmp_path: Path, make_stream: MakeStream) -> None:
+    stream = make_stream()
+    for number, (start, count) in enumerate(((0, 20), (20, 30))):
+        build(tmp_path / str(number), stream, replace(PLAN, start=start, count=count))
+    build(tmp_path / "whole", stream, PLAN)
+    parts = [(tmp_path / str(number) / "examples.jsonl").read_bytes() for number in range(2)]
+    assert b"".join(parts) == (tmp_path / "whole/examples.jsonl").read_bytes()
+    with pytest.raises(ValueError, match="has 60 examples, so 50 from number 11 on are too many"):
+        build(tmp_path / "more", stream, replace(PLAN, start=11))
+
+
+class Stopped(SequenceDataset):
+    """Ends the process of the build, or fails, when it comes to an example."""
+
+    stop_at = 10**9
+
+    def draw(self, index, cuts=None):  # type: ignore[no-untyped-def]
+        if index == self.stop_at:
+            raise KeyboardInterrupt
+        return super().draw(index, cuts)
+
+
+def test_an_interrupted_build_goes_on_and_touches_nothing_old(
+    tmp_path: Path, make_stream: MakeStream
+) -> None:
+    plain = make_stream()
+    out = tmp_path / "out"
+    build(out, plain, replace(PLAN, count=3))
+    before = contents(out)
+    stream = Stopped(plain.corpus, RECIPE, 5)
+    stream.stop_at = 30
+    with pytest.raises(KeyboardInterrupt):
+        build(out, stream, PLAN)
+    (work_dir,) = out.glob(".build-*")
+    finished = {path: path.stat().st_mtime_ns for path in work_dir.iterdir()}
+    assert sorted(path.name for path in finished if path.suffix == ".jsonl") == [
+        f"0000{number}.jsonl" for number in range(3)
+    ]
+    assert {name: data for name, data in before.items() if (out / name).read_bytes() != data} == {}
+    drawn: list[int] = []
+    stream.stop_at = 10**9
+    again = Stopped.draw
+    Stopped.draw = lambda self, index, cuts=None: (drawn.append(index), again(self, index, cuts))[1]  # type: ignore[method-assign]
+    try:
+        build(out, stream, PLAN)
+    finally:
+        Stopped.draw = again  # type: ignore[method-assign]
+    assert drawn == list(range(24, 50)), "what was whole is not made again"
+    build(tmp_path / "straight", plain, PLAN)
+    assert contents(out) == contents(tmp_path / "straight")
+
+
+SLOW_BUILD = """
+import sys, time
+sys.path.insert(0, {tests!r})
+from pathlib import Path
+from seqsynth import Corpus, ImageItem, SequenceDataset, SequenceRecipe
+from seqsynth.build import BuildPlan, PictureFormat, build
+
+class Slow(SequenceDataset):
+    def draw(self, index, cuts=None):
+        time.sleep({seconds})
+        return super().draw(index, cuts)
+
+folder = Path({folder!r})
+items = [ImageItem(f"i{{k}}", f"colour {{k}}", str(folder / f"{{k}}.png"), "x") for k in range(40)]
+recipe = SequenceRecipe(tasks={{"iig": 1, "alr": 1}}, min_images=4, max_images=6, num_examples=60)
+stream = Slow(Corpus(items, (), (), (), str(folder)), recipe, 5)
+plan = BuildPlan(count=40, shard_size=4, pictures=PictureFormat(size=8))
+build(Path({out!r}), stream, plan)
+"""
+
+
+def test_a_killed_build_goes_on_and_ends_with_the_same_bytes(
+    tmp_path: Path, make_stream: MakeStream
+) -> None:
+    stream = make_stream()
+    out = tmp_path / "out"
+
+    def script(seconds: float) -> list[str]:
+        values = {"tests": "", "folder": stream.corpus.root, "out": str(out), "seconds": seconds}
+        return [sys.executable, "-c", SLOW_BUILD.format(**values)]
+
+    process = subprocess.Popen(script(0.02))
+    end = time.monotonic() + 60
+    while len(list(out.glob(".build-*/*.done.json"))) < 3:
+        assert time.monotonic() < end, "the build does not come on"
+        assert process.poll() is None, "the build ended before it was killed"
+        time.sleep(0.005)
+    os.kill(process.pid, signal.SIGKILL)
+    assert process.wait() == -signal.SIGKILL
+    assert not (out / "examples.jsonl").exists()
+    (work_dir,) = out.glob(".build-*")
+    kept = {path: path.stat().st_mtime_ns for path in work_dir.glob("*.done.json")}
+    assert 3 <= len(kept) < 10
+
+    done: list[int] = []
+    plan = BuildPlan(count=40, shard_size=4, pictures=PictureFormat(size=8))
+    build(out, stream, plan, on_done=done.append)
+    assert done[: len(kept)] == [4] * len(kept), "whole shards count as done at once"
+    build(tmp_path / "straight", stream, plan)
+    assert contents(out) == contents(tmp_path / "straight")
+    assert len(contents(out)) == 12
+
+
+def test_pictures_are_those_of_the_frames(tmp_path: Path, make_stream: MakeStream) -> None:
+    stream = make_stream()
+    build(tmp_path, stream, replace(PLAN, count=20, pictures=PictureFormat(size=16)))
+    read = []
+    for path in sorted(tmp_path.glob("frames-*-of-00003.tar")):
+        for example, frames in read_frame_tar(path, media_root=stream.corpus.root):
+            expected = load_frames(example.frames, 16)
+            assert frames.shape == expected.shape
+            assert np.abs(frames.astype(int) - expected).max() <= 3  # JPEG of one colour
+            read.append(example)
+    assert read == [stream[index] for index in range(20)]
+
+
+def test_tars_have_the_layout_of_webdataset(tmp_path: Path, make_stream: MakeStream) -> None:
+    """Its readers take everything before the first dot as the key and join equal neighbours."""
+    build(tmp_path, make_stream(), replace(PLAN, count=8, pictures=PictureFormat(size=8)))
+    with tarfile.open(tmp_path / "frames-00000-of-00001.tar") as tar:
+        names = tar.getnames()
+        assert {member.mtime for member in tar} == {0}
+    keys = [name.partition(".")[0] for name in names]
+    samples: dict[str, list[str]] = {}
+    for key, name in zip(keys, names, strict=True):
+        samples.setdefault(key, []).append(name.partition(".")[2])
+    assert list(samples) == sorted(samples)
+    assert len(samples) == 8
+    for key, endings in samples.items():
+        assert "/" not in key
+        assert endings == ["json", *(f"{k:03d}.jpg" for k in range(len(endings) - 1))]
+
+
+def test_a_smaller_build_leaves_no_tar_of_the_larger_one(
+    tmp_path: Path, make_stream: MakeStream
+) -> None:
+    plan = replace(PLAN, count=20, pictures=PictureFormat(size=8))
+    build(tmp_path, make_stream(), plan)
+    build(tmp_path, make_stream(), replace(plan, count=8))
+    assert [path.name for path in tmp_path.glob("*.tar")] == ["frames-00000-of-00001.tar"]
+    build(tmp_path, make_stream(), replace(plan, pictures=None))
+    assert not list(tmp_path.glob("*.tar"))
+
+
+def test_unreadable_pictures_are_replaced_and_written_down(
+    tmp_path: Path, make_stream: MakeStream
+) -> None:
+    stream = make_stream(3, 4)
+    plan = replace(PLAN, pictures=PictureFormat(size=8), max_skipped=0.9)
+    report = build(tmp_path, stream, plan)
+    lines = [json.loads(line) for line in (tmp_path / "skipped.jsonl").read_text().splitlines()]
+    assert [line["index"] for line in lines] == sorted(line["index"] for line in lines)
+    replaced = {line["index"] for line in lines}
+    assert report.num_replaced == len(replaced) > 5
+    for index, example in enumerate(
+        read_examples(tmp_path / "examples.jsonl", media_root=stream.corpus.root)
+    ):
+        assert (example != stream[index]) == (index in replaced)
+        load_frames(example.frames, 4)
+    manifest = json.loads((tmp_path / "manifest.json").read_text())
+    assert manifest["result"]["num_replaced"] == len(replaced)
+    assert sum(manifest["result"]["reasons"].values()) == len(lines)
+
+
+def test_a_build_with_too_many_unreadable_pictures_stops_and_says_why(
+    tmp_path: Path, make_stream: MakeStream
+) -> None:
+    plan = replace(PLAN, pictures=PictureFormat(size=8), max_skipped=0.1)
+    with pytest.raises(TooManySkippedError, match=r"replaced \(.*at most 10\.0% are allowed"):
+        build(tmp_path, make_stream(*range(8)), plan)
+    assert not (tmp_path / "examples.jsonl").exists()
+
+
+def test_a_mixture_is_built_like_a_recipe(tmp_path: Path, make_stream: MakeStream) -> None:
+    corpus = make_stream().corpus
+    videos = [
+        AnnotatedVideo(f"v{k}", f"{corpus.root}/{k}.mp4", 9.0, 90, caption=f"video {k}")
+        for k in range(3)
+    ]
+    recipe = MixtureRecipe(
+        parts={
+            "made": Part(count=20, tasks={"iig": 1, "iic": 1}),
+            "real": Part(count=10, sources=("shown",)),
+        },
+        sequences=RECIPE,
+    )
+    stream = MixtureDataset(replace(corpus, videos={"shown": videos}), recipe, 1)
+    build(tmp_path, stream, BuildPlan(count=30, shard_size=7))
+    examples = list(read_examples(tmp_path / "examples.jsonl", media_root=corpus.root))
+    assert examples == list(stream)
+    assert (
+        json.loads((tmp_path / "manifest.json").read_text())["recipe"]["parts"]["real"]["count"]
+        == 10
+    )
+
+
+def test_cuts_of_the_text_budget_are_counted(tmp_path: Path, make_stream: MakeStream) -> None:
+    corpus = make_stream().corpus
+    stream = SequenceDataset(corpus, replace(RECIPE, tasks={"iig": 1}, max_text_tokens=60), 5)
+    report = build(tmp_path, stream, PLAN)
+    assert report.cuts["fewer targets"] > 5
+
+
+@pytest.mark.parametrize(
+    ("make", "reason"),
+    [
+        (lambda: BuildPlan(count=0), "count must be at least 1"),
+        (lambda: BuildPlan(count=1, shard_size=0), "shard_size must be at least 1"),
+        (lambda: BuildPlan(count=1, start=-1), "start must not be negative"),
+        (lambda: PictureFormat(size=0), "size must be at least 1 pixel"),
+        (lambda: PictureFormat(size=9, quality=100), "quality must be in"),
+    ],
+)
+def test_plans_are_checked(make: Callable[[], object], reason: str) -> None:
+    with pytest.raises(ValueError, match=reason):
+        make()
+
+
+def test_a_damaged_tar_is_named(tmp_path: Path, make_stream: MakeStream) -> None:
+    example = make_stream()[0]
+    pictures = np.zeros((len(example.frames), 4, 4, 3), dtype=np.uint8)
+    path = tmp_path / "x.tar"
+    with FrameTarWriter(path) as writer:
+        with pytest.raises(ValueError, match=r"plans \d frames, got 1 pictures"):
+            writer.add("key", example, pictures[:1])
+        writer.add("a.key/1", example, pictures)
+    assert [e for e, _ in read_frame_tar(path)] == [example]
+    cut = tmp_path / "cut.tar"
+    with tarfile.open(path) as source, tarfile.open(cut, "w") as target:
+        for member in list(source)[:-1]:
+            target.addfile(member, source.extractfile(member))
+    with pytest.raises(ValueError, match=r"cut\.tar: .* has \d pictures of \d frames"):
+        list(read_frame_tar(cut))
