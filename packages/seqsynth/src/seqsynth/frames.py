@@ -57,6 +57,16 @@ def load_frames(
     return frames
 
 
+def load_picture(ref: FrameRef) -> Image.Image:
+    """One frame in its own size: upright, RGB, on white.
+
+    Raises:
+        MediaError: names the file and the frame.
+    """
+    ((_, picture),) = _decode(ref.path, [ref.frame_index])
+    return picture
+
+
 def _decode(path: str, frame_indices: Sequence[int]) -> list[tuple[int, Image.Image]]:
     """The asked frames of one file, rising, as upright RGB pictures."""
     decoded = []

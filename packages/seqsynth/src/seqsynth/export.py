@@ -1,0 +1,197 @@
+"""Examples as training data of other trainers: LLaMA-Factory, ms-swift, Qwen's own fine-tuning.
+
+Every frame becomes an image of the first question, followed by the text of its place, because a
+trainer that samples a video itself would not show the planned frames, and one that pairs frames
+(temporal patches of two) would mix neighbours of an image sequence.
+
+JPEG files are used where they lie. All other pictures (frames of clips, transparent ones, those
+inside shards) are written as JPEG below `frames/`, each once.
+"""
+
+import hashlib
+import json
+import os
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import timetokens as tt
+from seqsynth.example_files import replacing
+from seqsynth.frames import MediaError, load_picture
+from seqsynth.image_tasks import IMAGE_TASKS
+from seqsynth.naming import known_name
+from seqsynth.records import Example, FrameRef, Turn
+from seqsynth.skipping import DEFAULT_MAX_SHARE, LOG_NAME, SkipLog
+
+DATA_NAME = "train.jsonl"
+REPORT_NAME = "export.json"
+FRAMES_NAME = "frames"
+DATASET_NAME = "seq2time"
+
+_JPEG_SUFFIXES = (".jpg", ".jpeg")
+_JPEG_QUALITY = 90
+_PLACEHOLDER = re.compile(r"<(image|video|audio|bbox|ref-object)>")
+
+Record = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Format:
+    """How one trainer wants its data.
+
+    Attributes:
+        record: makes one line of turns and images.
+        extra_files: other files it needs beside the data, by name.
+        is_relative: whether paths below the folder are written relative to it.
+    """
+
+    record: Callable[[str, Sequence[Turn], Sequence[str]], Record]
+    extra_files: Mapping[str, Record]
+    is_relative: bool
+
+
+def _sharegpt(example_id: str, turns: Sequence[Turn], images: Sequence[str]) -> Record:
+    return {"id": example_id, "conversations": _conversations(turns), "images": list(images)}
+
+
+def _messages(example_id: str, turns: Sequence[Turn], images: Sequence[str]) -> Record:
+    messages = [
+        {"role": role, "content": text}
+        for turn in turns
+        for role, text in (("user", turn.prompt), ("assistant", turn.answer))
+    ]
+    return {"id": example_id, "messages": messages, "images": list(images)}
+
+
+def _qwen_vl(example_id: str, turns: Sequence[Turn], images: Sequence[str]) -> Record:
+    return {"id": example_id, "image": list(images), "conversations": _conversations(turns)}
+
+
+def _conversations(turns: Sequence[Turn]) -> list[dict[str, str]]:
+    return [
+        {"from": speaker, "value": text}
+        for turn in turns
+        for speaker, text in (("human", turn.prompt), ("gpt", turn.answer))
+    ]
+
+
+_DATASET_INFO = {
+    DATASET_NAME: {
+        "file_name": DATA_NAME,
+        "formatting": "sharegpt",
+        "columns": {"messages": "conversations", "images": "images"},
+    }
+}
+
+FORMATS: dict[str, Format] = {
+    "llamafactory": Format(_sharegpt, {"dataset_info.json": _DATASET_INFO}, is_relative=True),
+    # ms-swift looks for relative paths below the working directory, wherever the data lie.
+    "ms-swift": Format(_messages, {}, is_relative=False),
+    "qwen-vl": Format(_qwen_vl, {}, is_relative=True),
+}
+
+
+def export(
+    examples: Iterable[Example],
+    out_dir: Path,
+    format_name: str,
+    *,
+    max_edge: int = 448,
+    max_skipped: float = DEFAULT_MAX_SHARE,
+) -> SkipLog:
+    """Writes `train.jsonl`, `export.json` and what else the trainer needs.
+
+    An example with a picture that cannot be read is left out: it stands in `skipped.jsonl`.
+
+    Args:
+        examples: with paths that lead to their media.
+        out_dir: is created when absent.
+        format_name: one of `FORMATS`.
+        max_edge: pictures that are written have no longer edge, pixels; their aspect ratio stays.
+        max_skipped: largest share of examples that may be left out.
+
+    Returns:
+        How many were read and left out, and why.
+
+    Raises:
+        TooManySkippedError: more are unreadable than allowed.
+        ValueError: an unknown format, or an edge below 1.
+    """
+    chosen = FORMATS[known_name("format", format_name, FORMATS)]
+    if max_edge < 1:
+        raise ValueError(f"max_edge must be at least 1 pixel, got {max_edge}")
+    folder = Path(os.path.abspath(out_dir))  # noqa: PTH100 links in it stay as they are
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / LOG_NAME).unlink(missing_ok=True)
+    log = SkipLog(folder / LOG_NAME, max_share=max_skipped)
+    codecs: set[str] = set()
+    num_images = 0
+    with replacing(folder / DATA_NAME) as handle:
+        for index, example in enumerate(examples):
+            try:
+                images = [_image_path(ref, folder, max_edge) for ref in example.frames]
+            except MediaError as error:
+                log.add_skipped(index, example.id, 0, "", str(error))
+                log.add_read()
+                continue
+            log.add_read()
+            if chosen.is_relative:
+                images = [_relative(path, folder) for path in images]
+            record = chosen.record(example.id, _turns(example), images)
+            handle.write(json.dumps(record, ensure_ascii=False, separators=(",", ":")) + "\n")
+            codecs.add(example.codec)
+            num_images += len(images)
+    report = {
+        "format": format_name,
+        "num_examples": log.num_read - log.num_replaced,
+        "num_left_out": log.num_replaced,
+        "num_images": num_images,
+        "codecs": sorted(codecs),
+        # What the tokenizer has to gain, as ordinary tokens: special ones are dropped from text.
+        "new_tokens": sorted({t for codec in codecs for t in tt.CODECS[codec].new_token_texts}),
+    }
+    for name, content in {**chosen.extra_files, REPORT_NAME: report}.items():
+        with replacing(folder / name) as handle:
+            handle.write(json.dumps(content, indent=2, ensure_ascii=False) + "\n")
+    return log
+
+
+def frames_text(example: Example) -> str:
+    """The frames of an example as text: a placeholder and its place, one frame a line."""
+    unit = "" if example.task in IMAGE_TASKS else tt.CODECS[example.codec].time_unit
+    return "\n".join(f"<image> {code} {unit}".rstrip() for code in example.frame_codes)
+
+
+def _turns(example: Example) -> list[Turn]:
+    turns = [Turn(_plain(turn.prompt), _plain(turn.answer)) for turn in example.turns]
+    return [Turn(f"{frames_text(example)}\n{turns[0].prompt}", turns[0].answer), *turns[1:]]
+
+
+def _plain(text: str) -> str:
+    """A caption's own `<image>` must not count as one: it gets spaces."""
+    return _PLACEHOLDER.sub(r"< \1 >", text)
+
+
+def _image_path(ref: FrameRef, folder: Path, max_edge: int) -> str:
+    path = Path(ref.path)
+    if path.suffix.lower() in _JPEG_SUFFIXES and ref.frame_index == 0:
+        if not path.is_file():
+            raise MediaError(f"{ref.path}: no such file")
+        return str(path.absolute())
+    name = hashlib.sha256(f"{ref.path}\0{ref.frame_index}\0{max_edge}".encode()).hexdigest()[:24]
+    # Divided by the first two digits: file systems dislike millions of files in one folder.
+    target = folder / FRAMES_NAME / name[:2] / f"{name}.jpg"
+    if not target.exists():
+        picture = load_picture(ref)
+        picture.thumbnail((max_edge, max_edge))
+        target.parent.mkdir(parents=True, exist_ok=True)
+        partial = target.with_suffix(f".{os.getpid()}.partial")
+        picture.save(partial, "JPEG", quality=_JPEG_QUALITY)
+        partial.replace(target)
+    return str(target)
+
+
+def _relative(path: str, folder: Path) -> str:
+    return Path(path).relative_to(folder).as_posix() if Path(path).is_relative_to(folder) else path

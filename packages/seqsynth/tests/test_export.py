@@ -1,0 +1,201 @@
+"""What is exported is read back by the rules of the trainers, written out here in our own words."""
+
+import json
+import re
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from seqsynth import ClipItem, Corpus, Example, ImageItem, SequenceDataset, SequenceRecipe
+from seqsynth.export import FORMATS, export, frames_text
+from seqsynth.skipping import TooManySkippedError
+
+RECIPE = SequenceRecipe(
+    min_images=4, max_images=6, max_clips=3, num_frames=8, num_turns=2, num_examples=60
+)
+
+
+@pytest.fixture
+def media(tmp_path: Path) -> Path:
+    """JPEG and transparent PNG stills, and animations."""
+    folder = tmp_path / "media"
+    folder.mkdir()
+    for number in range(8):
+        colour = (30 * number, 0, 255 - 30 * number)
+        Image.new("RGB", (64, 32), colour).save(folder / f"{number}.jpg", quality=95)
+        Image.new("RGBA", (64, 32), (*colour, 0)).save(folder / f"{number}.png")
+        frames = [Image.new("RGB", (16, 16), (0, 20 * k, 30 * number)) for k in range(10)]
+        frames[0].save(
+            folder / f"{number}.webp", save_all=True, append_images=frames[1:], lossless=True
+        )
+    return folder
+
+
+@pytest.fixture
+def examples(media: Path) -> list[Example]:
+    """Of all five tasks; a caption that holds a placeholder, and one with a time token."""
+    images = [
+        ImageItem(f"{kind}{k}", f"colour {k} as {kind}", str(media / f"{k}.{kind}"), "x")
+        for k in range(8)
+        for kind in ("jpg", "png")
+    ]
+    images[0] = replace(images[0], caption="an <image> of <3> in a <video>")
+    clips = [
+        ClipItem(f"c{k}", f"act {k}", f"act {k} <bbox>", str(media / f"{k}.webp"), 10, 1.0)
+        for k in range(8)
+    ]
+    return list(SequenceDataset(Corpus(images, (), clips, (), str(media)), RECIPE, 2))
+
+
+def lines(path: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in path.read_text("utf-8").splitlines()]
+
+
+def as_llamafactory(folder: Path) -> list[tuple[list[str], list[Path]]]:
+    """By dataset_info.json: turns of human and gpt in alternation, paths below the folder."""
+    info = json.loads((folder / "dataset_info.json").read_text())["seq2time"]
+    assert info["formatting"] == "sharegpt"
+    read = []
+    for record in lines(folder / info["file_name"]):
+        messages = record[info["columns"]["messages"]]
+        assert [m["from"] for m in messages] == ["human", "gpt"] * (len(messages) // 2)
+        images = [folder / path for path in record[info["columns"]["images"]]]
+        texts = [m["value"] for m in messages]
+        assert sum(text.count("<image>") for text in texts) == len(images)
+        read.append((texts, images))
+    return read
+
+
+def as_ms_swift(folder: Path) -> list[tuple[list[str], list[Path]]]:
+    """`messages` of user and assistant in alternation, absolute paths."""
+    read = []
+    for record in lines(folder / "train.jsonl"):
+        roles = [message["role"] for message in record["messages"]]
+        assert roles == ["user", "assistant"] * (len(roles) // 2)
+        texts = [message["content"] for message in record["messages"]]
+        assert sum(text.count("<image>") for text in texts) == len(record["images"])
+        assert all(Path(path).is_absolute() for path in record["images"])
+        read.append((texts, [Path(path) for path in record["images"]]))
+    return read
+
+
+def as_qwen_vl(folder: Path) -> list[tuple[list[str], list[Path]]]:
+    """Human turns are cut at placeholders, each takes the next image, none may be left over."""
+    read = []
+    for record in lines(folder / "train.jsonl"):
+        pool = [(folder / path).resolve() for path in record["image"]]
+        left = list(pool)
+        texts = []
+        for turn in record["conversations"]:
+            texts.append(turn["value"])
+            if turn["from"] == "human":
+                for piece in re.split(r"(<image>|<video>)", turn["value"]):
+                    assert piece != "<video>"
+                    if piece == "<image>":
+                        left.pop(0)
+        assert not left
+        read.append((texts, pool))
+    return read
+
+
+READERS: dict[str, Callable[[Path], list[tuple[list[str], list[Path]]]]] = {
+    "llamafactory": as_llamafactory,
+    "ms-swift": as_ms_swift,
+    "qwen-vl": as_qwen_vl,
+}
+
+
+def test_every_format_has_a_reader_here() -> None:
+    assert READERS.keys() == FORMATS.keys()
+
+
+@pytest.mark.parametrize("name", sorted(FORMATS))
+def test_examples_come_back_as_they_were(
+    tmp_path: Path, examples: list[Example], name: str
+) -> None:
+    log = export(examples, tmp_path / "out", name)
+    assert (log.num_read, log.num_replaced) == (60, 0)
+    read = READERS[name](tmp_path / "out")
+    assert len(read) == 60
+    assert {example.task for example in examples} == {"iig", "iic", "alr", "dvc", "tvg"}
+    for example, (texts, images) in zip(examples, read, strict=True):
+        assert len(images) == len(example.frames)
+        expected = [text for turn in example.turns for text in (turn.prompt, turn.answer)]
+        expected[0] = f"{frames_text(example)}\n{expected[0]}"
+        unspaced = [re.sub(r"< (image|video|bbox) >", r"<\1>", text) for text in texts]
+        assert unspaced == expected
+        for ref, path in zip(example.frames, images, strict=True):
+            with Image.open(path) as picture:
+                colour = np.asarray(picture.convert("RGB")).reshape(-1, 3).mean(axis=0)
+                assert picture.format == "JPEG"
+            number = int(Path(ref.path).stem)
+            if ref.path.endswith(".png"):
+                assert colour.min() > 250, "transparent pictures lie on white"
+            elif ref.path.endswith(".webp"):
+                assert colour == pytest.approx((0, 20 * ref.frame_index, 30 * number), abs=6)
+            else:
+                assert path == Path(ref.path), "JPEG files are used where they lie"
+    report = json.loads((tmp_path / "out/export.json").read_text())
+    assert report["num_examples"] == 60
+    assert report["num_images"] == sum(len(example.frames) for example in examples)
+    assert report["new_tokens"] == [f"<{digit}>" for digit in range(10)]
+
+
+def test_each_picture_is_written_once_and_small_enough(
+    tmp_path: Path, examples: list[Example]
+) -> None:
+    export(examples, tmp_path, "qwen-vl", max_edge=20)
+    written = sorted((tmp_path / "frames").rglob("*.jpg"))
+    wanted = {(r.path, r.frame_index) for e in examples for r in e.frames if ".jpg" not in r.path}
+    assert len(written) == len(wanted)
+    assert not list((tmp_path / "frames").rglob("*.partial"))
+    sizes = set()
+    for path in written:
+        with Image.open(path) as picture:
+            sizes.add(picture.size)
+    assert sizes == {(20, 10), (16, 16)}
+    times = {path: path.stat().st_mtime_ns for path in written}
+    export(examples, tmp_path, "qwen-vl", max_edge=20)
+    assert {path: path.stat().st_mtime_ns for path in written} == times
+
+
+def test_frames_carry_their_place(examples: list[Example]) -> None:
+    still = next(example for example in examples if example.task == "iig")
+    assert frames_text(still).splitlines()[0] == f"<image> {still.frame_codes[0]}"
+    clip = next(example for example in examples if example.task == "dvc")
+    in_seconds = replace(clip, codec="seconds", frame_codes=("0.0",) * 8)
+    assert frames_text(in_seconds).splitlines() == ["<image> 0.0 seconds"] * 8
+
+
+def test_examples_with_unreadable_media_are_left_out_and_counted(
+    tmp_path: Path, media: Path, examples: list[Example]
+) -> None:
+    (media / "3.png").write_bytes(b"no picture")
+    (media / "5.jpg").unlink()
+    bad = {str(media / "3.png"), str(media / "5.jpg")}
+    kept = [e.id for e in examples if not bad & {frame.path for frame in e.frames}]
+    assert 0 < len(kept) < 60
+    log = export(examples, tmp_path / "out", "ms-swift", max_skipped=1.0)
+    assert [record["id"] for record in lines(tmp_path / "out/train.jsonl")] == kept
+    assert log.num_replaced == 60 - len(kept)
+    skipped = lines(tmp_path / "out/skipped.jsonl")
+    assert {line["id"] for line in skipped} == {e.id for e in examples} - set(kept)
+    assert {line["reason"].rpartition(": ")[2] for line in skipped} == {
+        "not a picture", "no such file"
+    }  # fmt: skip
+    assert json.loads((tmp_path / "out/export.json").read_text())["num_left_out"] == 60 - len(kept)
+    with pytest.raises(TooManySkippedError):
+        export(examples, tmp_path / "strict", "ms-swift", max_skipped=0.01)
+    assert not (tmp_path / "strict/train.jsonl").exists()
+
+
+def test_wrong_requests_are_refused(tmp_path: Path, examples: list[Example]) -> None:
+    with pytest.raises(ValueError, match="unknown format 'swift'; did you mean ms-swift"):
+        export(examples, tmp_path, "swift")
+    with pytest.raises(ValueError, match="max_edge must be at least 1"):
+        export(examples, tmp_path, "qwen-vl", max_edge=0)
