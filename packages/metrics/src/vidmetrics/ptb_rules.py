@@ -38,6 +38,9 @@ PARTICLE = f"(?:[dDoOlL]{ANY_APOSTROPHE}{PLAIN})?"
 COMPOUND = rf"{PARTICLE}{PLAIN}++(?:[\-_\u058a\u2010\u2011]{PARTICLE}{PLAIN}++)*+"
 DOTTED = r"[A-Za-z](?:\.[A-Za-z])+\."
 """Initials in a row: `u.s.`, `a.m.`."""
+AMPERSAND = any_case(["&", "&amp;"])
+INITIALS = rf"[A-Z]+(?:(?:\+|{AMPERSAND})[A-Z]+)+"
+"""`AT&T`, `R+B`."""
 HYPHENED = rf"([A-Za-z0-9][A-Za-z0-9.,\u00ad]*(?:-(?:{DOTTED}|[A-Za-z0-9\u00ad]+))+)"
 
 
@@ -179,10 +182,10 @@ def _numbers() -> list[Rule]:
 
 def _words() -> list[Rule]:
     short = r"[A-Za-z0-9]+(?:-[A-Za-z]+){0,2}"
-    ampersand = f"(?:{any_case(['&', '&amp;'])})"
     return [
+        _rule(f"{WORD_FIRST}|&", f"({WORD}){APOSTROPHE}{CLITIC}"),
         _rule(WORD_INNER, f"({COMPOUND})"),
-        _rule("[A-Z]", rf"([A-Z]+(?:(?:\+|{ampersand})[A-Z]+)+)", write.ampersand),
+        _rule("[A-Z]", f"({INITIALS})", write.ampersand),
         _rule("[A-Za-z0-9]", rf"({short}(?:\\?/{short}){{1,2}})", needs="/"),
         _rule("[cfCF]", r"([cC]\+\+|[cCfF]#)"),
     ]
@@ -191,7 +194,6 @@ def _words() -> list[Rule]:
 def _apostrophe_words() -> list[Rule]:
     either = any_case(["dunkin", "somethin", "ol"])
     return [
-        _rule(f"{WORD_FIRST}|&", f"({WORD}){APOSTROPHE}{CLITIC}"),
         # Names such as O'Malley, and the rest of "don'tx" once "do" is off.
         _rule("[A-HJ-XZn]", f"([A-HJ-XZn]{ANY_APOSTROPHE}[{ALPHABET}]{{2,}})"),
         _rule(
@@ -242,6 +244,7 @@ def _abbreviations() -> list[Rule]:
         _rule(letter, rf"({letter})\.{SPACE}+{starters}"),
         _rule(letter, rf"((?:{numbered})\.){SPACE}?{DIGITS}"),
         _rule(rf"{WORD_INNER}|&", rf"((?:{WORD}|{COMPOUND})\.)[,;:\u3001]"),
+        _rule("[A-Z]", rf"({INITIALS}\.)[,;:\u3001]", write.ampersand),
     ]
 
 

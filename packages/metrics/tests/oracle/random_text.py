@@ -30,6 +30,8 @@ ODD = [
         "o'clock y'all O'Brien half-baked x-ray :) :-( ;D <3 ^_^ (^_^) xD"
     ),
 ]
+MARKS = ["", "", ".", ",", "!", "?", "...", "'s", "'", '"', ")", "-", ":", ";", ".,", ".;"]
+PRINTABLE = "".join(map(chr, range(32, 127)))
 CHARACTERS = "abAB.',-/&@1 2:;=!?\"`()<>_#*$%+\u2019\u00e9\u00ad\u00a0"
 
 
@@ -37,15 +39,21 @@ def line(rng: Random) -> str:
     """A caption with odd tokens between, glued to words, or nothing but odd characters."""
     kind = rng.random()
     if kind < 0.2:
-        return "".join(rng.choices(CHARACTERS, k=rng.randint(1, 12)))
+        return "".join(rng.choices(rng.choice((CHARACTERS, PRINTABLE)), k=rng.randint(1, 15)))
     words = rng.choices(CAPTION_WORDS, k=rng.randint(0, 10))
     for _ in range(rng.randint(0, 5)):
         words.insert(rng.randint(0, len(words)), rng.choice(ODD))
-    if rng.random() < 0.2:
+    if rng.random() < 0.3:
         words = [rng.choice((word, word.upper(), word.capitalize())) for word in words]
-    if kind < 0.6:
+    if kind < 0.4:
+        return " ".join(word + rng.choice(MARKS) for word in words)
+    if kind < 0.7:
         return " ".join(words)
-    return "".join(word + rng.choice(("", " ", " ")) for word in words)
+    text = "".join(word + rng.choice(("", " ", " ")) for word in words)
+    for _ in range(rng.randint(0, 3)):
+        place = rng.randint(0, len(text))
+        text = f"{text[:place]}{rng.choice(PRINTABLE)}{text[place + rng.randint(0, 1) :]}"
+    return text
 
 
 def edited(rng: Random, words: list[str], phrases: list[tuple[str, str]]) -> list[str]:

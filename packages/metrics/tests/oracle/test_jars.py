@@ -17,9 +17,9 @@ import pytest
 
 from vidmetrics.meteor import Meteor, score_statistics
 from vidmetrics.meteor_compile import compile_tables
-from vidmetrics.meteor_data import EXCEPTIONS, JAR, PARAPHRASES, SYNSETS
+from vidmetrics.meteor_data import EXCEPTIONS, JAR, PARAPHRASES, SYNSETS, data_path
 from vidmetrics.meteor_normalizer import normalize
-from vidmetrics.meteor_tables import Tables
+from vidmetrics.meteor_tables import Tables, open_tables
 from vidmetrics.ptb import raw_tokens
 from vidmetrics.stemmer import stem
 
@@ -45,7 +45,9 @@ def jars() -> Jars:
 
 @pytest.fixture(scope="module")
 def tables(jars: Jars) -> Tables:
-    """All word data, compiled from what lies beside the jars."""
+    """All word data: what was fetched, else compiled from what lies beside the jars."""
+    if data_path().exists():
+        return open_tables(data_path(), verify=True)
     root = jars.folder.parent
     with zipfile.ZipFile(root / JAR) as words, (root / PARAPHRASES).open("rb") as paraphrases:
         return compile_tables(paraphrases, words.read(SYNSETS), words.read(EXCEPTIONS))

@@ -57,6 +57,8 @@ def test_neighbours_hardly_matter(cases: list[dict[str, Any]]) -> None:
         ("no. 5 but no. x", "no. 5 but no . x"),
         ("ill. wash. Wash. 1", "ill . wash . wash. 1"),
         ("min., min.) min.", "min. , min . -rrb- min ."),
+        ("AT&T., R&B.; R&B.) R&B.", "at&t. , r&b. ; r&b . -rrb- r&b ."),
+        ("O've D'll O'lla d'ye", "o 've d 'll o'lla d'ye"),
         ("... .. \u2026 . . . --- \u2013", "... . . ... ... -- --"),
         ("(a) [b] {c}", "-lrb- a -rrb- -lsb- b -rsb- -lcb- c -rcb-"),
         ("'a b' \"c\" ``b'' 'ef", "' a b ' `` c '' `` b '' ` ef"),
