@@ -158,6 +158,18 @@ def test_many_batches_are_one_sequence(tmp_path: Path, monkeypatch: pytest.Monke
     divided.verify()
 
 
+def test_long_lists_of_frame_times_end_a_batch_early(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(manifest_module, "_TIMES_PER_BATCH", 5)
+    divided = Manifest.open(write(tmp_path / "divided.arrow", [CLIP, CLIP, IMAGE, CLIP, CLIP]))
+    assert [len(batch) for batch in divided.table.to_batches()] == [2, 3]
+    assert [item.id for item in divided] == ["c", "c", "i", "c", "c"]
+    monkeypatch.undo()
+    whole = Manifest.open(write(tmp_path / "whole.arrow", [CLIP, CLIP, IMAGE, CLIP, CLIP]))
+    assert divided.content_sha256 == whole.content_sha256
+
+
 def test_a_pickled_manifest_is_its_path(tmp_path: Path) -> None:
     manifest = Manifest.open(write(tmp_path / "m.arrow"), root="/other")
     text = pickle.dumps(manifest.select(kind="clip"))

@@ -31,9 +31,8 @@ Item_co = TypeVar("Item_co", bound=Item, covariant=True)
 KINDS: tuple[Kind, ...] = ("image", "clip", "video")
 FORMAT_VERSION = 1
 
-_ROWS_PER_BATCH = (
-    16384  # some megabytes of captions; an item is found by one division of its number
-)
+_ROWS_PER_BATCH = 16384  # some megabytes of captions
+_TIMES_PER_BATCH = 1 << 22  # 32 MiB of frame times
 _PREFIX = "seqsynth.manifest."
 _EVENT = pa.struct(
     [("start_seconds", pa.float64()), ("end_seconds", pa.float64()), ("caption", pa.string())]
@@ -297,14 +296,16 @@ class ManifestWriter:
     def __init__(self, writer: Any) -> None:
         self._writer = writer
         self._rows: list[ManifestRow] = []
+        self._num_times = 0  # of the pending rows
         self._digest = ContentHash()
         self.num_rows = 0
 
     def add(self, row: ManifestRow) -> None:
         """Adds one row."""
         self._rows.append(row)
+        self._num_times += len(row.pts_index or ())
         self.num_rows += 1
-        if len(self._rows) == _ROWS_PER_BATCH:
+        if len(self._rows) == _ROWS_PER_BATCH or self._num_times >= _TIMES_PER_BATCH:
             self.flush()
 
     def flush(self) -> str:
@@ -314,6 +315,7 @@ class ManifestWriter:
             self._digest.update(batch)
             self._writer.write_batch(batch)
             self._rows.clear()
+            self._num_times = 0
         return self._digest.hexdigest()
 
 

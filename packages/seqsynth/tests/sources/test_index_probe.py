@@ -80,7 +80,7 @@ def test_times_of_a_varying_frame_rate_are_the_frames_own(tmp_path: Path) -> Non
     times = [0, 1, 2, 10, 11, 30]
     probe = probe_video(encode(tmp_path / "a.mkv", times), "pts")
     assert probe.pts_index is not None
-    assert probe.pts_index == [100 * time for time in times]  # Matroska counts milliseconds
+    assert list(probe.pts_index) == [100 * time for time in times]  # Matroska counts milliseconds
     assert probe.num_frames == 6
 
 

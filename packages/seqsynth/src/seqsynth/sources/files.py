@@ -9,7 +9,6 @@ from pathlib import Path
 from seqsynth.sources.fields import shown
 from seqsynth.sources.rows import RowError
 
-
 SKIPPED_SUFFIX = ".skipped.jsonl"
 COVERAGE_SUFFIX = ".coverage.json"
 OUR_SUFFIXES = (SKIPPED_SUFFIX, COVERAGE_SUFFIX)
