@@ -14,6 +14,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Literal
 
+from seqsynth.clip_table import MAX_DURATION_MS
 from seqsynth.index_checks import Checks
 from seqsynth.index_ids import SeenIds
 from seqsynth.index_media import MediaFolder
@@ -27,6 +28,7 @@ Status = Literal["missing", "unreadable"]
 
 _ROWS_AT_ONCE = 1024
 _PROBES_REMEMBERED = 1 << 17  # a video of an instruction set comes in many rows
+_MIN_CLIP_SECONDS, _MAX_CLIP_SECONDS = 0.001, MAX_DURATION_MS / 1000  # what a planner takes
 _MAX_DURATION_ERROR = 0.05  # of the playing time that an annotation names
 
 
@@ -160,6 +162,8 @@ def _fitted(row: SourceRow, probe: Probe | None) -> SourceRow:
         raise RowError("duration unknown", "the annotation has none and the file was not probed")
     if row.kind == "clip" and num_frames is None:
         raise RowError("frames unknown", "the annotation has none and the file was not probed")
+    if row.kind == "clip" and not _MIN_CLIP_SECONDS <= duration_seconds <= _MAX_CLIP_SECONDS:
+        raise RowError("duration out of range", f"{duration_seconds:g} seconds")
     events, event_flaws = within(row.events, duration_seconds)
     return replace(
         row,

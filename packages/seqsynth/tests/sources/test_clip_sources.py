@@ -99,5 +99,10 @@ def test_tables_of_clips_may_know_lengths(tmp_path: Path, good: Good, faults: Fa
         ("clip", "wave", "", 2.5, 50),
         ("clip", "", "hi", None, None),
     ]
-    (tmp_path / "a.csv").write_text("path,label\na.mp4,\n")
-    assert faults("clip_table", tmp_path) == {"a.csv:2": "no caption"}
+    (tmp_path / "a.csv").write_text(
+        "path,label,num_frames\na.mp4,,\na.mp4,x,2.5\na.mp4,x,1e20\na.mp4,x,0\n"
+    )
+    assert faults("clip_table", tmp_path) == {
+        "a.csv:2": "no caption",
+        **{f"a.csv:{line}": "num_frames is no number of frames" for line in (3, 4, 5)},
+    }

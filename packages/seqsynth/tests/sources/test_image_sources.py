@@ -158,8 +158,9 @@ def test_a_folder_of_pictures_with_captions(
 def test_pictures_of_a_folder_that_cannot_be_used(
     tmp_path: Path, faults: Faults, write_picture: WritePicture
 ) -> None:
-    for name in ("alone.png", "empty.png", "latin.png"):
+    for name in ("alone.png", "empty.png", "latin.png", "folder.png"):
         write_picture(tmp_path / name)
+    (tmp_path / "folder.txt").mkdir()
     (tmp_path / "empty.txt").write_text(" \n")
     (tmp_path / "latin.txt").write_bytes(b"caf\xe9")
     strange = os.fsencode(tmp_path) + b"/caf\xe9.png"
@@ -169,8 +170,24 @@ def test_pictures_of_a_folder_that_cannot_be_used(
         "alone.png": "no caption file",
         "empty.png": "empty caption",
         "latin.png": "caption is not UTF-8",
+        "folder.png": "caption cannot be read",
         "folder": "name is not UTF-8",
     }
+
+
+def test_links_are_followed_and_never_in_circles(
+    tmp_path: Path, good: Good, write_picture: WritePicture
+) -> None:
+    write_picture(tmp_path / "elsewhere/a.png")
+    (tmp_path / "elsewhere/a.txt").write_text("x")
+    (tmp_path / "elsewhere/up").symlink_to(tmp_path / "root")
+    (tmp_path / "root").mkdir()
+    (tmp_path / "root/linked").symlink_to(tmp_path / "elsewhere")
+    (tmp_path / "root/again").symlink_to(tmp_path / "elsewhere")
+    assert [row.id for row in good("image_folder", tmp_path / "root")] == [
+        "again/a.png",
+        "linked/a.png",
+    ]
 
 
 def test_tables_of_pictures(tmp_path: Path, good: Good, write_json: WriteJson) -> None:
@@ -210,7 +227,7 @@ def test_rows_of_tables_that_cannot_be_used(tmp_path: Path, faults: Faults) -> N
         "image is no text",
         "caption is no text",
         "duration_seconds is no number",
-        "num_frames is below 1",
+        "num_frames is no number of frames",
         "duration_seconds is not positive",
     ]
     with pytest.raises(ValueError, match=r"must end in \.csv or \.jsonl"):

@@ -9,12 +9,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import timetokens as tt
-from seqsynth import cli
+from seqsynth import RECIPES, SequenceDataset, cli
 from seqsynth.index import coverage_path, index_corpus, measure_coverage, skipped_path
 from seqsynth.index_checks import Checks
 from seqsynth.index_ids import SeenIds
 from seqsynth.index_media import MediaFolder
 from seqsynth.manifest import Manifest
+from seqsynth.manifest_corpus import open_corpus
 from seqsynth.records import AnnotatedVideo, ClipItem, ImageItem
 
 WriteVideo = Callable[..., Path]
@@ -143,6 +144,19 @@ def test_without_probing_clips_need_their_lengths_from_the_table(
     index_corpus("clip_table", root, tmp_path / "b.arrow", checks=NO_PROBE)
     (clip,) = Manifest.open(tmp_path / "b.arrow")
     assert clip == ClipItem("a.mp4", "wave", "wave", str(root / "a.mp4"), 50, 2.5)
+
+
+def test_clips_too_short_or_long_for_any_plan_are_left_out(tmp_path: Path) -> None:
+    (tmp_path / "a.mp4").touch()
+    lines = [f"{k},a.mp4,wave,{s},9" for k, s in enumerate(("0.0001", "0.001", "268435", "3e5"))]
+    header = "id,path,label,duration_seconds,num_frames"
+    (tmp_path / "a.csv").write_text("\n".join([header, *lines]))
+    index_corpus("clip_table", tmp_path, tmp_path / "a.arrow", checks=NO_PROBE)
+    assert [item.id for item in Manifest.open(tmp_path / "a.arrow")] == ["1", "2"]
+    assert {row["reason"] for row in skipped(tmp_path / "a.arrow")} == {"duration out of range"}
+    corpus = open_corpus([tmp_path / "a.arrow"])
+    with pytest.raises(ValueError, match="label"):  # and not for the sake of a duration
+        SequenceDataset(corpus, RECIPES["clip_sequences"](), seed=0)
 
 
 def test_events_are_cut_to_the_playing_time_of_the_file(

@@ -49,9 +49,18 @@ def relative_to_root(path: Path, root: Path) -> str:
 def media_below(root: Path, suffixes: tuple[str, ...]) -> Iterator[str | RowError]:
     """Paths of media, relative to the root, folder by folder in the order of their names.
 
-    Names that are no UTF-8 come as their error. Hidden files and folders are passed over.
+    Names that are no UTF-8 come as their error. Hidden files and folders are passed over, and
+    links are followed unless they lead back to a folder that they lie in.
     """
+    above: dict[str, frozenset[tuple[int, int]]] = {}  # the folders on the way to each
     for folder, folders, names in os.walk(root, followlinks=True):
+        status = Path(folder).stat()
+        place = (status.st_dev, status.st_ino)
+        way = above.get(str(Path(folder).parent), frozenset())
+        if place in way:  # a link to a folder that it lies in
+            folders.clear()
+            continue
+        above[str(Path(folder))] = way | {place}
         folders[:] = sorted(name for name in folders if not name.startswith("."))
         for name in sorted(names):
             if name.startswith(".") or not name.lower().endswith(suffixes):
@@ -74,3 +83,5 @@ def sidecar_text(root: Path, path: str, suffix: str = ".txt") -> str | None:
         return None
     except UnicodeDecodeError:
         raise RowError("caption is not UTF-8", shown(sidecar.name)) from None
+    except OSError as error:
+        raise RowError("caption cannot be read", str(error)) from None

@@ -25,6 +25,7 @@ from seqsynth.sources.text_files import csv_records, jsonl_records
 
 _PATH_FIELDS = ("path", "file_name", "filename", "image", "video")
 _CAPTION_FIELDS = ("caption", "text")
+_MAX_FRAMES = 2**31 - 1
 
 
 def table_rows(annotations: Sequence[Path], kind: Kind) -> Iterator[Entry]:
@@ -52,9 +53,10 @@ def _row(origin: str, record: Record, kind: Kind) -> SourceRow:
         raise RowError("empty caption" if captions else "no caption")
     num_frames = None
     if record.get("num_frames") not in (None, ""):
-        num_frames = int(number_of(record, "num_frames"))
-        if num_frames < 1:
-            raise RowError("num_frames is below 1", shown(record["num_frames"]))
+        number = number_of(record, "num_frames")
+        if not (number.is_integer() and 1 <= number <= _MAX_FRAMES):
+            raise RowError("num_frames is no number of frames", shown(record["num_frames"]))
+        num_frames = int(number)
     return SourceRow(
         origin=origin,
         id=key_of(record, "id") if record.get("id") not in (None, "") else path,
