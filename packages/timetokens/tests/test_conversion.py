@@ -177,3 +177,33 @@ def test_malformed_pieces_stay():
 def test_bad_durations():
     with pytest.raises(tt.CodecError, match="-1"):
         tt.convert_text("x", "seconds", "rpt", duration_seconds=-1)
+
+
+@pytest.mark.parametrize("target", tt.CODECS)
+@pytest.mark.parametrize("source", tt.CODECS)
+def test_every_pair_of_codecs(source, target):
+    """Frames, events, a moment and numbers in captions, from any codec to any other and back."""
+    first, second = tt.CODECS[source], tt.CODECS[target]
+    captions = ["It is 12:30.", "At 5:30, he adds 1-2 cups <t5>.", "The score: 9.5, 9.7, a draw."]
+    events = [
+        tt.Event(start, end, caption)
+        for start, end, caption in zip(
+            (3.0, 40.0, 90.0), (20.5, 40.0, DURATION), captions, strict=True
+        )
+    ]
+    frames = [tt.TimePosition(seconds, DURATION) for seconds in (0.0, 70.0, DURATION)]
+    sentence = tt.sampling_sentence(frames, source)
+    question = tt.speech_question("What happens?", events, source, duration_seconds=DURATION)
+    text = f"{sentence} {question}"
+    there = tt.convert_text(text, source, target, duration_seconds=DURATION)
+    back = tt.convert_text(there.text, target, source, duration_seconds=DURATION)
+    assert (there.num_positions, there.malformed) == (8, ())
+    assert (back.num_positions, back.malformed) == (8, ())
+    limit = first.max_error(DURATION) + second.max_error(DURATION) + 1e-9
+    question = back.text[back.text.index("Transcribed") :]
+    read = tt.parse_speech_question(question, source, duration_seconds=DURATION)
+    assert read.question == "What happens?"
+    for event, other in zip(read.segments, events, strict=True):
+        assert event.caption == other.caption
+        assert event.start_seconds == pytest.approx(other.start_seconds, abs=limit)
+        assert event.end_seconds == pytest.approx(other.end_seconds, abs=limit)

@@ -295,8 +295,10 @@ def _is_single(text: str, point: Point, before: _Before, found: list[Found]) -> 
         return False
     if before.lead is None:
         return before.intro == "happens"
-    if found and len(found[-1].points) == 2 and not (point.has_unit or point.is_lone):
-        return False  # a clock in a caption
+    if found and not (point.has_unit or point.is_lone):
+        *pair, last = found[-1].points
+        if pair or last.has_unit:
+            return False  # a clock in a caption
     follows = context.CHAPTER_FOLLOWS if ":" in point.text else context.DASH_FOLLOWS
     is_chapter = before.is_line and before.intro in ("", "in")
     return context.CAPTION_FOLLOWS.match(text, point.end) is not None or (

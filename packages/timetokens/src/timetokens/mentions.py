@@ -71,11 +71,11 @@ def find_points(
 
 def _point_of_number(match: re.Match[str], codec: Codec, duration_seconds: float) -> Point | None:
     """The point that plain text may be; None for a number that the codec does not have."""
-    number = match["number"]
+    spelling, number = codec.spelling, match["number"]
     # Digits that lost their brackets are read as the code they would be with them.
-    written = f"<{number}>" if codec.spelling.piece else number
+    written = f"<{number}>" if spelling.piece else number
     try:
-        seconds = codec.parse_point(written, duration_seconds=duration_seconds)
+        seconds = codec._read(written, duration_seconds)
     except CodecError:  # t500 of a hundred bins
         return None
     return Point(
@@ -86,9 +86,9 @@ def _point_of_number(match: re.Match[str], codec: Codec, duration_seconds: float
         seconds=seconds,
         is_sure=False,
         has_unit=match["number_unit"] is not None,
-        is_exact=re.search("[.:m]", number, re.IGNORECASE) is not None,
-        is_lone=_compiled(codec.spelling.lone).fullmatch(number) is not None,
-        is_bare=codec.spelling.piece != "",
+        is_exact=any(sign in number for sign in ".:mM"),
+        is_lone=spelling.lone != "" and re.fullmatch(spelling.lone, number) is not None,
+        is_bare=spelling.piece != "",
     )
 
 
@@ -102,9 +102,7 @@ def _points_of_run(
     try:
         if not pieces or rest.strip():
             raise CodecError(f"time tokens that are no {codec.name} position")
-        seconds = [
-            codec.parse_point(piece[0], duration_seconds=duration_seconds) for piece in pieces
-        ]
+        seconds = [codec._read(piece[0], duration_seconds) for piece in pieces]
     except CodecError as error:
         # A lone bracket as in "if x<5" is ordinary text.
         is_token = run.count("<") + run.count(">") > 1
