@@ -31,7 +31,7 @@ def learned(prompter: Prompter, encoded: Encoded) -> str:
     return str(tokenizer.decode([label for label in encoded.labels if label != IGNORED]))
 
 
-PLAIN_TURNS = "Where is a cat?<6><6><6><7>\nWhere is a dog? The index is <3><3><3><3>.\n"
+PLAIN_TURNS = "Where is a cat?<6><6><6><7>\nWhere is a dog? The index is<3><3><3><3>.\n"
 
 
 def test_interleaved_puts_each_code_after_its_picture(assembly: Assembly, example: Example) -> None:
@@ -47,7 +47,7 @@ def test_interleaved_puts_each_code_after_its_picture(assembly: Assembly, exampl
 def test_labels_are_the_answers_and_their_ends_alone(assembly: Assembly, example: Example) -> None:
     prompter = assembly.prompter
     encoded = prompter.encode(example)
-    assert learned(prompter, encoded) == "<6><6><6><7>\n The index is <3><3><3><3>.\n"
+    assert learned(prompter, encoded) == "<6><6><6><7>\n The index is<3><3><3><3>.\n"
     for id_, label in zip(encoded.input_ids, encoded.labels, strict=True):
         assert label in (IGNORED, id_)
 
@@ -81,10 +81,10 @@ def test_chat_wraps_turns_in_chatml(
     assert text.endswith(
         "Where is a cat?<|im_end|>\n<|im_start|>assistant\n<6><6><6><7><|im_end|>\n"
         "<|im_start|>user\nWhere is a dog?<|im_end|>\n<|im_start|>assistant\n"
-        "The index is <3><3><3><3>.<|im_end|>\n"
+        "The index is<3><3><3><3>.<|im_end|>\n"
     )
     assert learned(prompter, encoded) == (
-        "<6><6><6><7><|im_end|>The index is <3><3><3><3>.<|im_end|>"
+        "<6><6><6><7><|im_end|>The index is<3><3><3><3>.<|im_end|>"
     )
 
 

@@ -33,7 +33,6 @@ class AnswerForm:
         end: the token that ends an answer.
         code_ids: all ids of the codec.
         sentence_end: ids that may close a caption.
-        joiner: what stands between a caption and the next span.
         num_points: 1 for a place, 2 for a span.
         with_captions: spans are followed by captions, and there may be several.
     """
@@ -44,22 +43,20 @@ class AnswerForm:
     end: int
     code_ids: frozenset[int]
     sentence_end: frozenset[int]
-    joiner: tuple[int, ...]
     num_points: int
     with_captions: bool
 
     def allowed(self, written: Sequence[int]) -> Allowed:
         """What may follow the tokens written so far, those of the lead not among them."""
-        template = first = self._template()
-        again = [*(frozenset({token}) for token in self.joiner), *first]
+        template = self._template()
         position = caption_length = num_events = 0
         is_closed = False  # the caption could end here
         for token in written:
             if position < len(template):
                 position += 1
                 num_events += position == len(template)
-            elif is_closed and token in again[0]:
-                template, position, caption_length = again, 1, 0
+            elif is_closed and token in template[0]:
+                position, caption_length = 1, 0
             else:
                 caption_length += 1
             is_closed = caption_length > 1 and token in self.sentence_end
@@ -68,7 +65,7 @@ class AnswerForm:
         if not self.with_captions or (is_closed and num_events >= MAX_EVENTS):
             return frozenset({self.end})
         if is_closed:
-            return again[0] | {self.end}
+            return template[0] | {self.end}
         return self.sentence_end if caption_length >= MAX_CAPTION_TOKENS else None
 
     def _template(self) -> list[frozenset[int]]:
@@ -109,7 +106,6 @@ def answer_form(
         end=prompter.end_ids[0],
         code_ids=prompter.code_token_ids,
         sentence_end=frozenset(prompter.ids(".")[-1:] + prompter.ids(" cat.")[-1:]),
-        joiner=prompter.ids(" "),
         num_points=num_points,
         with_captions=with_captions,
     )

@@ -35,6 +35,7 @@ class Evaluator:
         benchmark_dir: what `seqsynth` built.
         console: where progress goes.
         constrained: hold answers to the form of their task.
+        num_beams: places looked at side by side; 1 is greedy.
 
     Raises:
         ValueError: no benchmark there, or one in another codec than the run's.
@@ -47,8 +48,10 @@ class Evaluator:
         console: Console,
         *,
         constrained: bool = True,
+        num_beams: int = 1,
     ):
-        self.config, self.console, self.constrained = config, console, constrained
+        self.config, self.console = config, console
+        self.constrained, self.num_beams = constrained, num_beams
         self.corpus = assembly.load_corpus(config.data)
         self.queries = benchmarks.read_benchmark(benchmark_dir, self.corpus.root)
         codecs = {query.example.codec for query in self.queries} - {config.model.codec}
@@ -114,7 +117,12 @@ class Evaluator:
 
     def _settings(self, system: str, weights: str) -> PredictionSettings:
         return PredictionSettings(
-            system, weights, self.benchmark_sha256, self.constrained, self.templates
+            system,
+            weights,
+            self.benchmark_sha256,
+            self.constrained,
+            self.templates,
+            self.num_beams,
         )
 
     def _reporter(self, what: str) -> _Reporter:

@@ -1,13 +1,17 @@
-"""Greedy answers to many questions about the same sequences.
+"""Answers to many questions about the same sequences, by greedy or beam search.
 
 The frames of a sequence are the long part of a prompt and are the same for all its questions: their
 keys and values are computed once and handed to every question, which on a CPU is most of the work.
 
-Shape suffixes: S sequences, R rows (one a question), T tokens, D width.
+Beams are for answers of a fixed length: a place is four digits, and the likeliest first digit is
+not always that of the likeliest place. Answers with captions are written greedily.
+
+Shape suffixes: S sequences, R rows (one a beam), T tokens, D width, K vocabulary.
 """
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby
@@ -58,6 +62,7 @@ def answers(
     features: FeatureStore,
     asked: Sequence[tuple[Prefix, Sequence[Question]]],
     end_id: int,
+    num_beams: int = 1,
 ) -> Iterator[list[Answer]]:
     """Answers in batches, sequences of one prompt length together.
 
@@ -66,22 +71,24 @@ def answers(
         features: of the sequences' frames.
         asked: each sequence once, with all its questions.
         end_id: the token that ends an answer.
+        num_beams: places looked at side by side, for answers that are nothing but places.
     """
     by_length = sorted(asked, key=lambda pair: len(pair[0].input_ids))
     for _, same_length in groupby(by_length, key=lambda pair: len(pair[0].input_ids)):
-        for batch in _split(list(same_length)):
-            yield _answer_batch(model, features, batch, end_id)
+        for batch in _split(list(same_length), num_beams):
+            yield _answer_batch(model, features, batch, end_id, num_beams)
 
 
 def _split(
-    asked: list[tuple[Prefix, Sequence[Question]]],
+    asked: list[tuple[Prefix, Sequence[Question]]], num_beams: int
 ) -> Iterator[list[tuple[Prefix, Sequence[Question]]]]:
     """Batches whose cached tokens stay within the limit, of one sequence at least."""
     batch: list[tuple[Prefix, Sequence[Question]]] = []
     num_tokens = 0
     for prefix, questions in asked:
         longest = max(len(q.input_ids) + q.max_new_tokens for q in questions)
-        cost = len(questions) * (len(prefix.input_ids) + longest)
+        num_rows = sum(_width(question, num_beams) for question in questions)
+        cost = num_rows * (len(prefix.input_ids) + longest)
         if batch and num_tokens + cost > MAX_CACHED_TOKENS:
             yield batch
             batch, num_tokens = [], 0
@@ -96,6 +103,7 @@ def _answer_batch(
     features: FeatureStore,
     batch: list[tuple[Prefix, Sequence[Question]]],
     end_id: int,
+    num_beams: int,
 ) -> list[Answer]:
     device = model.projector.mean.device
     decoder: Any = model.causal_lm.get_decoder()
@@ -110,7 +118,8 @@ def _answer_batch(
         [index for index, (_, group) in enumerate(batch) for _ in group], device=device
     )
     cache.batch_select_indices(owner_R)
-    written = _Rows(model, decoder, cache, ids_ST.shape[1], questions, device).run(end_id)
+    rows = _Rows(model, decoder, cache, ids_ST.shape[1], questions, device)
+    written = rows.run(end_id, num_beams)
     return [
         _answer(question, ids, end_id) for question, ids in zip(questions, written, strict=True)
     ]
@@ -120,6 +129,21 @@ def _answer(question: Question, written: list[int], end_id: int) -> Answer:
     is_complete = written[-1:] == [end_id]
     lead = question.form.lead if question.form else ()
     return Answer(question.key, (*lead, *written[: len(written) - is_complete]), is_complete)
+
+
+def _width(question: Question, num_beams: int) -> int:
+    """How many beams a question gets."""
+    is_fixed = question.form is not None and not question.form.with_captions
+    return num_beams if is_fixed else 1
+
+
+@dataclass(frozen=True, slots=True)
+class _Beam:
+    """One way to answer a question (by number), as far as it is written."""
+
+    question: int
+    written: list[int]
+    log_probability: float
 
 
 class _Rows:
@@ -136,8 +160,7 @@ class _Rows:
     ):
         self.model, self.decoder, self.cache = model, decoder, cache
         self.questions = questions
-        self.written: list[list[int]] = [[] for _ in questions]
-        self.active = list(range(len(questions)))
+        self.beams = [_Beam(number, [], 0.0) for number in range(len(questions))]
         asked = [(*q.input_ids, *(q.form.lead if q.form else ())) for q in questions]
         ids_RT, mask_RT = pad_left(asked, 0)
         self.next_RT = ids_RT.to(device)
@@ -146,19 +169,32 @@ class _Rows:
         positions_RT = prefix_length + mask_RT.cumsum(1) - 1
         self.positions_RT = positions_RT.clamp(min=0).to(device)
 
-    def run(self, end_id: int) -> list[list[int]]:
-        """Writes until every row has ended or is full."""
-        while self.active:
+    def run(self, end_id: int, num_beams: int) -> list[list[int]]:
+        """Writes until every question is answered or its answer is full."""
+        finished: dict[int, _Beam] = {}
+        while self.beams:
             logits_RK = self._forward()
-            chosen = [self._choose(logits_RK[place], row) for place, row in enumerate(self.active)]
+            grown: dict[int, list[tuple[int, _Beam]]] = defaultdict(list)
+            for place, beam in enumerate(self.beams):
+                width = _width(self.questions[beam.question], num_beams)
+                for token, score in self._next(logits_RK[place], beam, width):
+                    longer = _Beam(
+                        beam.question, [*beam.written, token], beam.log_probability + score
+                    )
+                    grown[beam.question].append((place, longer))
             going = []
-            for place, (row, token) in enumerate(zip(self.active, chosen, strict=True)):
-                self.written[row].append(token)
-                full = len(self.written[row]) >= self.questions[row].max_new_tokens
-                if token != end_id and not full:
-                    going.append(place)
-            self._keep(going, chosen)
-        return self.written
+            for number, found in grown.items():
+                question = self.questions[number]
+                found.sort(key=lambda pair: -pair[1].log_probability)
+                best = found[: _width(question, num_beams)]
+                # Beams have answers of one length: they end together, the best first.
+                written = best[0][1].written
+                if written[-1] == end_id or len(written) >= question.max_new_tokens:
+                    finished[number] = best[0][1]
+                else:
+                    going += best
+            self._keep(going)
+        return [finished[number].written for number in range(len(self.questions))]
 
     def _forward(self) -> Tensor:
         embeds_RTD = self.model.embed(self.next_RT, self.next_RT.new_zeros(0, 1))
@@ -171,25 +207,27 @@ class _Rows:
         ).last_hidden_state
         return self.model.logits(hidden_RTD[:, -1])
 
-    def _choose(self, logits_K: Tensor, row: int) -> int:
-        form = self.questions[row].form
-        if form is None:
-            return int(logits_K.argmax())
-        allowed = form.allowed(self.written[row])
-        if allowed is None:
+    def _next(self, logits_K: Tensor, beam: _Beam, width: int) -> list[tuple[int, float]]:
+        """The likeliest next tokens, each with its log probability among those allowed."""
+        form = self.questions[beam.question].form
+        allowed = form.allowed(beam.written) if form else None
+        if form is not None and allowed is None:
             logits_K = logits_K.clone()
             logits_K[torch.tensor(sorted(form.code_ids | {form.end}))] = -torch.inf
-            return int(logits_K.argmax())
+        if allowed is None:
+            return [(int(logits_K.argmax()), 0.0)]  # one beam: nothing to weigh it against
         ids = torch.tensor(sorted(allowed), device=logits_K.device)
-        return int(ids[logits_K[ids].argmax()])
+        scores, order = logits_K[ids].float().log_softmax(0).sort(descending=True, stable=True)
+        return list(zip(ids[order[:width]].tolist(), scores[:width].tolist(), strict=True))
 
-    def _keep(self, going: list[int], chosen: list[int]) -> None:
-        """Goes on with the rows at these places, each with the token it chose."""
-        places_R = torch.tensor(going, dtype=torch.long, device=self.next_RT.device)
-        if len(going) < len(self.active) and going:
+    def _keep(self, going: list[tuple[int, _Beam]]) -> None:
+        """Goes on with these beams, each grown from the row at its place."""
+        places = [place for place, _ in going]
+        places_R = torch.tensor(places, dtype=torch.long, device=self.next_RT.device)
+        if going and places != list(range(len(self.beams))):
             self.cache.batch_select_indices(places_R)
-        self.active = [self.active[place] for place in going]
-        tokens = [chosen[place] for place in going]
+        self.beams = [beam for _, beam in going]
+        tokens = [beam.written[-1] for beam in self.beams]
         self.next_RT = torch.tensor(tokens, dtype=torch.long, device=places_R.device)[:, None]
         mask_RT = self.mask_RT[places_R]
         self.mask_RT = torch.cat([mask_RT, torch.ones_like(mask_RT[:, :1])], dim=1)

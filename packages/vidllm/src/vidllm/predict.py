@@ -41,7 +41,7 @@ class PredictionSettings:
         benchmark_sha256: of the questions.
         constrained: answers were held to the form of the task (vidllm.constraints).
         templates: the benchmark's wording, which the forms are taken from.
-        decoding: always greedy.
+        num_beams: places looked at side by side; 1 is greedy.
     """
 
     system: str
@@ -49,7 +49,7 @@ class PredictionSettings:
     benchmark_sha256: str
     constrained: bool = True
     templates: str = "paper"
-    decoding: str = "greedy"
+    num_beams: int = 1
 
 
 def predict(
@@ -66,7 +66,7 @@ def predict(
         assembly: the model.
         features: of every frame the queries show.
         queries: what is asked.
-        settings: written along; `constrained` decides how is decoded.
+        settings: written along; `constrained` and `num_beams` decide how is decoded.
         path: predictions.jsonl.
         progress: called with (queries answered, queries).
 
@@ -86,7 +86,7 @@ def predict(
         by_id = {query.id: query for query in open_queries}
         asked = group_by_prefix(assembly, open_queries, settings)
         end_id = assembly.prompter.end_ids[0]
-        for batch in answers(model, features, asked, end_id):
+        for batch in answers(model, features, asked, end_id, settings.num_beams):
             rows = [_row(by_id[a.key], a, assembly, settings) for a in batch]
             _append(part, rows)
             done.update({row["id"]: row for row in rows})

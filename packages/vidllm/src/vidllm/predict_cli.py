@@ -17,7 +17,8 @@ _DESCRIPTION = """Answers the questions of a benchmark and writes predictions in
 
   vidllm predict BENCHMARK_DIR [--run DIR] [--system SYSTEM] [--out FILE]
 
-Decoding is greedy. An interrupted prediction goes on when the same command is run again."""
+Decoding is greedy unless --num-beams asks for more. An interrupted prediction goes on when the same
+command is run again."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,6 +31,8 @@ class PredictOptions:
     """trained: the newest checkpoint; untrained: the same model as it starts; chance: no model."""
     out: str = ""
     """The predictions file. Default: RUN/predictions/SYSTEM.jsonl."""
+    num_beams: int = 1
+    """Places looked at side by side where the answer is nothing but places; 1 is greedy."""
     free: bool = False
     """Let the model write what it likes instead of holding answers to the form of the task."""
 
@@ -44,6 +47,8 @@ def main(arguments: Sequence[str]) -> int:
     if options.system not in SYSTEMS:
         raise UsageError(f"no system {options.system!r}{near_names(options.system, SYSTEMS)}")
     run_dir = Path(options.run) if options.run else run_folder.newest()
+    if options.num_beams < 1:
+        raise UsageError(f"--num-beams is {options.num_beams}: give at least 1")
     config = run_folder.load_config(run_dir)
     benchmark_dir = Path(arguments[0])
     out = Path(options.out or run_dir / "predictions" / f"{options.system}.jsonl")
@@ -53,7 +58,9 @@ def main(arguments: Sequence[str]) -> int:
 
     if options.system == "trained" and checkpoint.newest_good(run_dir) is None:
         raise UsageError(f"{run_dir} has no checkpoint yet: train it first, or --system untrained")
-    evaluator = Evaluator(config, benchmark_dir, console, constrained=not options.free)
+    evaluator = Evaluator(
+        config, benchmark_dir, console, constrained=not options.free, num_beams=options.num_beams
+    )
     counts = evaluator.run(options.system, run_dir, out)
     console.print(
         f"{options.system}: {counts['queries']} queries, {counts['answered']} answered now, "

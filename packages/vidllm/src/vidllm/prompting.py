@@ -16,6 +16,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from transformers import PreTrainedTokenizerBase
 
@@ -90,7 +91,13 @@ class Prompter:
         self.code_token_ids = frozenset(code_token_ids)
         # Codes of added tokens stand on their own; those of ordinary text need a word break.
         self.code_space = "" if self.code_token_ids else " "
+        tokens = [re.escape(token) for token in self._code_tokens()]
+        self._spaced_codes = re.compile(f" ({'|'.join(tokens)})") if tokens else None
         self._ids_of: dict[str, tuple[int, ...]] = {}
+
+    def _code_tokens(self) -> list[str]:
+        tokenizer: Any = self.tokenizer
+        return list(tokenizer.convert_ids_to_tokens(sorted(self.code_token_ids)))
 
     def encode(
         self,
@@ -136,7 +143,7 @@ class Prompter:
 
     def answer_ids(self, answer: str) -> tuple[int, ...]:
         """An answer without what ends it."""
-        text = one_line(answer)
+        text = self._written(answer)
         ids = self.ids(text)
         if self.config.template == "plain" and ids[:1] and ids[0] not in self.code_token_ids:
             ids = self.ids(f" {text}")
@@ -172,14 +179,21 @@ class Prompter:
             pieces = [_Piece(self.ids("<|im_start|>user\n")), *pieces]
         return pieces, frames
 
+    def _written(self, text: str) -> str:
+        """Text of a turn on one line, its codes written as those of the pictures are."""
+        text = one_line(text)
+        # The space before an added token would be a token of its own, which stands nowhere in
+        # `<image> is<0><7>...`: what the model continues there, it would have to learn again.
+        return text if self._spaced_codes is None else self._spaced_codes.sub(r"\1", text)
+
     def _picture(self) -> tuple[int, ...]:
         return (VISUAL_TOKEN,) * self.num_visual_tokens
 
     def _question(self, prompt: str, *, first: bool) -> list[_Piece]:
         if self.config.template == "plain":
-            return [_Piece(self.ids(one_line(prompt)))]
+            return [_Piece(self.ids(self._written(prompt)))]
         opening = "" if first else "<|im_start|>user\n"
-        text = f"{opening}{one_line(prompt)}<|im_end|>\n<|im_start|>assistant\n"
+        text = f"{opening}{self._written(prompt)}<|im_end|>\n<|im_start|>assistant\n"
         return [_Piece(self.ids(text))]
 
     def _turn(self, turn: Turn, *, first: bool, codes_alone: bool) -> list[_Piece]:
