@@ -69,7 +69,7 @@ def add_commands(commands: Commands) -> None:
 
 
 def _add_shared(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("source", metavar="SOURCE", help="a format, see below")
+    parser.add_argument("source", metavar="SOURCE", help="a format, see above")
     parser.add_argument("root", type=Path, metavar="ROOT", help="paths of media start here")
     parser.add_argument(
         "--annotations",

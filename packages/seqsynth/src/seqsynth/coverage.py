@@ -102,7 +102,8 @@ class CoverageReport:
             self.parts[part] = Counts()
         self.parts[part].add(outcome)
         if isinstance(outcome, Present):
-            self.flaws.update(outcome.flaws)
+            if outcome.flaws:
+                self.flaws.update(outcome.flaws)
             return
         reason = Reason(part, outcome.status, outcome.reason)
         self.reasons[reason] += 1

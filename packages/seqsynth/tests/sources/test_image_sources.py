@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 
 from seqsynth.shard_paths import open_media, shard_path
-from seqsynth.sources import Entry, SourceRow
+from seqsynth.sources import BadRow, Entry, SourceRow
 
 Listed = Callable[..., list[Entry]]
 Good = Callable[..., list[SourceRow]]
@@ -101,6 +101,43 @@ def test_recap_rows_that_cannot_be_used(tmp_path: Path, faults: Faults) -> None:
         "a.parquet[3]": "no caption",
         "a.parquet[4]": "no conversations",
     }
+
+
+def test_recap_rows_with_unusual_values(tmp_path: Path, good: Good) -> None:
+    more = recap_row(0, "red", "first")
+    more["conversations"] += [{"from": "gpt", "value": "second"}]
+    no_source = dict(recap_row(1, "red", " x "), data_source=None)
+    write_recap(tmp_path / "a.parquet", [more, no_source])
+    rows = [recap_row(number, "red", "y") for number in (7, 8)]
+    table = pa.table(
+        {
+            "id": [7, 8],  # numbers
+            "image": [row["image"] for row in rows],
+            "conversations": [row["conversations"] for row in rows],
+        }
+    )
+    pq.write_table(table, tmp_path / "b.parquet")
+    found = good("llava_recap", tmp_path)
+    assert [(row.id, row.caption, row.part) for row in found] == [
+        ("0000", "first", "coco"),
+        ("0001", "x", ""),
+        ("7", "y", ""),
+        ("8", "y", ""),
+    ]
+
+
+def test_recap_text_that_is_no_unicode_costs_its_own_row(tmp_path: Path, listed: Listed) -> None:
+    path = write_recap(
+        tmp_path / "a.parquet", [recap_row(k, "red", f"caption {k}") for k in range(3)]
+    )
+    content = path.read_bytes()
+    assert content.count(b"caption 1") >= 1
+    path.write_bytes(content.replace(b"caption 1", b"c\xffption 1"))
+    one, two, three = listed("llava_recap", tmp_path)
+    assert isinstance(one, SourceRow)
+    assert isinstance(two, BadRow)
+    assert (two.origin, two.reason) == ("a.parquet[1]", "not UTF-8")
+    assert isinstance(three, SourceRow)
 
 
 def test_a_damaged_parquet_file_does_not_stop_the_others(tmp_path: Path, listed: Listed) -> None:
