@@ -61,7 +61,7 @@ def _batch_rows(batch: Any, shard: str, first: int) -> Iterator[Entry]:
         if "data_source" in batch.schema.names:
             parts = batch.column("data_source").to_pylist()
     except UnicodeDecodeError:
-        ids = captions = parts = [None] * len(batch)
+        ids = parts = captions = [""] * len(batch)
     for number, (item_id, caption, part) in enumerate(zip(ids, captions, parts, strict=True)):
         origin = f"{shard}[{first + number}]"
         if isinstance(item_id, str) and item_id.strip() and caption and isinstance(part, str):
