@@ -14,7 +14,7 @@ import pytest
 from PIL import Image
 
 from seqsynth import Corpus, ImageItem, SequenceDataset, SequenceRecipe, load_frames, read_examples
-from seqsynth.build import BuildPlan, PictureFormat, ShardReport, build
+from seqsynth.build import BuildPlan, PictureFormat, ShardReport, build_examples
 from seqsynth.frame_tar import FrameTarWriter, read_frame_tar
 from seqsynth.mixture import MixtureRecipe, Part
 from seqsynth.mixture_dataset import MixtureDataset
@@ -53,7 +53,9 @@ def contents(folder: Path) -> dict[str, bytes]:
 def test_a_build_is_the_stream_and_its_manifest(tmp_path: Path, make_stream: MakeStream) -> None:
     stream = make_stream()
     done: list[int] = []
-    report = build(tmp_path / "out", stream, PLAN, facts={"note": "x"}, on_done=done.append)
+    report = build_examples(
+        tmp_path / "out", stream, PLAN, facts={"note": "x"}, on_done=done.append
+    )
     examples = list(read_examples(tmp_path / "out/examples.jsonl", media_root=stream.corpus.root))
     assert examples == [stream[index] for index in range(50)]
     assert report == ShardReport(50, 0, {}, {})
@@ -71,8 +73,8 @@ def test_any_number_of_workers_gives_the_same_bytes(
 ) -> None:
     stream = make_stream(7)
     plan = replace(PLAN, count=24, pictures=PictureFormat(size=8), max_skipped=1.0)
-    build(tmp_path / "alone", stream, plan)
-    build(tmp_path / "together", stream, plan, num_workers=3)
+    build_examples(tmp_path / "alone", stream, plan)
+    build_examples(tmp_path / "together", stream, plan, num_workers=3)
     assert contents(tmp_path / "alone") == contents(tmp_path / "together")
     assert "skipped.jsonl" in contents(tmp_path / "alone")
 
@@ -80,12 +82,12 @@ def test_any_number_of_workers_gives_the_same_bytes(
 def test_parts_of_a_stream_together_are_the_whole(tmp_path: Path, make_stream: MakeStream) -> None:
     stream = make_stream()
     for number, (start, count) in enumerate(((0, 20), (20, 30))):
-        build(tmp_path / str(number), stream, replace(PLAN, start=start, count=count))
-    build(tmp_path / "whole", stream, PLAN)
+        build_examples(tmp_path / str(number), stream, replace(PLAN, start=start, count=count))
+    build_examples(tmp_path / "whole", stream, PLAN)
     parts = [(tmp_path / str(number) / "examples.jsonl").read_bytes() for number in range(2)]
     assert b"".join(parts) == (tmp_path / "whole/examples.jsonl").read_bytes()
     with pytest.raises(ValueError, match="has 60 examples, so 50 from number 11 on are too many"):
-        build(tmp_path / "more", stream, replace(PLAN, start=11))
+        build_examples(tmp_path / "more", stream, replace(PLAN, start=11))
 
 
 class Stopped(SequenceDataset):
@@ -104,12 +106,12 @@ def test_an_interrupted_build_goes_on_and_touches_nothing_old(
 ) -> None:
     plain = make_stream()
     out = tmp_path / "out"
-    build(out, plain, replace(PLAN, count=3))
+    build_examples(out, plain, replace(PLAN, count=3))
     before = contents(out)
     stream = Stopped(plain.corpus, RECIPE, 5)
     stream.stop_at = 30
     with pytest.raises(KeyboardInterrupt):
-        build(out, stream, PLAN)
+        build_examples(out, stream, PLAN)
     (work_dir,) = out.glob(".build-*")
     finished = {path: path.stat().st_mtime_ns for path in work_dir.iterdir()}
     assert sorted(path.name for path in finished if path.suffix == ".jsonl") == [
@@ -121,11 +123,11 @@ def test_an_interrupted_build_goes_on_and_touches_nothing_old(
     again = Stopped.draw
     Stopped.draw = lambda self, index, cuts=None: (drawn.append(index), again(self, index, cuts))[1]  # type: ignore[method-assign]
     try:
-        build(out, stream, PLAN)
+        build_examples(out, stream, PLAN)
     finally:
         Stopped.draw = again  # type: ignore[method-assign]
     assert drawn == list(range(24, 50)), "what was whole is not made again"
-    build(tmp_path / "straight", plain, PLAN)
+    build_examples(tmp_path / "straight", plain, PLAN)
     assert contents(out) == contents(tmp_path / "straight")
 
 
@@ -134,7 +136,7 @@ import sys, time
 sys.path.insert(0, {tests!r})
 from pathlib import Path
 from seqsynth import Corpus, ImageItem, SequenceDataset, SequenceRecipe
-from seqsynth.build import BuildPlan, PictureFormat, build
+from seqsynth.build import BuildPlan, PictureFormat, build_examples
 
 class Slow(SequenceDataset):
     def draw(self, index, cuts=None):
@@ -146,7 +148,7 @@ items = [ImageItem(f"i{{k}}", f"colour {{k}}", str(folder / f"{{k}}.png"), "x") 
 recipe = SequenceRecipe(tasks={{"iig": 1, "alr": 1}}, min_images=4, max_images=6, num_examples=60)
 stream = Slow(Corpus(items, (), (), (), str(folder)), recipe, 5)
 plan = BuildPlan(count=40, shard_size=4, pictures=PictureFormat(size=8))
-build(Path({out!r}), stream, plan)
+build_examples(Path({out!r}), stream, plan)
 """
 
 
@@ -175,16 +177,16 @@ def test_a_killed_build_goes_on_and_ends_with_the_same_bytes(
 
     done: list[int] = []
     plan = BuildPlan(count=40, shard_size=4, pictures=PictureFormat(size=8))
-    build(out, stream, plan, on_done=done.append)
+    build_examples(out, stream, plan, on_done=done.append)
     assert done[: len(kept)] == [4] * len(kept), "whole shards count as done at once"
-    build(tmp_path / "straight", stream, plan)
+    build_examples(tmp_path / "straight", stream, plan)
     assert contents(out) == contents(tmp_path / "straight")
     assert len(contents(out)) == 12
 
 
 def test_pictures_are_those_of_the_frames(tmp_path: Path, make_stream: MakeStream) -> None:
     stream = make_stream()
-    build(tmp_path, stream, replace(PLAN, count=20, pictures=PictureFormat(size=16)))
+    build_examples(tmp_path, stream, replace(PLAN, count=20, pictures=PictureFormat(size=16)))
     read = []
     for path in sorted(tmp_path.glob("frames-*-of-00003.tar")):
         for example, frames in read_frame_tar(path, media_root=stream.corpus.root):
@@ -197,7 +199,7 @@ def test_pictures_are_those_of_the_frames(tmp_path: Path, make_stream: MakeStrea
 
 def test_tars_have_the_layout_of_webdataset(tmp_path: Path, make_stream: MakeStream) -> None:
     """Its readers take everything before the first dot as the key and join equal neighbours."""
-    build(tmp_path, make_stream(), replace(PLAN, count=8, pictures=PictureFormat(size=8)))
+    build_examples(tmp_path, make_stream(), replace(PLAN, count=8, pictures=PictureFormat(size=8)))
     with tarfile.open(tmp_path / "frames-00000-of-00001.tar") as tar:
         names = tar.getnames()
         assert {member.mtime for member in tar} == {0}
@@ -216,10 +218,10 @@ def test_a_smaller_build_leaves_no_tar_of_the_larger_one(
     tmp_path: Path, make_stream: MakeStream
 ) -> None:
     plan = replace(PLAN, count=20, pictures=PictureFormat(size=8))
-    build(tmp_path, make_stream(), plan)
-    build(tmp_path, make_stream(), replace(plan, count=8))
+    build_examples(tmp_path, make_stream(), plan)
+    build_examples(tmp_path, make_stream(), replace(plan, count=8))
     assert [path.name for path in tmp_path.glob("*.tar")] == ["frames-00000-of-00001.tar"]
-    build(tmp_path, make_stream(), replace(plan, pictures=None))
+    build_examples(tmp_path, make_stream(), replace(plan, pictures=None))
     assert not list(tmp_path.glob("*.tar"))
 
 
@@ -228,7 +230,7 @@ def test_unreadable_pictures_are_replaced_and_written_down(
 ) -> None:
     stream = make_stream(3, 4)
     plan = replace(PLAN, pictures=PictureFormat(size=8), max_skipped=0.9)
-    report = build(tmp_path, stream, plan)
+    report = build_examples(tmp_path, stream, plan)
     lines = [json.loads(line) for line in (tmp_path / "skipped.jsonl").read_text().splitlines()]
     assert [line["index"] for line in lines] == sorted(line["index"] for line in lines)
     replaced = {line["index"] for line in lines}
@@ -248,7 +250,7 @@ def test_a_build_with_too_many_unreadable_pictures_stops_and_says_why(
 ) -> None:
     plan = replace(PLAN, pictures=PictureFormat(size=8), max_skipped=0.1)
     with pytest.raises(TooManySkippedError, match=r"replaced \(.*at most 10\.0% are allowed"):
-        build(tmp_path, make_stream(*range(8)), plan)
+        build_examples(tmp_path, make_stream(*range(8)), plan)
     assert not (tmp_path / "examples.jsonl").exists()
 
 
@@ -266,7 +268,7 @@ def test_a_mixture_is_built_like_a_recipe(tmp_path: Path, make_stream: MakeStrea
         sequences=RECIPE,
     )
     stream = MixtureDataset(replace(corpus, videos={"shown": videos}), recipe, 1)
-    build(tmp_path, stream, BuildPlan(count=30, shard_size=7))
+    build_examples(tmp_path, stream, BuildPlan(count=30, shard_size=7))
     examples = list(read_examples(tmp_path / "examples.jsonl", media_root=corpus.root))
     assert examples == list(stream)
     assert (
@@ -278,7 +280,7 @@ def test_a_mixture_is_built_like_a_recipe(tmp_path: Path, make_stream: MakeStrea
 def test_cuts_of_the_text_budget_are_counted(tmp_path: Path, make_stream: MakeStream) -> None:
     corpus = make_stream().corpus
     stream = SequenceDataset(corpus, replace(RECIPE, tasks={"iig": 1}, max_text_tokens=60), 5)
-    report = build(tmp_path, stream, PLAN)
+    report = build_examples(tmp_path, stream, PLAN)
     assert report.cuts["fewer targets"] > 5
 
 

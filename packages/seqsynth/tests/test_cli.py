@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from seqsynth import cli, read_examples
+from seqsynth import SequenceDataset, cli, read_examples
 from seqsynth.fetch import default_dir
+from seqsynth.manifest import ManifestRow, write_manifest
 
 FillCache = Callable[..., Path]
 Capture = pytest.CaptureFixture[str]
@@ -60,22 +61,106 @@ def test_build_gives_the_same_bytes_for_the_same_arguments(
     assert str(tmp_path).encode() not in data
 
 
-def test_build_replaces_a_file_only_when_the_new_one_is_whole(
-    tmp_path: Path, fake_default: FillCache, recipe: str, monkeypatch: pytest.MonkeyPatch
+def test_an_interrupted_build_goes_on_with_the_same_command(
+    tmp_path: Path,
+    fake_default: FillCache,
+    recipe: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: Capture,
 ) -> None:
-    arguments = ["build", recipe, "--out", str(tmp_path), "--cache", str(fake_default())]
-    assert cli.main([*arguments, "--count", "3"]) == 0
-    before = (tmp_path / "examples.jsonl").read_bytes()
+    cache = str(fake_default())
 
-    def interrupted(dataset: Any) -> Any:
-        yield dataset[0]
-        raise KeyboardInterrupt
+    def command(name: str) -> list[str]:
+        sizes = ["--count", "9", "--shard-size", "4", "--cache", cache]
+        return ["build", recipe, "--out", str(tmp_path / name), *sizes]
 
-    monkeypatch.setattr(cli, "_tracked", interrupted)
-    names = sorted(path.name for path in tmp_path.iterdir())
-    assert cli.main([*arguments, "--count", "9"]) == 130
-    assert (tmp_path / "examples.jsonl").read_bytes() == before
-    assert sorted(path.name for path in tmp_path.iterdir()) == names
+    draw = SequenceDataset.draw
+    drawn: list[int] = []
+
+    def interrupted(self: SequenceDataset, index: int, cuts: Any = None) -> Any:
+        drawn.append(index)
+        if index == 6 and drawn.count(6) == 1:
+            raise KeyboardInterrupt
+        return draw(self, index, cuts)
+
+    monkeypatch.setattr(SequenceDataset, "draw", interrupted)
+    assert cli.main(command("a")) == 130
+    assert "run the same command again to go on" in capsys.readouterr().err
+    assert not (tmp_path / "a" / "examples.jsonl").exists()
+    assert cli.main(command("a")) == 0
+    assert drawn == [0, 1, 2, 3, 4, 5, 6, 4, 5, 6, 7, 8]
+    assert cli.main(command("b")) == 0
+    for name in ("examples.jsonl", "manifest.json"):
+        assert (tmp_path / "a" / name).read_bytes() == (tmp_path / "b" / name).read_bytes()
+
+
+def test_a_built_tar_is_shown_and_exported(
+    tmp_path: Path, fake_default: FillCache, recipe: str, capsys: Capture
+) -> None:
+    cache = ["--cache", str(fake_default())]
+    out = tmp_path / "built"
+    arguments = ["build", recipe, "--out", str(out), "--count", "5", "--start", "2", *cache]
+    assert cli.main([*arguments, "--frames", "16", "--shard-size", "3", "--quality", "80"]) == 0
+    assert capsys.readouterr().out == f"{out / 'examples.jsonl'}\n"
+    page = tmp_path / "page.html"
+    tar = str(out / "frames-00001-of-00002.tar")
+    assert cli.main(["inspect", tar, "--index", "1", "--out", str(page), *cache]) == 0
+    from_tar = capsys.readouterr().out
+    assert cli.main(["inspect", recipe, "--index", "6", *cache]) == 0
+    assert from_tar == f"{capsys.readouterr().out}{page}\n"
+    assert page.read_text().count("<img ") == from_tar.count("frames,") * int(
+        from_tar.split(" frames,")[0].rpartition(" ")[2]
+    )
+    exported = tmp_path / "exported"
+    command = ["export", "ms-swift", str(out / "examples.jsonl"), "--out", str(exported), *cache]
+    assert cli.main(command) == 0
+    assert capsys.readouterr().out == f"{exported / 'train.jsonl'}\n"
+    records = [json.loads(line) for line in (exported / "train.jsonl").read_text().splitlines()]
+    assert len(records) == 5
+    assert all(Path(path).is_file() for record in records for path in record["images"])
+
+
+def test_a_mixture_of_an_indexed_corpus_is_built(
+    tmp_path: Path, fake_default: FillCache, capsys: Capture
+) -> None:
+    del fake_default  # an indexed corpus needs no default
+    rows = [
+        ManifestRow(
+            id=f"i{k}", kind="image", path=f"{k}.png", caption=f"thing {k}", source="image_folder"
+        )
+        for k in range(9)
+    ]
+    rows += [
+        ManifestRow(
+            id=f"v{k}", kind="video", path=f"{k}.mp4", caption=f"film {k}", duration_seconds=4.0,
+            num_frames=100, source="sharegpt4video",
+        )
+        for k in range(3)
+    ]  # fmt: skip
+    manifest = tmp_path / "corpus.arrow"
+    write_manifest(manifest, iter(rows), root=tmp_path, command="test")
+    mixture = tmp_path / "mix.toml"
+    mixture.write_text(
+        "[sequences]\nmin_images = 4\nmax_images = 8\n"
+        "[parts.stills]\ncount = 6\ntasks = {iig = 1, alr = 1}\n"
+        "[parts.films]\ncount = 5\nsources = ['sharegpt4video']\n"
+    )
+    out = tmp_path / "out"
+    arguments = ["build", str(mixture), "--out", str(out), "--manifest", str(manifest)]
+    assert cli.main(arguments) == 0
+    captured = capsys.readouterr()
+    assert captured.err == (
+        "seqsynth: part films shows 3 videos in 5 examples, so some of them more than once\n"
+    )
+    examples = list(read_examples(out / "examples.jsonl", media_root=tmp_path))
+    assert sorted(example.task for example in examples) == [
+        "alr", "alr", "alr", "caption", "caption", "caption", "caption", "caption",
+        "iig", "iig", "iig",
+    ]  # fmt: skip
+    assert cli.main([*arguments, "--frames", "8", "--max-skipped", "0.1"]) == 1
+    assert "replacements cannot be read" in capsys.readouterr().err
+    line = fails(capsys, "build", "paper_phase1", "--out", "x", "--manifest", str(manifest))
+    assert "part clip_sequences: dvc need clips" in line
 
 
 def test_inspect_shows_a_recipe_and_a_file_alike(
@@ -114,7 +199,9 @@ def test_wrong_requests_are_one_line_and_status_2(
     out = ["--out", str(tmp_path / "out"), "--count", "3", *cache]
     line = fails(capsys, "build", "papre", *out)
     assert line == "seqsynth: unknown recipe 'papre'; did you mean paper?\n"
-    assert "one of: paper, image_sequences, clip_sequences" in fails(capsys, "build", "qqq", *out)
+    assert "one of: paper, image_sequences, clip_sequences, paper_phase1" in fails(
+        capsys, "build", "qqq", *out
+    )
     assert fails(capsys, "build", "gone.toml", *out) == (
         "seqsynth: gone.toml: No such file or directory\n"
     )
@@ -123,6 +210,12 @@ def test_wrong_requests_are_one_line_and_status_2(
         capsys, "build", recipe, "--out", "x", "--count", "0"
     )
     assert "seed must be in" in fails(capsys, "build", recipe, *out, "--seed=-1")
+    assert "--count is missing" in fails(capsys, "build", recipe, "--out", "x", *cache)
+    assert "--workers must be at least 1" in fails(capsys, "build", recipe, *out, "--workers", "0")
+    assert "--out must end in .png or .html" in fails(
+        capsys, "inspect", recipe, "--out", "x.gif", *cache
+    )
+    assert "unknown format 'swift'" in fails(capsys, "export", "swift", "x", "--out", "x")
     assert "did you mean default?" in fails(capsys, "fetch", "defalt")
     assert "did you mean fluent-3d or" in fails(capsys, "fetch", "default", "--only", "fluent3d")
     assert "did you mean default?" in fails(capsys, "benchmark", "defaults", "--out", "x")
@@ -215,7 +308,7 @@ def test_the_module_is_the_command(tmp_path: Path) -> None:
     )
 
 
-@pytest.mark.parametrize("command", ["fetch", "build", "inspect", "benchmark"])
+@pytest.mark.parametrize("command", ["fetch", "build", "export", "inspect", "benchmark"])
 def test_help_is_there(command: str, capsys: Capture) -> None:
     with pytest.raises(SystemExit) as stop:
         cli.main([command, "--help"])

@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 
 from seqsynth import ClipItem, Corpus, Example, ImageItem, SequenceDataset, SequenceRecipe
-from seqsynth.export import FORMATS, export, frames_text
+from seqsynth.export import FORMATS, export_examples, frames_text
 from seqsynth.skipping import TooManySkippedError
 
 RECIPE = SequenceRecipe(
@@ -118,7 +118,7 @@ def test_every_format_has_a_reader_here() -> None:
 def test_examples_come_back_as_they_were(
     tmp_path: Path, examples: list[Example], name: str
 ) -> None:
-    log = export(examples, tmp_path / "out", name)
+    log = export_examples(examples, tmp_path / "out", name)
     assert (log.num_read, log.num_replaced) == (60, 0)
     read = READERS[name](tmp_path / "out")
     assert len(read) == 60
@@ -149,7 +149,7 @@ def test_examples_come_back_as_they_were(
 def test_each_picture_is_written_once_and_small_enough(
     tmp_path: Path, examples: list[Example]
 ) -> None:
-    export(examples, tmp_path, "qwen-vl", max_edge=20)
+    export_examples(examples, tmp_path, "qwen-vl", max_edge=20)
     written = sorted((tmp_path / "frames").rglob("*.jpg"))
     wanted = {(r.path, r.frame_index) for e in examples for r in e.frames if ".jpg" not in r.path}
     assert len(written) == len(wanted)
@@ -160,7 +160,7 @@ def test_each_picture_is_written_once_and_small_enough(
             sizes.add(picture.size)
     assert sizes == {(20, 10), (16, 16)}
     times = {path: path.stat().st_mtime_ns for path in written}
-    export(examples, tmp_path, "qwen-vl", max_edge=20)
+    export_examples(examples, tmp_path, "qwen-vl", max_edge=20)
     assert {path: path.stat().st_mtime_ns for path in written} == times
 
 
@@ -180,7 +180,7 @@ def test_examples_with_unreadable_media_are_left_out_and_counted(
     bad = {str(media / "3.png"), str(media / "5.jpg")}
     kept = [e.id for e in examples if not bad & {frame.path for frame in e.frames}]
     assert 0 < len(kept) < 60
-    log = export(examples, tmp_path / "out", "ms-swift", max_skipped=1.0)
+    log = export_examples(examples, tmp_path / "out", "ms-swift", max_skipped=1.0)
     assert [record["id"] for record in lines(tmp_path / "out/train.jsonl")] == kept
     assert log.num_replaced == 60 - len(kept)
     skipped = lines(tmp_path / "out/skipped.jsonl")
@@ -190,12 +190,12 @@ def test_examples_with_unreadable_media_are_left_out_and_counted(
     }  # fmt: skip
     assert json.loads((tmp_path / "out/export.json").read_text())["num_left_out"] == 60 - len(kept)
     with pytest.raises(TooManySkippedError):
-        export(examples, tmp_path / "strict", "ms-swift", max_skipped=0.01)
+        export_examples(examples, tmp_path / "strict", "ms-swift", max_skipped=0.01)
     assert not (tmp_path / "strict/train.jsonl").exists()
 
 
 def test_wrong_requests_are_refused(tmp_path: Path, examples: list[Example]) -> None:
     with pytest.raises(ValueError, match="unknown format 'swift'; did you mean ms-swift"):
-        export(examples, tmp_path, "swift")
+        export_examples(examples, tmp_path, "swift")
     with pytest.raises(ValueError, match="max_edge must be at least 1"):
-        export(examples, tmp_path, "qwen-vl", max_edge=0)
+        export_examples(examples, tmp_path, "qwen-vl", max_edge=0)

@@ -1,16 +1,18 @@
+import importlib.util
 import pickle
 from collections import Counter
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import replace
 from multiprocessing import get_context
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import timetokens as tt
-from seqsynth import Corpus, Example, ImageItem, SequenceRecipe
+from seqsynth import Corpus, Example, ImageItem, SequenceRecipe, read_examples
 from seqsynth.mixture import MixtureRecipe, Part, with_shares
 from seqsynth.mixture_dataset import MixtureDataset
 from seqsynth.rank_share import RankShare
@@ -210,3 +212,18 @@ def test_places_and_ranks_outside_are_refused(dataset: MixtureDataset) -> None:
         RankShare(dataset, 0, 2, start=121)
     with pytest.raises(IndexError, match="example 60 of 60"):
         RankShare(dataset, 0, 2)[60]
+
+
+def test_examples_of_a_seed_are_those_of_the_golden_file() -> None:
+    """Whoever changes these changes everybody's data: golden/make_mixture.py, on purpose only."""
+    path = Path(__file__).parent / "golden" / "make_mixture.py"
+    spec = importlib.util.spec_from_file_location("make_mixture", path)
+    assert spec is not None
+    assert spec.loader is not None
+    made = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(made)
+    golden = list(read_examples(path.with_name("mixture.jsonl"), media_root="/m"))
+    assert golden == list(MixtureDataset(made.CORPUS, made.RECIPE, made.SEED))
+    assert len(golden) == made.NUM_GOLDEN
+    tasks = Counter(example.task for example in golden)
+    assert tasks["video"] == tasks["caption"] == tasks["iig"] == 2

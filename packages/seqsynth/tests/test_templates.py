@@ -1,3 +1,4 @@
+import hashlib
 import re
 from pathlib import Path
 
@@ -115,3 +116,26 @@ def test_a_bad_file_is_refused_by_name(tmp_path: Path, old: str, new: str, reaso
 def test_an_unknown_name_lists_the_known_ones() -> None:
     with pytest.raises(ValueError, match="'papr': none of brief, pairs, paper, nor a file"):
         load_templates("papr")
+
+
+def test_the_wording_is_that_of_the_paper() -> None:
+    """The words of all 109 texts, sorted; they were compared with the text of Figures 6 to 10.
+
+    Punctuation and placeholders are left out: the typesetting of the paper damaged them.
+    """
+    paper = load_templates("paper")
+    kinds = (
+        paper.iig_single,
+        paper.iig_multiple,
+        paper.iic_single,
+        paper.iic_multiple,
+        paper.alr_before,
+    )
+    texts = [text for kind in kinds for text in (*kind.questions, *kind.answers)]
+    texts += paper.alr_after.questions  # with the answers of alr_before
+    words = sorted(
+        " ".join(re.findall("[a-z]+", re.sub(r"\{[a-z]+\}", " ", text).lower())) for text in texts
+    )
+    assert len(words) == 109
+    digest = hashlib.sha256("\n".join(words).encode()).hexdigest()
+    assert digest == "7dfc50f0ab9b252d7405e86be039cc56c497cebb12455b84f568b355c4f9a453"

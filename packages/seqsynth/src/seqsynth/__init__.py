@@ -4,18 +4,27 @@ from importlib.metadata import version
 
 from seqsynth._native import backend
 from seqsynth.benchmark import BenchmarkSpec, build_default_benchmark
+from seqsynth.build import BuildPlan, PictureFormat, build_examples
 from seqsynth.cache import default_cache_dir
 from seqsynth.clip_tasks import dvc, tvg
 from seqsynth.corpus import Corpus
 from seqsynth.dataset import SequenceDataset
 from seqsynth.default_data import DefaultCorpus, DefaultModels, default_corpus, default_models
 from seqsynth.example_files import read_examples, write_examples
+from seqsynth.export import export_examples
 from seqsynth.fetch import FetchError, FetchReport, fetch_default
+from seqsynth.frame_tar import read_frame_tar
 from seqsynth.frames import MediaError, load_frames
 from seqsynth.image_tasks import alr, iic, iig
 from seqsynth.index import index_corpus, measure_coverage
 from seqsynth.index_checks import Checks
 from seqsynth.manifest import Manifest
+from seqsynth.manifest_corpus import corpus_of, open_corpus
+from seqsynth.mixture import MixtureRecipe, Part, with_shares, with_size, with_tasks
+from seqsynth.mixture_dataset import MixtureDataset, stream_of
+from seqsynth.mixture_recipes import MIXTURES, load_recipe, read_mixture
+from seqsynth.permutation import Permutation
+from seqsynth.rank_share import RankShare
 from seqsynth.recipes import RECIPES, SequenceRecipe, read_recipe
 from seqsynth.records import (
     AnnotatedVideo,
@@ -26,15 +35,20 @@ from seqsynth.records import (
     Target,
     Turn,
 )
+from seqsynth.skipping import SkipLog, TooManySkippedError, read_frames
 from seqsynth.tasks import TaskSettings
 from seqsynth.templates import load_templates
+from seqsynth.text_budget import UnfitError
+from seqsynth.video_plan import random_frames, uniform_frames
 
 __version__ = version("seq2time-seqsynth")
 
 __all__ = [
+    "MIXTURES",
     "RECIPES",
     "AnnotatedVideo",
     "BenchmarkSpec",
+    "BuildPlan",
     "Checks",
     "ClipItem",
     "Corpus",
@@ -47,27 +61,50 @@ __all__ = [
     "ImageItem",
     "Manifest",
     "MediaError",
+    "MixtureDataset",
+    "MixtureRecipe",
+    "Part",
+    "Permutation",
+    "PictureFormat",
+    "RankShare",
     "SequenceDataset",
     "SequenceRecipe",
+    "SkipLog",
     "Target",
     "TaskSettings",
+    "TooManySkippedError",
     "Turn",
+    "UnfitError",
     "alr",
     "backend",
     "build_default_benchmark",
+    "build_examples",
+    "corpus_of",
     "default_cache_dir",
     "default_corpus",
     "default_models",
     "dvc",
+    "export_examples",
     "fetch_default",
     "iic",
     "iig",
     "index_corpus",
     "load_frames",
+    "load_recipe",
     "load_templates",
     "measure_coverage",
+    "open_corpus",
+    "random_frames",
     "read_examples",
+    "read_frame_tar",
+    "read_frames",
+    "read_mixture",
     "read_recipe",
+    "stream_of",
     "tvg",
+    "uniform_frames",
+    "with_shares",
+    "with_size",
+    "with_tasks",
     "write_examples",
 ]

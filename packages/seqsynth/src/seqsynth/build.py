@@ -109,7 +109,7 @@ class ShardReport:
     cuts: Mapping[str, int] = field(default_factory=dict)
 
 
-def build(
+def build_examples(
     out_dir: Path,
     stream: Stream,
     plan: BuildPlan,

@@ -57,7 +57,7 @@ def draw_sheet(example: Example, frames: NDArray[np.uint8]) -> Image.Image:
     height = rows * step_y + len(lines) * _LINE_PIXELS + 2 * _GAP_PIXELS
     sheet = Image.new("RGB", (width, height), "white")
     draw = ImageDraw.Draw(sheet)
-    colours = _frame_colours(example)
+    colours = frame_colours(example)
     for number, frame in enumerate(frames):
         x = _GAP_PIXELS + number % columns * step_x
         y = _GAP_PIXELS + number // columns * step_y
@@ -74,7 +74,7 @@ def draw_sheet(example: Example, frames: NDArray[np.uint8]) -> Image.Image:
     return sheet
 
 
-def _frame_colours(example: Example) -> list[str]:
+def frame_colours(example: Example) -> list[str]:
     """The colour around each frame, empty for none."""
     num_frames = len(example.frames)
     colours = [""] * num_frames

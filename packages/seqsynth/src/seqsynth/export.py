@@ -93,7 +93,7 @@ FORMATS: dict[str, Format] = {
 }
 
 
-def export(
+def export_examples(
     examples: Iterable[Example],
     out_dir: Path,
     format_name: str,

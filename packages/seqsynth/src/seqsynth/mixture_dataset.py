@@ -22,6 +22,7 @@ from seqsynth.dataset import FINGERPRINT_LENGTH, MAX_REPLACEMENTS, SequenceDatas
 from seqsynth.mixture import MixtureRecipe, Part
 from seqsynth.naming import known_name
 from seqsynth.permutation import Permutation
+from seqsynth.recipes import SequenceRecipe
 from seqsynth.records import AnnotatedVideo, Example
 from seqsynth.templates import load_templates
 from seqsynth.text_budget import REPLACED, UnfitError
@@ -184,7 +185,7 @@ class _Videos:
         self._shown = mixture.recipe.video_settings(part)
         self._seed = _derived_seed(mixture.seed, name, "")
         self._order = Permutation(len(self.videos), self._seed)
-        self._id_prefix = f"{mixture.fingerprint}-{name}"
+        self._id_prefix = f"{name}-{mixture.fingerprint}"
 
     def draw(self, number: int, epoch: int, cuts: Counter[str] | None) -> Example:
         example, num_passed = self._fitting(number, epoch, 0)
@@ -253,6 +254,15 @@ class _Joined:
     def _find(self, row: int) -> tuple[Sequence[AnnotatedVideo], int]:
         number = bisect.bisect_right(self._starts, row) - 1
         return self._sources[number], row - self._starts[number]
+
+
+def stream_of(
+    corpus: Corpus, recipe: SequenceRecipe | MixtureRecipe, seed: int
+) -> "SequenceDataset | MixtureDataset":
+    """The dataset of a recipe of either kind."""
+    if isinstance(recipe, SequenceRecipe):
+        return SequenceDataset(corpus, recipe, seed)
+    return MixtureDataset(corpus, recipe, seed)
 
 
 def _videos_of(corpus: Corpus, source: str) -> Sequence[AnnotatedVideo]:

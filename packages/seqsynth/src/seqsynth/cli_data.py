@@ -1,0 +1,353 @@
+"""The commands that make data: `seqsynth build`, `seqsynth export` and `seqsynth inspect`."""
+
+import argparse
+import dataclasses
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib.metadata import version
+from pathlib import Path
+from typing import TypeAlias, get_args
+
+import numpy as np
+from numpy.typing import NDArray
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    ProgressColumn,
+    Task,
+    TextColumn,
+    TimeRemainingColumn,
+)
+from rich.text import Text
+
+from seqsynth.build import (
+    EXAMPLES_NAME,
+    BuildPlan,
+    OnDone,
+    PictureFormat,
+    ShardReport,
+    build_examples,
+)
+from seqsynth.cache import CACHE_VARIABLE
+from seqsynth.contact_sheet import describe, draw_sheet
+from seqsynth.corpus import Corpus
+from seqsynth.default_data import default_corpus
+from seqsynth.example_files import read_examples, replacing
+from seqsynth.export import DATA_NAME, FORMATS, export_examples
+from seqsynth.fetch import default_dir
+from seqsynth.frame_tar import JPEG_QUALITY, read_frame_tar
+from seqsynth.frames import Geometry, load_frames
+from seqsynth.html_sheet import sheet_html
+from seqsynth.mixture import MixtureRecipe
+from seqsynth.mixture_dataset import MixtureDataset, stream_of
+from seqsynth.mixture_recipes import MIXTURES, Recipe, load_recipe
+from seqsynth.naming import known_name
+from seqsynth.recipes import RECIPES
+from seqsynth.records import Example
+from seqsynth.skipping import DEFAULT_MAX_SHARE
+
+_VERSIONED = ("seq2time-seqsynth", "seq2time-timetokens")
+_SHEET_FRAME_PIXELS = 112
+_SHEET_SUFFIXES = (".png", ".html")
+_PROGRESS_HERTZ = 4
+
+Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
+Shown = tuple[Example, NDArray[np.uint8] | None]
+
+
+def add_commands(commands: Commands) -> None:
+    """Adds `build`, `export` and `inspect` to the commands of a parser."""
+    _add_build(commands)
+    _add_export(commands)
+    _add_inspect(commands)
+
+
+def _add_build(commands: Commands) -> None:
+    parser = commands.add_parser(
+        "build",
+        help="write examples of a recipe as JSON lines, with pictures if asked",
+        description="Writes DIR/examples.jsonl, COUNT examples of a recipe, one a line, and "
+        "DIR/manifest.json; with --frames also DIR/frames-K-of-N.tar in webdataset's layout. The "
+        "same arguments give the same bytes on every machine and with any number of workers. A "
+        "build that was stopped goes on when the same command is run again. A recipe is a name or "
+        'a TOML file: fields of seqsynth.SequenceRecipe (base = "paper", max_images = 16), or a '
+        'mixture (base = "paper_phase1", without = ["valley"], [parts.timeit] share = 0.2).',
+    )
+    names = ", ".join([*RECIPES, *MIXTURES])
+    parser.add_argument("recipe", metavar="RECIPE", help=f"{names}, or FILE.toml")
+    parser.add_argument("--out", type=Path, required=True, metavar="DIR")
+    parser.add_argument(
+        "--count", type=int, metavar="N", help="examples to write; default: all of a mixture"
+    )
+    parser.add_argument("--start", type=int, default=0, metavar="K", help="the first; default 0")
+    parser.add_argument("--seed", type=int, default=0, metavar="S", help="default 0")
+    parser.add_argument("--workers", type=int, default=1, metavar="N", help="default 1")
+    parser.add_argument(
+        "--shard-size", type=int, default=1000, metavar="N",
+        help="examples that a stopped build may lose for each worker, and that a tar has; "
+        "default 1000",
+    )  # fmt: skip
+    parser.add_argument(
+        "--frames", type=int, metavar="PIXELS", help="write pictures too, squares of this edge"
+    )
+    parser.add_argument(
+        "--geometry", choices=get_args(Geometry), default="stretch", help="default stretch"
+    )
+    parser.add_argument(
+        "--quality", type=int, default=JPEG_QUALITY, help=f"of JPEGs; default {JPEG_QUALITY}"
+    )
+    _add_max_skipped_argument(parser, "replaced by others of the same task")
+    _add_corpus_arguments(parser)
+    parser.set_defaults(run=_run_build)
+
+
+def _add_export(commands: Commands) -> None:
+    parser = commands.add_parser(
+        "export",
+        help="write built examples as training data of another trainer",
+        description=f"Writes DIR/{DATA_NAME} for LLaMA-Factory (ShareGPT), ms-swift (messages) or "
+        "Qwen's fine-tuning, with every frame as an image followed by the text of its place. JPEG "
+        "files are used where they lie, other frames are written to DIR/frames. DIR/export.json "
+        "has the tokens that the trainer's tokenizer must gain, as ordinary ones.",
+    )
+    parser.add_argument("format", metavar="FORMAT", help=", ".join(FORMATS))
+    parser.add_argument("examples", type=Path, metavar="EXAMPLES.jsonl", help="what build wrote")
+    parser.add_argument("--out", type=Path, required=True, metavar="DIR")
+    parser.add_argument(
+        "--max-edge", type=int, default=448, metavar="PIXELS",
+        help="of pictures that are written; default 448",
+    )  # fmt: skip
+    _add_max_skipped_argument(parser, "left out")
+    _add_media_root_argument(parser)
+    _add_cache_argument(parser)
+    parser.set_defaults(run=_run_export)
+
+
+def _add_inspect(commands: Commands) -> None:
+    parser = commands.add_parser(
+        "inspect",
+        help="show one example as text and as a contact sheet",
+        description="Prints one example and, with --out, draws its frames and text as a picture "
+        "or a web page.",
+    )
+    parser.add_argument(
+        "source",
+        metavar="SOURCE",
+        help="a file of examples (.jsonl), a tar that build wrote, or a recipe as for build",
+    )
+    parser.add_argument("--index", type=int, default=0, metavar="I", help="from 0; default 0")
+    parser.add_argument("--seed", type=int, default=0, metavar="S", help="of a recipe; default 0")
+    parser.add_argument("--out", type=Path, metavar="SHEET", help="a .png or .html file")
+    _add_media_root_argument(parser)
+    _add_corpus_arguments(parser)
+    parser.set_defaults(run=_run_inspect)
+
+
+def _add_corpus_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--manifest",
+        type=Path,
+        nargs="+",
+        metavar="FILE.arrow",
+        help="corpora that index wrote; default: the fetched default",
+    )
+    parser.add_argument(
+        "--root", type=Path, metavar="DIR", help="where their media lie, if not where they lay"
+    )
+    _add_cache_argument(parser)
+
+
+def _add_cache_argument(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--cache",
+        type=Path,
+        metavar="DIR",
+        help=f"where downloads live (default: ${CACHE_VARIABLE}, else ~/.cache/seq2time)",
+    )
+
+
+def _add_media_root_argument(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--media-root",
+        type=Path,
+        metavar="DIR",
+        help="where relative paths of examples lie (default: the fetched default)",
+    )
+
+
+def _add_max_skipped_argument(parser: argparse.ArgumentParser, what_happens: str) -> None:
+    parser.add_argument(
+        "--max-skipped",
+        type=float,
+        default=DEFAULT_MAX_SHARE,
+        metavar="SHARE",
+        help=f"examples with unreadable media are {what_happens} and written to skipped.jsonl; "
+        f"stop when they are a larger share; default {DEFAULT_MAX_SHARE}",
+    )
+
+
+def _run_build(arguments: argparse.Namespace) -> int:
+    recipe = load_recipe(arguments.recipe)
+    recipe, count = _sized(recipe, arguments.start, arguments.count)
+    pictures = None
+    if arguments.frames is not None:
+        pictures = PictureFormat(
+            size=arguments.frames, geometry=arguments.geometry, quality=arguments.quality
+        )
+    plan = BuildPlan(
+        start=arguments.start,
+        count=count,
+        shard_size=arguments.shard_size,
+        pictures=pictures,
+        max_skipped=arguments.max_skipped,
+    )
+    if arguments.workers < 1:
+        raise ValueError(f"--workers must be at least 1, got {arguments.workers}")
+    stream = stream_of(_corpus(arguments), recipe, arguments.seed)
+    if isinstance(stream, MixtureDataset):
+        _note_repeats(stream)
+    facts = {"versions": {name: version(name) for name in _VERSIONED}}
+    with _shown_progress(count) as on_done:
+        report = build_examples(
+            arguments.out,
+            stream,
+            plan,
+            facts=facts,
+            num_workers=arguments.workers,
+            on_done=on_done,
+        )
+    _note_losses(report)
+    sys.stdout.write(f"{arguments.out / EXAMPLES_NAME}\n")
+    return 0
+
+
+def _run_export(arguments: argparse.Namespace) -> int:
+    known_name("format", arguments.format, FORMATS)
+    root = arguments.media_root or default_dir(arguments.cache)
+    examples = read_examples(arguments.examples, media_root=root)
+    with _shown_progress(None) as on_done:
+        log = export_examples(
+            _told(examples, on_done),
+            arguments.out,
+            arguments.format,
+            max_edge=arguments.max_edge,
+            max_skipped=arguments.max_skipped,
+        )
+    if log.num_replaced:
+        sys.stderr.write(f"seqsynth: left out: {log.summary()}\n")
+    sys.stdout.write(f"{arguments.out / DATA_NAME}\n")
+    return 0
+
+
+def _run_inspect(arguments: argparse.Namespace) -> int:
+    out: Path | None = arguments.out
+    if out is not None and out.suffix.lower() not in _SHEET_SUFFIXES:
+        raise ValueError(f"--out must end in {' or '.join(_SHEET_SUFFIXES)}, got {out}")
+    example, frames = _one_example(arguments)
+    sys.stdout.write(describe(example) + "\n")
+    if out is not None:
+        if frames is None:
+            frames = load_frames(example.frames, _SHEET_FRAME_PIXELS)
+        out.parent.mkdir(parents=True, exist_ok=True)
+        if out.suffix.lower() == ".html":
+            with replacing(out) as handle:
+                handle.write(sheet_html(example, frames))
+        else:
+            draw_sheet(example, frames).save(out)
+        sys.stdout.write(f"{out}\n")
+    return 0
+
+
+def _corpus(arguments: argparse.Namespace) -> Corpus:
+    if not arguments.manifest:
+        return default_corpus(arguments.cache)
+    from seqsynth.manifest_corpus import open_corpus
+
+    return open_corpus(arguments.manifest, arguments.root)
+
+
+def _sized(recipe: Recipe, start: int, count: int | None) -> tuple[Recipe, int]:
+    if count is not None and count < 1:
+        raise ValueError(f"--count must be at least 1, got {count}")
+    if isinstance(recipe, MixtureRecipe):
+        return recipe, recipe.num_examples - start if count is None else count
+    if count is None:
+        raise ValueError("--count is missing: a recipe of sequences has no end of its own")
+    return dataclasses.replace(recipe, num_examples=start + count), count
+
+
+def _one_example(arguments: argparse.Namespace) -> Shown:
+    if arguments.index < 0:
+        raise ValueError(f"--index counts from 0, got {arguments.index}")
+    source = Path(arguments.source)
+    if source.suffix not in (".jsonl", ".tar"):
+        stream = stream_of(_corpus(arguments), load_recipe(arguments.source), arguments.seed)
+        return stream[arguments.index], None
+    root = arguments.media_root or arguments.root or default_dir(arguments.cache)
+    shown: Iterator[Shown] = (
+        read_frame_tar(source, media_root=root)
+        if source.suffix == ".tar"
+        else ((example, None) for example in read_examples(source, media_root=root))
+    )
+    number = -1
+    for number, pair in enumerate(shown):
+        if number == arguments.index:
+            return pair
+    raise ValueError(f"{source} has {number + 1} examples, no number {arguments.index}")
+
+
+def _note_repeats(stream: MixtureDataset) -> None:
+    for name, num_videos in stream.num_videos().items():
+        size = stream.recipe.parts[name].size
+        if size > num_videos:
+            sys.stderr.write(
+                f"seqsynth: part {name} shows {num_videos} videos in {size} examples, so some of "
+                "them more than once\n"
+            )
+
+
+def _note_losses(report: ShardReport) -> None:
+    if report.num_replaced:
+        reasons = "; ".join(f"{count} x {kind}" for kind, count in report.reasons.items())
+        sys.stderr.write(
+            f"seqsynth: {report.num_replaced} of {report.num_examples} examples replaced "
+            f"({reasons}), see skipped.jsonl\n"
+        )
+    for rule, count in report.cuts.items():
+        sys.stderr.write(f"seqsynth: text budget: {rule}: {count}\n")
+
+
+class _Rate(ProgressColumn):
+    """Examples a second."""
+
+    def render(self, task: Task) -> Text:
+        return Text(f"{task.speed or 0:.0f}/s")
+
+
+@contextmanager
+def _shown_progress(total: int | None) -> Iterator[OnDone]:
+    """A bar with rate and time left on a terminal; nothing elsewhere."""
+    console = Console(stderr=True)
+    progress = Progress(
+        TextColumn("examples"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        _Rate(),
+        TimeRemainingColumn(),
+        console=console,
+        transient=True,
+        disable=not console.is_terminal,
+        refresh_per_second=_PROGRESS_HERTZ,
+    )
+    with progress:
+        task = progress.add_task("examples", total=total)
+        yield lambda count: progress.advance(task, count)
+
+
+def _told(examples: Iterator[Example], on_done: OnDone) -> Iterator[Example]:
+    for example in examples:
+        yield example
+        on_done(1)

@@ -1,0 +1,75 @@
+"""An example as one HTML page that needs nothing beside it: its frames with their places, its text.
+
+Frames that the first question asks for have a coloured frame, as in the picture of
+contact_sheet.py. All text is escaped: captions are strangers' text.
+"""
+
+import base64
+import html
+import io
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from seqsynth.contact_sheet import frame_colours
+from seqsynth.records import Example
+
+_QUALITY = 85
+
+_STYLE = """
+body { font: 14px/1.5 system-ui, sans-serif; margin: 1.5rem; color: #222; background: #fff }
+.frames { display: flex; flex-wrap: wrap; gap: .5rem; margin: 0 0 1.5rem; padding: 0 }
+figure { margin: 0; width: 128px; font-size: 11px; white-space: nowrap }
+img { display: block; width: 120px; height: 120px; border: 4px solid transparent }
+dt { font-weight: 600; margin-top: 1rem }
+dd { margin: 0 0 0 1.5rem; white-space: pre-wrap; overflow-wrap: anywhere }
+table { border-collapse: collapse; margin: .3rem 0 0 }
+td { padding: 0 .8rem 0 0; vertical-align: top; color: #555 }
+"""
+
+
+def sheet_html(example: Example, frames: NDArray[np.uint8]) -> str:
+    """The page.
+
+    Args:
+        example: what to show.
+        frames: (len(example.frames), height, width, 3) uint8, its pictures.
+    """
+    title = html.escape(example.id)
+    facts = (
+        f"{example.task}, {len(example.frames)} frames, {example.duration_seconds:g} seconds, "
+        f"codec {example.codec}"
+    )
+    parts = [
+        "<!doctype html>",
+        f'<html lang="en"><meta charset="utf-8"><title>{title}</title><style>{_STYLE}</style>',
+        f"<h1>{title}</h1><p>{html.escape(facts)}</p>",
+        '<div class="frames">',
+    ]
+    for number, (frame, colour) in enumerate(zip(frames, frame_colours(example), strict=True)):
+        ref = example.frames[number]
+        label = html.escape(f"{number + 1}: {example.frame_codes[number]}")
+        source = html.escape(f"{ref.path} frame {ref.frame_index}", quote=True)
+        border = f' style="border-color:{colour}"' if colour else ""
+        parts.append(
+            f'<figure title="{source}"><img alt="frame {number + 1}"{border} '
+            f'src="data:image/jpeg;base64,{_jpeg(frame)}"><figcaption>{label}</figcaption></figure>'
+        )
+    parts.append("</div><dl>")
+    for turn, targets in zip(example.turns, example.targets, strict=True):
+        rows = "".join(
+            f"<tr><td>{t.start:.4f}</td><td>{t.end:.4f}</td><td>{html.escape(t.caption)}</td></tr>"
+            for t in targets
+        )
+        table = f"<table>{rows}</table>" if rows else ""
+        parts.append(f"<dt>Question</dt><dd>{html.escape(turn.prompt)}</dd>")
+        parts.append(f"<dt>Answer</dt><dd>{html.escape(turn.answer)}{table}</dd>")
+    parts.append("</dl></html>")
+    return "\n".join(parts) + "\n"
+
+
+def _jpeg(frame: NDArray[np.uint8]) -> str:
+    content = io.BytesIO()
+    Image.fromarray(frame).save(content, "JPEG", quality=_QUALITY)
+    return base64.b64encode(content.getvalue()).decode()

@@ -1,0 +1,62 @@
+"""Writes mixture.jsonl anew: python packages/seqsynth/tests/golden/make_mixture.py."""
+
+from pathlib import Path
+
+import timetokens as tt
+from seqsynth import (
+    AnnotatedVideo,
+    ClipItem,
+    Corpus,
+    ImageItem,
+    MixtureDataset,
+    MixtureRecipe,
+    Part,
+    SequenceRecipe,
+    Turn,
+    write_examples,
+)
+
+HERE = Path(__file__).parent
+NUM_GOLDEN = 16
+SEED = 11
+
+VIDEOS = (
+    AnnotatedVideo(
+        "asked", "/m/asked.mp4", 20.0, 500,
+        turns=(Turn("When does he leave?", "The given query happens in 5.0 - 9.1 seconds."),),
+        time_codec="seconds",
+    ),
+    AnnotatedVideo(
+        "events", "/m/events.mp4", 100.0, 2500,
+        events=(tt.Event(0.0, 12.5, "mix <1> egg"), tt.Event(40.0, 120.0, "serve it")),
+    ),
+    AnnotatedVideo("captioned", "/m/captioned.mp4", 8.0, 60, caption="A cat sleeps."),
+)  # fmt: skip
+CORPUS = Corpus(
+    train_images=[
+        ImageItem(f"i{k}", f"picture {k}. It is new.", f"/m/{k}.png", "x") for k in range(9)
+    ],
+    heldout_images=(),
+    train_clips=[
+        ClipItem(f"c{k}", f"act {k}", f"someone does {k}", f"/m/{k}.mp4", 40 + k, 2.0)
+        for k in range(5)
+    ],
+    heldout_clips=(),
+    root="/m",
+    videos={"real": VIDEOS},
+)
+RECIPE = MixtureRecipe(
+    parts={
+        "images": Part(count=6, tasks={"iig": 1, "iic": 1, "alr": 1}),
+        "clips": Part(count=4, tasks={"dvc": 1, "tvg": 1}),
+        "real": Part(count=6, sources=("real",)),
+    },
+    sequences=SequenceRecipe(
+        min_images=4, max_images=6, max_clips=3, num_frames=8, max_text_tokens=120
+    ),
+)
+
+if __name__ == "__main__":
+    write_examples(
+        HERE / "mixture.jsonl", MixtureDataset(CORPUS, RECIPE, SEED), media_root=CORPUS.root
+    )
