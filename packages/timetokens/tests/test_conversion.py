@@ -138,6 +138,13 @@ def test_a_single_number_after_the_end_is_left_alone():
     assert [piece.offset for piece in result.malformed] == [25]
 
 
+def test_years_are_left_alone():
+    text = "From 1990 to 1995, he lived in Rome."
+    result = tt.convert_text(text, "seconds", "rpt", duration_seconds=100.0)
+    assert (result.text, result.num_positions) == (text, 0)
+    assert [piece.text for piece in result.malformed] == ["1990"]
+
+
 def test_examples_need_no_duration():
     text = "For example, ' 90 - 102 seconds, spread'."
     assert tt.convert_text(text, "seconds", "rpt").text == (

@@ -24,7 +24,6 @@ _DESCRIPTION = "Places in a sequence as text, and back."
 _CODEC_HELP = f"one of {', '.join(CODECS)}"
 _ENCODE_EXAMPLES = """examples:
   timetokens encode 7 96                                  <0><7><2><9>
-  timetokens encode --seconds 61.4 --duration-seconds 148.8
   timetokens encode --seconds 25 61.4 --duration-seconds 148.8 --codec seconds
 """
 _DECODE_EXAMPLES = """examples:

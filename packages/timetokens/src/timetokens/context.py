@@ -1,7 +1,7 @@
 """The words around a position that say what it is: bounded patterns, one name each.
 
-English as TimeChat's data, its prompts and the models trained on them write it. Every repetition is
-bounded, so matching at one place takes constant time and reading a text takes linear time.
+Every repetition is bounded, so matching at one place takes constant time and reading a text takes
+linear time.
 """
 
 import re

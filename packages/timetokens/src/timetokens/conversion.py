@@ -75,8 +75,8 @@ def convert_text(
         clamp: move times after the end of the video to the end instead of raising.
 
     Raises:
-        CodecError: a missing or bad duration, or a span or list with a time after the end of the
-            video that rounding does not explain. (A single number there is left alone.)
+        CodecError: a missing or bad duration, or a span or list that ends after the video, more
+            than rounding explains. (A single number, or years, are left alone there.)
 
     Example:
         >>> convert_text("5.0 - 9.1 seconds, wave.", "seconds", "rpt", duration_seconds=20.0).text
@@ -177,7 +177,8 @@ def _rewritten(
         end = max(seconds, 1.0) if duration_seconds is None else duration_seconds
         rounding = source.max_error(end) * (1 + 1e-9)
         if seconds > end + rounding and not clamp:
-            if len(group) == 1 and not point.is_sure:
+            is_meant = any(other.has_unit or other.is_exact for other in group)
+            if not point.is_sure and (len(group) == 1 or not is_meant):
                 return None
             raise CodecError(
                 f"{point.text!r} at character {point.start} lies after the end of the video "
