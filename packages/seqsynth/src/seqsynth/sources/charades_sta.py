@@ -16,7 +16,7 @@ from seqsynth.sources.media_paths import in_folders, safe_path
 from seqsynth.sources.rows import Entry, RowError, SourceRow, parsed
 from seqsynth.sources.text_files import csv_records
 
-PATTERNS = ("charades_sta*.txt", "Charades_v1_*.csv")
+PATTERNS = ("charades_sta*.txt", "Charades_v1_*.csv", "Charades/Charades_v1_*.csv")
 
 _FOLDERS = ("", "videos", "Charades_v1_480", "Charades_v1")
 
