@@ -17,7 +17,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from seqsynth.example_files import replacing
-from seqsynth.index_checks import PROBE_DEPTHS, Checks
+from seqsynth.index_checks import ENGINES, PROBE_DEPTHS, Checks
 from seqsynth.sources import SOURCES
 
 if TYPE_CHECKING:
@@ -95,6 +95,13 @@ def _add_shared(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         help=f"files that are looked at at the same time; default {workers}",
     )
+    parser.add_argument(
+        "--engine",
+        choices=ENGINES,
+        default="local",
+        help="where files are looked at: in this process (default), or on a Ray cluster, the one "
+        "that $RAY_ADDRESS names or N processes here; needs the extra scale",
+    )
 
 
 def _run_index(arguments: argparse.Namespace) -> int:
@@ -141,7 +148,10 @@ def _empty_report(arguments: argparse.Namespace) -> CoverageReport:
     from seqsynth.index import empty_report
 
     checks = Checks(
-        probe=arguments.probe, decode_images=arguments.decode, num_workers=arguments.workers
+        probe=arguments.probe,
+        decode_images=arguments.decode,
+        num_workers=arguments.workers,
+        engine=arguments.engine,
     )
     return empty_report(arguments.source, arguments.root, arguments.annotations, checks)
 

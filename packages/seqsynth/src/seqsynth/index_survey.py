@@ -6,7 +6,7 @@ that a source lists comes out exactly once, as present, missing or unreadable.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import lru_cache, partial
@@ -80,18 +80,42 @@ def survey(
         checks: how closely files are looked at.
     """
     folder, seen = MediaFolder(root), SeenIds()
-    prober = lru_cache(maxsize=_PROBES_REMEMBERED)(partial(probe_video, depth=checks.probe))
-    if checks.probe == "pts":  # lists of millions of times are not worth remembering
-        prober = partial(probe_video, depth=checks.probe)  # type: ignore[assignment]
-    look = partial(_look, source=source, root=root, checks=checks, prober=prober)
     remaining = iter(entries)
+    batches = iter(lambda: [_find(e, folder, seen) for e in islice(remaining, _ROWS_AT_ONCE)], [])
+    look_all = partial(_look_all, source=source, root=root.absolute(), checks=checks)
+    if checks.engine == "ray":
+        from seqsynth.ray_engine import ordered_map
+
+        for outcomes in ordered_map(look_all, batches, num_workers=checks.num_workers):
+            yield from outcomes
+        return
+    prober = _remembering_prober(checks)
     with ThreadPoolExecutor(checks.num_workers) as pool:
-        while batch := list(islice(remaining, _ROWS_AT_ONCE)):
-            found = [_find(entry, folder, seen) for entry in batch]
-            if checks.num_workers > 1 and any(_needs_file(item, checks) for item in found):
-                yield from pool.map(look, found)
-            else:
-                yield from map(look, found)
+        for batch in batches:
+            shared = checks.num_workers > 1 and any(_needs_file(item, checks) for item in batch)
+            yield from look_all(batch, prober=prober, pool=pool if shared else None)
+
+
+def _look_all(
+    batch: Sequence[_Found],
+    *,
+    source: str,
+    root: Path,
+    checks: Checks,
+    prober: _Prober | None = None,
+    pool: ThreadPoolExecutor | None = None,
+) -> list[Outcome]:
+    """The outcomes of a batch; a pure function of it and of the files that it names."""
+    prober = prober or _remembering_prober(checks)
+    look = partial(_look, source=source, root=root, checks=checks, prober=prober)
+    return list(pool.map(look, batch) if pool else map(look, batch))
+
+
+def _remembering_prober(checks: Checks) -> _Prober:
+    probe = partial(probe_video, depth=checks.probe)
+    if checks.probe == "pts":  # lists of millions of times are not worth remembering
+        return probe
+    return lru_cache(maxsize=_PROBES_REMEMBERED)(probe)
 
 
 def _needs_file(found: _Found, checks: Checks) -> bool:

@@ -1,0 +1,69 @@
+"""Runs a function over batches on the machines of a Ray cluster, in order.
+
+Ray is optional (`pip install "seq2time-seqsynth[scale]"`). A task whose worker dies is run again by
+Ray itself; since the functions here are pure, the results are those of a run without accidents.
+"""
+
+from __future__ import annotations
+
+import os
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any, TypeVar
+
+BatchT = TypeVar("BatchT")
+ResultT = TypeVar("ResultT")
+
+_MAX_RETRIES = 3  # of a task whose worker or machine was lost
+_TASKS_PER_CPU = 2  # one runs, one waits at hand
+
+
+def ordered_map(
+    function: Callable[[BatchT], ResultT], batches: Iterable[BatchT], *, num_workers: int
+) -> Iterator[ResultT]:
+    """The results of a function for each batch, in the order of the batches.
+
+    Batches are read as results are taken: few are on their way at any time.
+
+    Args:
+        function: pure; it and the batches can be pickled, and its package is on all machines.
+        batches: any number.
+        num_workers: processes on this machine; where `RAY_ADDRESS` names a cluster, that decides.
+
+    Raises:
+        RuntimeError: Ray is not installed.
+    """
+    ray = _ray()
+    starts_ray = not ray.is_initialized()
+    if starts_ray and os.environ.get("RAY_ADDRESS"):
+        ray.init(log_to_driver=False)
+    elif starts_ray:
+        ray.init(num_cpus=num_workers, include_dashboard=False, log_to_driver=False)
+    try:
+        task = ray.remote(max_retries=_MAX_RETRIES)(_call)
+        shared = ray.put(function)
+        num_in_flight = _TASKS_PER_CPU * int(ray.cluster_resources().get("CPU", num_workers))
+        pending: deque[Any] = deque()
+        for batch in batches:
+            pending.append(task.remote(shared, batch))
+            if len(pending) >= num_in_flight:
+                yield ray.get(pending.popleft())
+        while pending:
+            yield ray.get(pending.popleft())
+    finally:
+        if starts_ray:
+            ray.shutdown()
+
+
+def _call(function: Callable[[BatchT], ResultT], batch: BatchT) -> ResultT:
+    return function(batch)
+
+
+def _ray() -> Any:
+    try:
+        import ray
+    except ImportError as error:
+        raise RuntimeError(
+            'Ray is not installed: pip install "seq2time-seqsynth[scale]", or leave --engine out'
+        ) from error
+    return ray
