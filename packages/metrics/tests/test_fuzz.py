@@ -92,6 +92,12 @@ def test_a_caption_of_a_hundred_thousand_characters(tmp_path, capsys) -> None:
         assert score(tmp_path, capsys, json.dumps(REFERENCES), json.dumps(predictions)) is not None
 
 
+def test_a_number_that_python_does_not_read_is_an_error_like_others(tmp_path, capsys) -> None:
+    predictions = f'{{"a": [[0, {"9" * 5000}, "x"]]}}'
+    assert run(tmp_path, json.dumps(REFERENCES), predictions) == 2
+    assert "predictions.json: a number of thousands of digits" in capsys.readouterr().err
+
+
 def test_longer_captions_are_refused_by_name(tmp_path, capsys) -> None:
     predictions = {"a": [[0, 10, "fry"], [10, 30, "cut the onions and " * 500_000]]}
     assert run(tmp_path, json.dumps(REFERENCES), json.dumps(predictions)) == 2

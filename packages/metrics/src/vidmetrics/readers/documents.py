@@ -156,4 +156,7 @@ def _without_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def _reason(error: Exception) -> str:
-    return "nested too deeply" if isinstance(error, RecursionError) else str(error)
+    if isinstance(error, RecursionError):
+        return "nested too deeply"
+    # Python's own words for an integer of more than 4,300 digits speak of interpreter settings.
+    return "a number of thousands of digits" if "Exceeds the limit" in str(error) else str(error)
