@@ -277,6 +277,29 @@ def test_a_mixture_is_built_like_a_recipe(tmp_path: Path, make_stream: MakeStrea
     )
 
 
+def test_videos_without_a_text_are_replaced_and_written_down(
+    tmp_path: Path, make_stream: MakeStream
+) -> None:
+    corpus = make_stream().corpus
+    videos = [
+        AnnotatedVideo(f"v{k}", f"/{k}.mp4", 9.0, 90, caption=f"video {k}" if k % 10 else "")
+        for k in range(40)
+    ]
+    recipe = MixtureRecipe(parts={"real": Part(count=40, sources=("shown",))})
+    stream = MixtureDataset(replace(corpus, videos={"shown": videos}), recipe, 1)
+    plan = BuildPlan(count=40, shard_size=9, max_skipped=0.2)
+    report = build_examples(tmp_path, stream, plan)
+    reason = "neither turns nor events nor a caption"
+    assert report.num_replaced == 4
+    assert report.cuts == {f"replaced: {reason}": 4}
+    lines = [json.loads(line) for line in (tmp_path / "skipped.jsonl").read_text().splitlines()]
+    assert [line["reason"] for line in lines] == [reason] * 4
+    examples = list(read_examples(tmp_path / "examples.jsonl"))
+    assert [examples[line["index"]].id for line in lines] == [line["replaced_by"] for line in lines]
+    with pytest.raises(TooManySkippedError, match=r"at most 5\.0% are allowed"):
+        build_examples(tmp_path / "strict", stream, replace(plan, max_skipped=0.05))
+
+
 def test_cuts_of_the_text_budget_are_counted(tmp_path: Path, make_stream: MakeStream) -> None:
     corpus = make_stream().corpus
     stream = SequenceDataset(corpus, replace(RECIPE, tasks={"iig": 1}, max_text_tokens=60), 5)

@@ -17,7 +17,6 @@ from seqsynth.mixture import MixtureRecipe, Part, with_shares
 from seqsynth.mixture_dataset import MixtureDataset
 from seqsynth.rank_share import RankShare
 from seqsynth.records import AnnotatedVideo, ClipItem
-from seqsynth.text_budget import REPLACED
 
 IMAGES = tuple(ImageItem(f"i{k}", f"picture {k}", f"/m/i{k}.png", "x") for k in range(30))
 CLIPS = tuple(
@@ -176,13 +175,13 @@ def test_a_video_that_says_nothing_gives_way_to_the_next_and_is_counted() -> Non
     dataset = MixtureDataset(corpus, recipe, 0)
     cuts: Counter[str] = Counter()
     examples = [dataset.draw(index, cuts) for index in range(40)]
-    assert cuts == {REPLACED: 20}
+    assert cuts == {"replaced: neither turns nor events nor a caption": 20}
     assert {int(e.frames[0].path[4:-4]) % 2 for e in examples} == {0}
     assert sum(example.id.count("-") == 3 for example in examples) == 20
     stand_in = dataset.replacement(5, 1)
     assert stand_in.frames[0].path != dataset[5].frames[0].path
     all_mute = replace(corpus, videos={"described": mute[1:2]})
-    with pytest.raises(ValueError, match="d1 has neither turns nor events nor a caption"):
+    with pytest.raises(ValueError, match="d1: neither turns nor events nor a caption"):
         MixtureDataset(all_mute, recipe, 0)[0]
 
 

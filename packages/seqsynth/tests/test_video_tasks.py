@@ -163,7 +163,7 @@ def test_the_budget_leaves_out_whole_turns() -> None:
 @pytest.mark.parametrize(
     ("changes", "reason"),
     [
-        ({"num_frames": None}, "timeit-1 has None frames and 20.0 seconds in the index"),
+        ({"num_frames": None}, "timeit-1: None frames and 20.0 seconds in the index"),
         ({"duration_seconds": 0.0}, "500 frames and 0.0 seconds"),
         ({"turns": ()}, "neither turns nor events nor a caption"),
         ({"turns": (), "events": (tt.Event(30.0, 40.0, "x"),)}, "none of its 1 events"),

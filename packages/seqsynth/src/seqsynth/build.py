@@ -25,6 +25,7 @@ from seqsynth.frame_tar import JPEG_QUALITY, FrameTarWriter
 from seqsynth.frames import Geometry, load_frames
 from seqsynth.mixture_dataset import MixtureDataset
 from seqsynth.skipping import DEFAULT_MAX_SHARE, LOG_NAME, SkipLog, TooManySkippedError, read_frames
+from seqsynth.text_budget import REPLACED_PREFIX
 
 EXAMPLES_NAME = "examples.jsonl"
 MANIFEST_NAME = "manifest.json"
@@ -66,7 +67,8 @@ class BuildPlan:
         count: how many.
         shard_size: examples of a shard, the unit of work that an interruption can cost.
         pictures: None: text and frame plans alone, and no file is opened.
-        max_skipped: largest share of examples whose media may be unreadable.
+        max_skipped: largest share of examples that others may stand in for, because their media
+            cannot be read or their text cannot be written.
     """
 
     start: int = 0
@@ -98,9 +100,9 @@ class ShardReport:
 
     Attributes:
         num_examples: written.
-        num_replaced: of them stand in for unreadable ones.
+        num_replaced: of them stand in for others.
         reasons: why, by kind.
-        cuts: what the text budget took, by rule.
+        cuts: what the text budget took and what could not be written, by rule and reason.
     """
 
     num_examples: int = 0
@@ -236,13 +238,19 @@ def _make_shard(
     indices = plan.shards[number]
     with replacing(paths.examples) as handle, _tar_writer(paths.frames, plan, root) as tar:
         for count, index in enumerate(indices, start=1):
+            known = set(cuts.items())
             example = stream.draw(index, cuts)
+            for reason, _ in set(cuts.items()) - known:
+                if reason.startswith(REPLACED_PREFIX):  # it stands in for one without a text
+                    log.add_skipped(index, "", 0, example.id, reason.removeprefix(REPLACED_PREFIX))
             if tar is not None and plan.pictures is not None:
                 load = partial(
                     load_frames, size=plan.pictures.size, geometry=plan.pictures.geometry
                 )
                 example, frames = read_frames(stream, index, load, log, example=example)
                 tar.add(f"{index:09d}-{example.id}", example, frames)
+            else:
+                log.add_read()
             handle.write(example.to_json(root) + "\n")
             if on_done and (count % _EXAMPLES_PER_REPORT == 0 or count == len(indices)):
                 on_done(count - num_reported)

@@ -184,8 +184,8 @@ def _add_max_skipped_argument(parser: argparse.ArgumentParser, what_happens: str
         type=float,
         default=DEFAULT_MAX_SHARE,
         metavar="SHARE",
-        help=f"examples with unreadable media are {what_happens} and written to skipped.jsonl; "
-        f"stop when they are a larger share; default {DEFAULT_MAX_SHARE}",
+        help=f"examples whose media cannot be read are {what_happens} and written to "
+        f"skipped.jsonl; stop when they are a larger share; default {DEFAULT_MAX_SHARE}",
     )
 
 
@@ -317,7 +317,7 @@ def _note_losses(report: ShardReport) -> None:
             f"({reasons}), see skipped.jsonl\n"
         )
     for rule, count in report.cuts.items():
-        sys.stderr.write(f"seqsynth: text budget: {rule}: {count}\n")
+        sys.stderr.write(f"seqsynth: {rule}: {count}\n")
 
 
 class _Rate(ProgressColumn):

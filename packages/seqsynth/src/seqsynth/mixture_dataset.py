@@ -11,6 +11,7 @@ task (see dataset.py), for real videos the next video in the seeded order of its
 import bisect
 import hashlib
 import json
+import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -25,7 +26,7 @@ from seqsynth.permutation import Permutation
 from seqsynth.recipes import SequenceRecipe
 from seqsynth.records import AnnotatedVideo, Example
 from seqsynth.templates import load_templates
-from seqsynth.text_budget import REPLACED, UnfitError
+from seqsynth.text_budget import REPLACED_PREFIX, UnfitError
 from seqsynth.video_tasks import Pts, video_example
 
 _EPOCH_STEP = 2**32  # apart from each other: the random numbers of a slot in different epochs
@@ -188,18 +189,15 @@ class _Videos:
         self._id_prefix = f"{name}-{mixture.fingerprint}"
 
     def draw(self, number: int, epoch: int, cuts: Counter[str] | None) -> Example:
-        example, num_passed = self._fitting(number, epoch, 0)
-        if num_passed and cuts is not None:
-            cuts[REPLACED] += 1
-        return example
+        return self._fitting(number, epoch, 0, cuts)
 
     def replacement(self, number: int, epoch: int, attempt: int) -> Example:
         if not 1 <= attempt <= MAX_REPLACEMENTS:
             raise ValueError(f"attempt must be in [1, {MAX_REPLACEMENTS}], got {attempt}")
-        return self._fitting(number, epoch, attempt)[0]
+        return self._fitting(number, epoch, attempt, None)
 
-    def _fitting(self, number: int, epoch: int, attempt: int) -> tuple[Example, int]:
-        """The example after `attempt` that worked out, and how many videos were passed over."""
+    def _fitting(self, number: int, epoch: int, attempt: int, cuts: Counter[str] | None) -> Example:
+        """The example after `attempt` others that work out, of videos in the order of the part."""
         index = epoch * _EPOCH_STEP + number
         reason = ""
         for step in range(min(len(self.videos), attempt + MAX_REPLACEMENTS + 1)):
@@ -209,9 +207,12 @@ class _Videos:
             except UnfitError as error:
                 reason = reason or str(error)
                 continue
-            if attempt == 0:
-                return example, step
-            attempt -= 1
+            if attempt > 0:
+                attempt -= 1
+                continue
+            if reason and cuts is not None:
+                cuts[REPLACED_PREFIX + _kind_of(reason)] += 1
+            return example
         raise UnfitError(
             f"no replacement of video number {number} works out ({reason or 'unread'})"
         )
@@ -268,6 +269,11 @@ def stream_of(
 def _videos_of(corpus: Corpus, source: str) -> Sequence[AnnotatedVideo]:
     videos: Mapping[str, Sequence[AnnotatedVideo]] = corpus.videos
     return videos[known_name("source", source, videos)] if videos else ()
+
+
+def _kind_of(reason: str) -> str:
+    """A reason without the name of the video and without numbers: equal ones are counted."""
+    return re.sub(r"[0-9.]+", "N", reason.partition(": ")[2] or reason)
 
 
 def _derived_seed(seed: int, part: str, task: str) -> int:

@@ -20,7 +20,8 @@ from seqsynth.records import Turn
 
 FEWER_TARGETS = "fewer targets"
 SHORTER_CAPTIONS = "shorter captions"
-REPLACED = "replaced"
+REPLACED_PREFIX = "replaced: "
+REPLACED = "replaced: too long for the text budget"
 
 MIN_WORDS = 4
 """No caption is shortened to fewer words: what is left would say nothing."""

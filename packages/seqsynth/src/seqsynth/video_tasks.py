@@ -95,7 +95,7 @@ def video_example(
     """
     if not video.num_frames or not video.duration_seconds > 0:
         raise UnfitError(
-            f"{video.id} has {video.num_frames} frames and {video.duration_seconds} seconds in the "
+            f"{video.id}: {video.num_frames} frames and {video.duration_seconds} seconds in the "
             "index; probe the file when indexing"
         )
     frames = _frames(video.num_frames, shown, seed, index)
@@ -108,7 +108,7 @@ def video_example(
         task, turns = CAPTION, [Turn(question, written(video.caption))]
         targets = [(Target(0.0, 1.0, video.caption),)]
     else:
-        raise UnfitError(f"{video.id} has neither turns nor events nor a caption")
+        raise UnfitError(f"{video.id}: neither turns nor events nor a caption")
     turns = _within_budget(video, turns, settings.max_text_tokens)
     return Example(
         id=example_id,
