@@ -33,7 +33,8 @@ def test_a_configuration_cannot_be_changed_in_place() -> None:
 @pytest.mark.parametrize(
     ("make", "message"),
     [
-        (lambda: ModelConfig(image_size=8), "model.image_size is 8"),
+        (lambda: ModelConfig(image_sizes=(64, 8)), "model.image_sizes is (64, 8)"),
+        (lambda: ModelConfig(image_sizes=()), "model.image_sizes is ()"),
         (lambda: ModelConfig(num_visual_tokens=0), "model.num_visual_tokens is 0"),
         (lambda: ModelConfig(lora_dropout=1.0), "model.lora_dropout is 1.0"),
         (lambda: StageConfig(name="x", num_steps=0), "stage 'x' num_steps is 0"),

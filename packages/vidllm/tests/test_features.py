@@ -14,7 +14,7 @@ from seqsynth import Corpus, FrameRef
 from vidllm.adapters.base import Eye
 from vidllm.adapters.random import RandomAdapter
 from vidllm.config import ModelConfig
-from vidllm.features import FeatureStore, build_features, frames_of_corpus
+from vidllm.features import FeatureStore, build_features, frames_of_corpus, side_by_side
 from vidllm.shapes import shapes_corpus
 
 
@@ -75,6 +75,20 @@ def test_another_eye_or_size_has_a_cache_of_its_own(
         eye = CountingEye()
         build(frames, lambda eye=eye: eye, **change)
         assert eye.num_frames == 3
+
+
+def test_features_of_several_sizes_stand_side_by_side(
+    corpus: Corpus, build: Callable[..., FeatureStore]
+) -> None:
+    frames = frames_of_corpus(corpus, 4, heldout=False)
+    small = build(frames, CountingEye)
+    build(frames[::-1], CountingEye, image_size=64)  # rows of another order in this cache
+    large = build(frames, no_eye, image_size=64)
+    both = side_by_side([small, large], [*frames, *frames[:2]])
+    chosen = [frames[-1], frames[0], FrameRef(frames[-1].path, frames[-1].frame_index + 1)]
+    expected = torch.cat([small.lookup(chosen), large.lookup(chosen)], dim=1)
+    assert torch.equal(both.lookup(chosen), expected)
+    assert both.width == small.width + large.width
 
 
 def test_features_follow_the_content_not_the_path(

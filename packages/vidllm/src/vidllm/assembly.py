@@ -26,7 +26,7 @@ from seqsynth import (
 from vidllm.adapters import ADAPTERS, Adapter
 from vidllm.config import DataConfig, ModelConfig, TrainConfig
 from vidllm.cpu_memory import keep_freed_memory
-from vidllm.features import FeatureStore, build_features
+from vidllm.features import FeatureStore, build_features, side_by_side
 from vidllm.model.alignment import align_projector
 from vidllm.model.projector import Projector
 from vidllm.model.video_llm import VideoLLM
@@ -83,15 +83,19 @@ def load_features(
     """Features of the frames, from the cache beside the corpus."""
     adapter, cache_dir = adapter_of(config.model), cache_dir_of(config.data)
     description = adapter.describe(config.model)
-    return build_features(
-        frames,
-        lambda: adapter.load_eye(config.model, cache_dir),
-        key=description.feature_key,
-        image_size=config.model.image_size,
-        cache_dir=Path(corpus.root) / "features",
-        clip_frame_step=config.data.clip_frame_step,
-        progress=progress,
-    )
+    stores = [
+        build_features(
+            frames,
+            lambda: adapter.load_eye(config.model, cache_dir),
+            key=description.feature_key,
+            image_size=image_size,
+            cache_dir=Path(corpus.root) / "features",
+            clip_frame_step=config.data.clip_frame_step,
+            progress=progress,
+        )
+        for image_size in config.model.image_sizes
+    ]
+    return side_by_side(stores, frames)
 
 
 def assemble(config: TrainConfig, feature_width: int) -> Assembly:

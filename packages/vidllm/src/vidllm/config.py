@@ -61,8 +61,8 @@ class ModelConfig:
     """Which base model: a key of vidllm.adapters.ADAPTERS."""
     eye: str = "efficientnet_lite0"
     """The frozen image network, by the adapter's name for it."""
-    image_size: int = 128
-    """Pixels a side that the eye sees."""
+    image_sizes: tuple[int, ...] = (128,)
+    """Pixels a side that the eye sees; of several sizes the features stand side by side."""
     eye_features: Literal["pooled", "pooled_logits"] = "pooled"
     """What the projector gets: the pooled features, or these and the class logits."""
     num_visual_tokens: int = 1
@@ -86,13 +86,9 @@ class ModelConfig:
 
     def __post_init__(self) -> None:
         """Refuse values that cannot work."""
-        rule = "give 32 or more"
-        _require(
-            self.image_size >= 32,
-            "model.image_size",
-            self.image_size,
-            rule,
-        )
+        sizes = self.image_sizes
+        _require(len(sizes) > 0, "model.image_sizes", sizes, "give at least one")
+        _require(min(sizes) >= 32, "model.image_sizes", sizes, "give 32 or more")
         for name in ("num_visual_tokens", "projector_hidden", "lora_rank", "lora_alpha"):
             value = getattr(self, name)
             _require(value >= 1, f"model.{name}", value, "give at least 1")

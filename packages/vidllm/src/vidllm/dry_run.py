@@ -29,7 +29,8 @@ def describe(config: TrainConfig) -> dict[str, Any]:
         )
     rows = len(tt.CODECS[config.model.codec].new_tokens)
     with torch.device("meta"):
-        projector = Projector(config.model, description.feature_width, description.hidden_size)
+        feature_width = description.feature_width * len(config.model.image_sizes)
+        projector = Projector(config.model, feature_width, description.hidden_size)
     parameters = {
         "eye": description.eye_parameters,
         "llm": description.llm_parameters,

@@ -45,7 +45,7 @@ class FeatureStore:
     ):
         self.features_NC = features_NC
         self._row_of = row_of
-        self._step = clip_frame_step
+        self.clip_frame_step = clip_frame_step
 
     def captions(self, caption_of: Mapping[str, str]) -> list[str]:
         """For each row, in order, the caption of its file; "" where there is none."""
@@ -56,7 +56,7 @@ class FeatureStore:
 
     def like(self, rows_ND: Tensor) -> FeatureStore:
         """A store of other values for the same frames."""
-        return FeatureStore(rows_ND, self._row_of, self._step)
+        return FeatureStore(rows_ND, self._row_of, self.clip_frame_step)
 
     @property
     def width(self) -> int:
@@ -71,11 +71,21 @@ class FeatureStore:
         """
         rows = []
         for frame in frames:
-            key = (frame.path, frame.frame_index // self._step * self._step)
+            key = (frame.path, frame.frame_index // self.clip_frame_step * self.clip_frame_step)
             if key not in self._row_of:
                 raise KeyError(f"no features of frame {frame.frame_index} of {frame.path}")
             rows.append(self._row_of[key])
         return self.features_NC[torch.tensor(rows, dtype=torch.long)]
+
+
+def side_by_side(stores: Sequence[FeatureStore], frames: Sequence[FrameRef]) -> FeatureStore:
+    """One store whose rows are those of the others, one after another, for these frames."""
+    if len(stores) == 1:
+        return stores[0]
+    kept = list(dict.fromkeys(frames))
+    rows_NC = torch.cat([store.lookup(kept) for store in stores], dim=1)
+    row_of = {(frame.path, frame.frame_index): row for row, frame in enumerate(kept)}
+    return FeatureStore(rows_NC, row_of, stores[0].clip_frame_step)
 
 
 def frames_of_items(items: Iterable[ImageItem | ClipItem], clip_frame_step: int) -> list[FrameRef]:

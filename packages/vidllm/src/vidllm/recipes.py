@@ -19,50 +19,51 @@ def tiny() -> TrainConfig:
     """The embedded default: SmolLM2-135M on named pictures, minutes on two CPU cores."""
     return TrainConfig(
         recipe="tiny",
-        model=ModelConfig(image_size=160),
+        model=ModelConfig(image_sizes=(160, 256), align=AlignConfig(ridge_strength=8000.0)),
         data=DataConfig(
             stages=(
-                # Many short questions first: finding a place is learned in some fifty steps.
+                # Many short questions first: finding a place is learned in some forty steps.
                 StageConfig(
                     name="pairs",
-                    num_steps=100,
+                    num_steps=40,
                     templates=("pairs",),
                     supervise="codes",
                     max_images=24,
                     num_turns=12,
                     text_fraction=0.3,
                     task_weights=(1.0, 0.0, 0.0),
+                    image_weight=0.75,
+                    clip_weight=0.25,
+                    still_clip_fraction=0.7,
+                    num_clip_turns=5,
+                    clip_task_weights=(0.0, 1.0),
                     decay="constant",
                 ),
+                # Then the paper's tasks in its wording, the short one in between.
                 StageConfig(
-                    name="images",
-                    num_steps=45,
+                    name="paper",
+                    num_steps=110,
+                    templates=("paper", "paper", "pairs"),
                     supervise="codes",
                     min_images=8,
                     max_images=32,
-                    max_targets=2,
+                    num_turns=10,
                     text_fraction=0.2,
-                    task_weights=(0.8, 0.1, 0.1),
+                    task_weights=(0.9, 0.05, 0.05),
+                    image_weight=0.8,
+                    clip_weight=0.2,
+                    still_clip_fraction=0.6,
+                    num_clip_turns=5,
+                    clip_task_weights=(0.2, 0.8),
                     curriculum_fraction=0.0,
-                    decay="constant",
-                    warmup_steps=1,
-                ),
-                StageConfig(
-                    name="clips",
-                    num_steps=40,
-                    min_images=8,
-                    max_images=32,
-                    num_turns=6,
-                    image_weight=0.5,
-                    clip_weight=0.5,
-                    task_weights=(0.8, 0.1, 0.1),
-                    curriculum_fraction=0.0,
-                    decay_fraction=0.7,
+                    decay_fraction=0.5,
                     warmup_steps=1,
                 ),
             ),
         ),
-        optim=OptimConfig(projector_learning_rate=0.0),
+        optim=OptimConfig(
+            projector_learning_rate=0.0, lora_learning_rate=1.5e-3, token_learning_rate=1.5e-3
+        ),
     )
 
 
@@ -82,7 +83,7 @@ def smoke() -> TrainConfig:
         recipe="smoke",
         model=ModelConfig(
             adapter="random",
-            image_size=32,
+            image_sizes=(32,),
             lora_rank=4,
             lora_alpha=4,
             align=AlignConfig(layer=1, num_folds=2),

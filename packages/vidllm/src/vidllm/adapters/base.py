@@ -43,7 +43,7 @@ class Description:
         llm_parameters: of the language model as it will be used (see model.num_layers).
         lora_parameters: what LoRA will add.
         hidden_size: width of the language model's embeddings.
-        feature_width: features a frame that the eye gives.
+        feature_width: features that the eye gives of a frame in one size.
         feature_key: names the eye and its kind of features in the feature cache.
         provenance: what the parts are and under which licence, for the manifest.
     """
