@@ -81,9 +81,9 @@ def test_features_of_several_sizes_stand_side_by_side(
     corpus: Corpus, build: Callable[..., FeatureStore]
 ) -> None:
     frames = frames_of_corpus(corpus, 4, heldout=False)
-    small = build(frames, CountingEye)
+    small = build(frames, CountingEye, clip_frame_step=4)
     build(frames[::-1], CountingEye, image_size=64)  # rows of another order in this cache
-    large = build(frames, no_eye, image_size=64)
+    large = build(frames, no_eye, image_size=64, clip_frame_step=4)
     both = side_by_side([small, large], [*frames, *frames[:2]])
     chosen = [frames[-1], frames[0], FrameRef(frames[-1].path, frames[-1].frame_index + 1)]
     expected = torch.cat([small.lookup(chosen), large.lookup(chosen)], dim=1)
