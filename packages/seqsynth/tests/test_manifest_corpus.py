@@ -37,6 +37,7 @@ def rows_of(corpus: Corpus, *, timed: bool = False) -> Iterator[ManifestRow]:
         yield ManifestRow(
             id=f"v{k}", kind="video", path=f"v{k}.mp4", duration_seconds=10.0, num_frames=50,
             events=(tt.Event(1.0, 2.0, f"event {k}"),), source="youcook2" if k % 2 else "timeit",
+            part="" if k % 2 else ("coin", "vitt")[k // 4],
         )  # fmt: skip
 
 
@@ -73,8 +74,9 @@ def test_the_name_of_the_corpus_is_the_hash_of_the_manifest(manifest: Path, corp
 def test_videos_are_found_by_their_source(manifest: Path) -> None:
     indexed = open_corpus([manifest])
     assert {source: len(videos) for source, videos in indexed.videos.items()} == {
-        "timeit": 3, "youcook2": 3
+        "timeit": 3, "timeit/coin": 2, "timeit/vitt": 1, "youcook2": 3
     }  # fmt: skip
+    assert [video.id for video in indexed.videos["timeit/coin"]] == ["v0", "v2"]
     assert [video.id for video in indexed.videos["youcook2"]] == ["v1", "v3", "v5"]
     recipe = MixtureRecipe(parts={"a": Part(count=4, sources=("youcook2",))})
     paths = {MixtureDataset(indexed, recipe, 0)[k].frames[0].path for k in range(4)}

@@ -64,7 +64,8 @@ class JoinedViews(Sequence[Item], Generic[Item]):
 def corpus_of(manifests: Sequence[Manifest]) -> Corpus:
     """What examples are drawn from: all images, clips and videos of some manifests.
 
-    Everything is on the training side. Videos are found by the source that the index names.
+    Everything is on the training side. Videos are found by the source that the index names, and
+    those of a part of a source also as "source/part" ("timeit/Activitynet_Captions").
 
     Args:
         manifests: at least one; their order matters, as that of the rows in each.
@@ -121,11 +122,17 @@ def _by_source(
 ) -> dict[str, ManifestView[AnnotatedVideo]]:
     if not len(view):
         return {}
-    names = np.asarray(view.column("source").to_pylist())
     rows = np.asarray(view.rows, dtype=np.int64)
+    sources = np.asarray(view.column("source").to_pylist())
+    parts = np.asarray([f"/{part}" for part in view.column("part").to_pylist()])
+    names = [sources]
+    if (parts != "/").any():
+        names.append(np.char.add(sources, parts))
     return {
-        str(name): _compact(ManifestView(view.manifest, rows[names == name]))
-        for name in np.unique(names)
+        str(name): _compact(ManifestView(view.manifest, rows[column == name]))
+        for column in names
+        for name in np.unique(column)
+        if not str(name).endswith("/")
     }
 
 
