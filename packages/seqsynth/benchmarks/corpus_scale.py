@@ -38,10 +38,10 @@ def run() -> dict[str, dict[str, Any]]:
         drawn = [stage("first_example", folder) for _ in range(OPENINGS)]
         sizes = [(folder / f"{kind}.arrow").stat().st_size >> 20 for kind in ("images", "clips")]
     cases = {
-        "index_3700000_image_rows": ([images], f"{sizes[0]} MiB written"),
-        "index_550000_clip_rows": ([clips], f"not probed; {sizes[1]} MiB written"),
-        "open_4250000_rows_first_item": (opened, "start of Python and imports included"),
-        "open_4250000_rows_first_example": (
+        "seqsynth_index_3700000_images": ([images], f"{sizes[0]} MiB written"),
+        "seqsynth_index_550000_clips": ([clips], f"not probed; {sizes[1]} MiB written"),
+        "seqsynth_open_4250000_rows": (opened, "start of Python and imports included"),
+        "seqsynth_open_4250000_rows_examples": (
             drawn,
             "the same; the first 20 examples of recipe paper",
         ),

@@ -137,6 +137,8 @@ def _find(entry: Entry, folder: MediaFolder, seen: SeenIds) -> _Found:
     if not seen.add(entry.id):
         return _absent(entry, entry.paths[0], "unreadable", "id comes twice", entry.id)
     path = folder.find(entry.paths)
+    if path is None and (uncut := folder.find(entry.uncut_paths)):
+        return _absent(entry, entry.paths[0], "missing", "not cut from the whole video yet", uncut)
     if path is None:
         return _absent(entry, entry.paths[0], "missing", "no such file")
     return entry, path

@@ -95,6 +95,32 @@ def test_clips_are_found_wherever_they_lie(kinetics: Path, tmp_path: Path) -> No
     assert (totals.listed, totals.present, totals.missing, totals.unreadable) == (7, 4, 1, 2)
 
 
+def test_whole_videos_that_clips_have_to_be_cut_from_are_pointed_out(
+    tmp_path: Path, write_json: WriteJson
+) -> None:
+    root = tmp_path / "mixed"
+    turns = [{"from": "human", "value": "a"}, {"from": "gpt", "value": "b"}]
+    cut = {"v_id": "-bcDEF12345_000010_000020", "source": "VATEX", "conversations": turns}
+    cut["video"] = "-bcDEF12345_000010_000020.mp4"
+    write_json(root / "valley.json", [cut])
+    header = "label,youtube_id,time_start,time_end"
+    (root / "a.csv").write_text(f"{header}\nwave hand,x,0,10\nwave hand,y,0,10\n")
+    for name in ("VATEX/-bcDEF12345.webm", "wave_hand/x.mp4"):
+        (root / name).parent.mkdir()
+        (root / name).touch()
+    reasons = [
+        (reason.status, reason.reason, report.examples[reason][0].detail)
+        for source in ("valley", "kinetics")
+        for report in [measure_coverage(source, root)]
+        for reason in report.reasons
+    ]
+    assert reasons == [
+        ("missing", "not cut from the whole video yet", "VATEX/-bcDEF12345.webm"),
+        ("missing", "not cut from the whole video yet", "wave_hand/x.mp4"),
+        ("missing", "no such file", ""),
+    ]
+
+
 def test_what_is_left_out_is_written_with_place_and_reason(kinetics: Path, tmp_path: Path) -> None:
     out = tmp_path / "k.arrow"
     report = index_corpus("kinetics", kinetics, out)

@@ -38,7 +38,8 @@ def _row(origin: str, record: Record) -> SourceRow:
     start, end = number_of(record, "time_start"), number_of(record, "time_end")
     if not 0 <= start < end:
         raise RowError("reversed span", f"{start:g} - {end:g}", part=split)
-    clip_id = f"{text_of(record, 'youtube_id')}_{int(start):06d}_{int(end):06d}"
+    video_id = safe_path(text_of(record, "youtube_id"), "youtube_id")
+    clip_id = f"{video_id}_{int(start):06d}_{int(end):06d}"
     folders = [safe_path(label, "label"), safe_path(label.replace(" ", "_"), "label"), ""]
     if split:
         inside = safe_path(split, "split")
@@ -47,7 +48,8 @@ def _row(origin: str, record: Record) -> SourceRow:
         origin=origin,
         id=clip_id,
         kind="clip",
-        paths=in_folders(folders, safe_path(clip_id, "youtube_id")),
+        paths=in_folders(folders, clip_id),
+        uncut_paths=in_folders(folders, video_id),
         label=label,
         duration_seconds=end - start,
         part=split,

@@ -42,6 +42,7 @@ class SourceRow:
         kind: image, clip (one action from end to end) or video (with events or questions).
         paths: where the file may lie, relative to the root, with `/`, most likely first; one
             without the ending of a medium stands for any ending that videos have.
+        uncut_paths: where the longer video may lie that this one is to be cut from.
         shard_offset, num_bytes: place in a tar or parquet file, see `ManifestRow`.
         caption, label: "" where there is none.
         duration_seconds, num_frames: None where the source does not say.
@@ -54,6 +55,7 @@ class SourceRow:
     id: str
     kind: Kind
     paths: tuple[str, ...]
+    uncut_paths: tuple[str, ...] = ()
     shard_offset: int | None = None
     num_bytes: int | None = None
     caption: str = ""

@@ -6,18 +6,20 @@ turn of `human` holds the marker `<video>`; or in the form of TimeChat's files (
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from seqsynth.records import Turn
 from seqsynth.sources.fields import Record, list_of, object_of, optional_text, text_of
-from seqsynth.sources.media_paths import in_folders, safe_path
+from seqsynth.sources.media_paths import in_folders, safe_path, split_suffix
 from seqsynth.sources.question_answers import list_records, question_answer_row
 from seqsynth.sources.rows import Entry, RowError, SourceRow, parsed
 
 PATTERNS = ("*alley*.json", "data/*alley*.json")
 
 _MARKER = "<video>"
+_CUT = re.compile(r"(?P<video>.{11})_\d{6}_\d{6}")  # VATEX: seconds from and to
 
 
 def rows(root: Path, annotations: Sequence[Path]) -> Iterator[Entry]:
@@ -43,6 +45,12 @@ def _row(origin: str, record: Record) -> SourceRow:
         id=origin,
         kind="video",
         paths=tuple(path for name in names for path in in_folders(folders, name)),
+        uncut_paths=tuple(
+            path
+            for name in names
+            if (cut := _CUT.fullmatch(split_suffix(name)[0]))
+            for path in in_folders(folders, cut["video"])
+        ),
         turns=turns,
         part=part,
         flaws=flaws,
