@@ -258,10 +258,25 @@ def wheels(session: nox.Session) -> None:
     session.run("cibuildwheel", "--platform", "linux", "--print-build-identifiers", "native")
 
 
+def original_scorers(session: nox.Session) -> str:
+    """A folder with pycocoevalcap, the peer of scoring, where there is Java to run it; else ""."""
+    if not shutil.which("java"):
+        return ""
+    folder = session.cache_dir / "original-scorers"
+    if not folder.exists():
+        pip = ("-m", "pip", "install", "-q", "--no-deps", *PINS, "--target", str(folder))
+        python(session, *pip, "pycocoevalcap")
+    return str(folder)
+
+
 @nox.session(venv_backend="none", requires=["env", "native"])
 def bench(session: nox.Session) -> None:
     """Run the benchmarks into docs/benchmarks.{json,md}; `-- NAME ...` runs some cases."""
-    python(session, "tools/bench.py", *session.posargs)
+    settings = {}
+    if not session.posargs or "scoring" in session.posargs:
+        fetch_meteor_data(session)
+        settings["PYTHONPATH"] = original_scorers(session)
+    python(session, "tools/bench.py", *session.posargs, env=settings)
 
 
 @nox.session(venv_backend="none", requires=["env", "native"])
