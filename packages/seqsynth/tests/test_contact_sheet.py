@@ -1,7 +1,10 @@
 import numpy as np
+import pytest
 
+import timetokens as tt
 from seqsynth import Corpus, Example, SequenceDataset, SequenceRecipe, Turn
-from seqsynth.contact_sheet import describe, draw_sheet
+from seqsynth.contact_sheet import describe, draw_sheet, frame_colours
+from seqsynth.records import FrameRef, Target
 
 
 def example_of(corpus: Corpus, task: str, **sizes: int) -> Example:
@@ -44,3 +47,26 @@ def test_long_texts_make_the_sheet_longer_not_wider(corpus: Corpus) -> None:
     short_sheet, long_sheet = draw_sheet(example, frames), draw_sheet(long, frames)
     assert long_sheet.width == short_sheet.width
     assert long_sheet.height > short_sheet.height + 100
+
+
+@pytest.mark.parametrize("codec", ["rpt", "seconds"])
+def test_frames_of_a_real_video_are_coloured_by_their_time(codec: str) -> None:
+    """Half of the frames lie in the first tenth of the video."""
+    numbers = [*range(0, 100, 10), *range(100, 1000, 90)]
+    position = [tt.TimePosition(number / 10, 100.0) for number in numbers]
+    example = Example(
+        id="v",
+        task="video",
+        codec=codec,
+        frames=tuple(FrameRef("/v.mp4", number) for number in numbers),
+        frame_codes=tuple(tt.CODECS[codec].format_point(place) for place in position),
+        turns=(Turn("q", "a"),),
+        targets=((Target(0.05, 0.1, "x"), Target(0.1, 0.6, "y")),),
+        duration_seconds=100.0,
+    )
+    first, second = (
+        [numbers[k] for k, colour in enumerate(frame_colours(example)) if colour == chosen]
+        for chosen in ("#d33", "#27c")
+    )
+    assert first == [50, 60, 70, 80, 90]
+    assert second == [100, 190, 280, 370, 460, 550]

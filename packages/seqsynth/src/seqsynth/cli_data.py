@@ -50,6 +50,7 @@ from seqsynth.records import Example
 from seqsynth.skipping import DEFAULT_MAX_SHARE
 
 _VERSIONED = ("seq2time-seqsynth", "seq2time-timetokens")
+_PICTURE_MAKERS = ("pillow", "av")
 _SHEET_FRAME_PIXELS = 112
 _SHEET_SUFFIXES = (".png", ".html")
 _PROGRESS_HERTZ = 4
@@ -71,8 +72,9 @@ def _add_build(commands: Commands) -> None:
         help="write examples of a recipe as JSON lines, with pictures if asked",
         description="Writes DIR/examples.jsonl, COUNT examples of a recipe, one a line, and "
         "DIR/manifest.json; with --frames also DIR/frames-K-of-N.tar in webdataset's layout. The "
-        "same arguments give the same bytes on every machine and with any number of workers. A "
-        "build that was stopped goes on when the same command is run again. A recipe is a name or "
+        "same arguments give the same bytes on every machine and with any number of workers "
+        "(pictures: with the same versions of Pillow and PyAV, which the manifest names). A build "
+        "that was stopped goes on when the same command is run again. A recipe is a name or "
         'a TOML file: fields of seqsynth.SequenceRecipe (base = "paper", max_images = 16), or a '
         'mixture (base = "paper_phase1", without = ["valley"], [parts.timeit] share = 0.2).',
     )
@@ -209,7 +211,8 @@ def _run_build(arguments: argparse.Namespace) -> int:
     stream = stream_of(_corpus(arguments), recipe, arguments.seed)
     if isinstance(stream, MixtureDataset):
         _note_repeats(stream)
-    facts = {"versions": {name: version(name) for name in _VERSIONED}}
+    versioned = _VERSIONED if pictures is None else _VERSIONED + _PICTURE_MAKERS
+    facts = {"versions": {name: version(name) for name in versioned}}
     with _shown_progress(count) as on_done:
         report = build_examples(
             arguments.out,

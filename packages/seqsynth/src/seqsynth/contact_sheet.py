@@ -10,7 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
-from seqsynth.records import Example
+import timetokens as tt
+from seqsynth.image_tasks import IMAGE_TASKS
+from seqsynth.records import Example, Target
 
 _THUMBNAIL_PIXELS = 112
 _GAP_PIXELS = 8
@@ -76,12 +78,24 @@ def draw_sheet(example: Example, frames: NDArray[np.uint8]) -> Image.Image:
 
 def frame_colours(example: Example) -> list[str]:
     """The colour around each frame, empty for none."""
-    num_frames = len(example.frames)
-    colours = [""] * num_frames
+    colours = [""] * len(example.frames)
     for number, target in enumerate(example.targets[0]):
-        for frame in range(round(target.start * num_frames), round(target.end * num_frames)):
+        for frame in _frames_of(example, target):
             colours[frame] = _COLOURS[number % len(_COLOURS)]
     return colours
+
+
+def _frames_of(example: Example, target: Target) -> Sequence[int]:
+    """The frames that a target speaks of."""
+    num_frames = len(example.frames)
+    if example.task in IMAGE_TASKS or len({frame.path for frame in example.frames}) > 1:
+        return range(round(target.start * num_frames), round(target.end * num_frames))
+    # The frames of a real video are not evenly spaced; each says when it is shown.
+    codec, duration = tt.CODECS[example.codec], example.duration_seconds
+    rounding = codec.max_error(duration)
+    seconds = [codec.parse_point(code, duration_seconds=duration) for code in example.frame_codes]
+    start, end = (place * duration - rounding for place in (target.start, target.end))
+    return [frame for frame, second in enumerate(seconds) if start <= second < end]
 
 
 def _wrapped(text: str, font: Font, width: int) -> Sequence[str]:
