@@ -59,6 +59,30 @@ def test_counts_by_part_and_by_reason(valley: Path) -> None:
     }
 
 
+@pytest.mark.parametrize(
+    ("source", "name", "content", "part"),
+    [
+        ("image_table", "a.jsonl", '{"image": "../a.png", "split": "val"}', "val"),
+        ("image_table", "a.jsonl", '{"image": "../a.png", "split": "\\ud83d"}', "?"),
+        ("kinetics", "a.csv", "youtube_id,time_start,time_end,split\nx,9,1,test", "test"),
+        ("timeit", "instruct_time.json", '[{"video": "/a", "source": "coin"}]', "coin"),
+        ("valley", "valley.json", '[{"video": "/a", "source": "VATEX"}]', "VATEX"),
+        ("youcook2", "youcookii.json", '{"database": {"a": {"subset": "training"}}}', "training"),
+        ("youcook2", "val.caption_coco_format.json", '{"annotations": [{}]}', "val"),
+        ("charades_sta", "charades_sta_test.txt", "A 2 1##x", "test"),
+        ("activitynet_captions", "val_1.json", '{"v_a": {}}', "val_1"),
+        ("qvhighlights", "highlight_test.jsonl", '{"qid": 1}', "highlight_test"),
+        ("timelens_100k", "timelens.jsonl", '{"source": "didemo"}', "didemo"),
+    ],
+)
+def test_rows_that_cannot_be_used_count_for_their_part(
+    tmp_path: Path, source: str, name: str, content: str, part: str
+) -> None:
+    (tmp_path / name).write_text(content)
+    report = measure_coverage(source, tmp_path)
+    assert {name: counts.unreadable for name, counts in report.parts.items()} == {part: 1}
+
+
 def test_the_json_report(valley: Path, tmp_path: Path, capsys: Capture) -> None:
     path, absent = tmp_path / "out/a.json", tmp_path / "out/absent.jsonl"
     arguments = ["coverage", "valley", str(valley), "--json", str(path), "--absent", str(absent)]

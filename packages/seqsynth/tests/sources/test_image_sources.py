@@ -11,6 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 
+from seqsynth import measure_coverage
 from seqsynth.shard_paths import open_media, shard_path
 from seqsynth.sources import BadRow, Entry, SourceRow
 
@@ -101,6 +102,7 @@ def test_recap_rows_that_cannot_be_used(tmp_path: Path, faults: Faults) -> None:
         "a.parquet[3]": "no caption",
         "a.parquet[4]": "no conversations",
     }
+    assert set(measure_coverage("llava_recap", tmp_path).parts) == {"coco"}
 
 
 def test_recap_rows_with_unusual_values(tmp_path: Path, good: Good) -> None:

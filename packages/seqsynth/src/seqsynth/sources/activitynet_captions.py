@@ -21,7 +21,8 @@ PATTERNS = ("train.json", "val_1.json", "val_2.json", "captions/*.json")
 def rows(root: Path, annotations: Sequence[Path]) -> Iterator[Entry]:
     """One video a member."""
     for path in annotations:
-        yield from parsed(json_object_records(path), partial(_row, part=path.stem))
+        parse = partial(_row, part=path.stem)
+        yield from parsed(json_object_records(path), parse, part=path.stem)
 
 
 def _row(origin: str, member: tuple[str, Record], part: str) -> SourceRow:

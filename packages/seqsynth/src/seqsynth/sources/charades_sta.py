@@ -32,7 +32,7 @@ def rows(root: Path, annotations: Sequence[Path]) -> Iterator[Entry]:
         if path.suffix == ".csv":
             continue
         part = path.stem.rpartition("_")[2]
-        yield from parsed(_lines(path), partial(_row, part=part, durations=durations))
+        yield from parsed(_lines(path), partial(_row, part=part, durations=durations), part=part)
 
 
 def _durations(paths: Iterator[Path]) -> dict[str, float]:
@@ -65,7 +65,7 @@ def _row(origin: str, line: str, part: str, durations: dict[str, float]) -> Sour
     place, mark, caption = line.partition("##")
     words = place.split()
     if not mark or len(words) != 3:
-        raise RowError("not 'ID START END##TEXT'", shown(line), part)
+        raise RowError("not 'ID START END##TEXT'", shown(line))
     name = safe_path(words[0], "id")
     return SourceRow(
         origin=origin,

@@ -27,17 +27,17 @@ def rows(root: Path, annotations: Sequence[Path]) -> Iterator[Entry]:
         ValueError: a file without the columns.
     """
     for path in annotations:
-        yield from parsed(csv_records(path, required=_COLUMNS), _row)
+        yield from parsed(csv_records(path, required=_COLUMNS), _row, part_field="split")
 
 
 def _row(origin: str, record: Record) -> SourceRow:
     split = optional_text(record, "split")
     label = optional_text(record, "label")
     if not label:  # the test set has none
-        raise RowError("no label", shown(record["youtube_id"]), part=split)
+        raise RowError("no label", shown(record["youtube_id"]))
     start, end = number_of(record, "time_start"), number_of(record, "time_end")
     if not 0 <= start < end:
-        raise RowError("reversed span", f"{start:g} - {end:g}", part=split)
+        raise RowError("reversed span", f"{start:g} - {end:g}")
     video_id = safe_path(text_of(record, "youtube_id"), "youtube_id")
     clip_id = f"{video_id}_{int(start):06d}_{int(end):06d}"
     folders = [safe_path(label, "label"), safe_path(label.replace(" ", "_"), "label"), ""]

@@ -71,7 +71,7 @@ def _batch_rows(batch: Any, shard: str, first: int) -> Iterator[Entry]:
             record = batch.slice(number, 1).to_pylist()[0]
             yield _checked_row(origin, record, shard, first + number)
         except RowError as error:
-            yield BadRow(origin, error.reason, error.detail)
+            yield BadRow(origin, error.reason, error.detail, (part or "").strip())
         except UnicodeDecodeError as error:
             yield BadRow(origin, "not UTF-8", str(error))
 

@@ -8,6 +8,7 @@ The file is in `path`, `file_name`, `filename`, `image` or `video`, the caption 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from functools import partial
 from pathlib import Path
 
 from seqsynth.sources.fields import (
@@ -41,7 +42,7 @@ def table_rows(annotations: Sequence[Path], kind: Kind) -> Iterator[Entry]:
             records = jsonl_records(path)
         else:
             raise ValueError(f"{path} must end in .csv or .jsonl")
-        yield from parsed(records, lambda origin, record: _row(origin, record, kind))
+        yield from parsed(records, partial(_row, kind=kind), part_field="split")
 
 
 def _row(origin: str, record: Record, kind: Kind) -> SourceRow:

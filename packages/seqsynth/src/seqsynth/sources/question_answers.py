@@ -32,7 +32,7 @@ def question_answer_rows(annotations: Sequence[Path], time_codec: str | None) ->
     """
     for path in annotations:
         parse = partial(question_answer_row, time_codec=time_codec)
-        yield from parsed(list_records(path), parse)
+        yield from parsed(list_records(path), parse, part_field="source")
 
 
 def question_answer_row(origin: str, record: Record, time_codec: str | None) -> SourceRow:
@@ -47,7 +47,7 @@ def question_answer_row(origin: str, record: Record, time_codec: str | None) -> 
         else:
             flaws.append("turn left out: empty question or answer")
     if not turns:
-        raise RowError("no questions and answers", part=part)
+        raise RowError("no questions and answers")
     return SourceRow(
         origin=origin,
         id=origin,

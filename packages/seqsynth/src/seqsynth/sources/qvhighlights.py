@@ -22,12 +22,13 @@ PATTERNS = ("highlight_*.jsonl", "*qvhighlights*.jsonl")
 def rows(root: Path, annotations: Sequence[Path]) -> Iterator[Entry]:
     """One video a line; each span of the query is an event."""
     for path in annotations:
-        yield from parsed(jsonl_records(path), partial(_row, part=path.stem))
+        parse = partial(_row, part=path.stem)
+        yield from parsed(jsonl_records(path), parse, part=path.stem)
 
 
 def _row(origin: str, record: Record, part: str) -> SourceRow:
     if record.get("relevant_windows") is None:
-        raise RowError("no spans", "a test set has none", part)
+        raise RowError("no spans", "a test set has none")
     query = text_of(record, "query")
     spans = list_of(record, "relevant_windows")
     events, flaws = events_of((span, query) for span in spans)

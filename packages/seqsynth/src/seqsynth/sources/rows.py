@@ -87,19 +87,30 @@ RecordT = TypeVar("RecordT")
 def parsed(
     records: Iterable[tuple[str, RecordT | RowError]],
     parse: Callable[[str, RecordT], SourceRow],
+    *,
+    part: str = "",
+    part_field: str = "",
 ) -> Iterator[Entry]:
     """Rows of records.
 
     Args:
         records: pairs of origin and record; what could not even be read comes as its error.
         parse: one record to one row, or a RowError.
+        part: what part of the source a record belongs to that cannot be used.
+        part_field: or the field that says so, where it can be read.
     """
     for origin, record in records:
-        error = record if isinstance(record, RowError) else None
-        if not isinstance(record, RowError):
-            try:
-                yield parse(origin, record)
-            except RowError as caught:
-                error = caught
-        if error is not None:
-            yield BadRow(origin, error.reason, error.detail, error.part)
+        if isinstance(record, RowError):
+            yield BadRow(origin, record.reason, record.detail, record.part or part)
+            continue
+        try:
+            yield parse(origin, record)
+        except RowError as error:
+            named = error.part or _part_of(record, part_field) or part
+            yield BadRow(origin, error.reason, error.detail, named)
+
+
+def _part_of(record: object, field: str) -> str:
+    members = record[1] if isinstance(record, tuple) else record
+    value = members.get(field) if isinstance(members, dict) else None
+    return value.strip().encode(errors="replace").decode() if isinstance(value, str) else ""

@@ -21,7 +21,7 @@ PATTERNS = ("*timelens*.jsonl",)
 def rows(root: Path, annotations: Sequence[Path]) -> Iterator[Entry]:
     """One video a line; each span of each query is an event."""
     for path in annotations:
-        yield from parsed(jsonl_records(path), _row)
+        yield from parsed(jsonl_records(path), _row, part_field="source")
 
 
 def _row(origin: str, record: Record) -> SourceRow:

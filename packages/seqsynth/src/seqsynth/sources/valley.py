@@ -25,7 +25,7 @@ _CUT = re.compile(r"(?P<video>.{11})_\d{6}_\d{6}")  # VATEX: seconds from and to
 def rows(root: Path, annotations: Sequence[Path]) -> Iterator[Entry]:
     """One video a record."""
     for path in annotations:
-        yield from parsed(list_records(path), _row)
+        yield from parsed(list_records(path), _row, part_field="source")
 
 
 def _row(origin: str, record: Record) -> SourceRow:
@@ -34,7 +34,7 @@ def _row(origin: str, record: Record) -> SourceRow:
     part = optional_text(record, "source")
     turns, flaws = _turns([object_of(turn) for turn in list_of(record, "conversations")])
     if not turns:
-        raise RowError("no questions and answers", part=part)
+        raise RowError("no questions and answers")
     video = safe_path(text_of(record, "video"), "video")
     names = [video]
     if record.get("v_id") is not None:

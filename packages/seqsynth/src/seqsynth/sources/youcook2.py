@@ -35,11 +35,12 @@ def rows(root: Path, annotations: Sequence[Path]) -> Iterator[Entry]:
     """
     for path in annotations:
         if "database" in document_keys(path):
-            yield from parsed(json_object_records(path, inside="database"), _row)
+            records = json_object_records(path, inside="database")
+            yield from parsed(records, _row, part_field="subset")
         else:
             split = path.name.partition(".")[0]
-            records = json_list_records(path, inside="annotations")
-            yield from parsed(records, partial(_coco_row, split=split))
+            videos = json_list_records(path, inside="annotations")
+            yield from parsed(videos, partial(_coco_row, split=split), part=split)
 
 
 def _row(origin: str, member: tuple[str, Record]) -> SourceRow:
