@@ -132,47 +132,66 @@ def test_an_interrupted_build_goes_on_and_touches_nothing_old(
 
 
 SLOW_BUILD = """
-import sys, time
-sys.path.insert(0, {tests!r})
+import os, sys, time
 from pathlib import Path
 from seqsynth import Corpus, ImageItem, SequenceDataset, SequenceRecipe
 from seqsynth.build import BuildPlan, PictureFormat, build_examples
 
+folder, out, pids = map(Path, sys.argv[1:4])
+
 class Slow(SequenceDataset):
     def draw(self, index, cuts=None):
-        time.sleep({seconds})
+        (pids / str(os.getpid())).touch()
+        time.sleep(0.02)
         return super().draw(index, cuts)
 
-folder = Path({folder!r})
-items = [ImageItem(f"i{{k}}", f"colour {{k}}", str(folder / f"{{k}}.png"), "x") for k in range(40)]
-recipe = SequenceRecipe(tasks={{"iig": 1, "alr": 1}}, min_images=4, max_images=6, num_examples=60)
-stream = Slow(Corpus(items, (), (), (), str(folder)), recipe, 5)
-plan = BuildPlan(count=40, shard_size=4, pictures=PictureFormat(size=8))
-build_examples(Path({out!r}), stream, plan)
+if __name__ == "__main__":
+    items = [ImageItem(f"i{k}", f"colour {k}", str(folder / f"{k}.png"), "x") for k in range(40)]
+    recipe = SequenceRecipe(tasks={"iig": 1, "alr": 1}, min_images=4, max_images=6, num_examples=60)
+    stream = Slow(Corpus(items, (), (), (), str(folder)), recipe, 5)
+    plan = BuildPlan(count=40, shard_size=4, pictures=PictureFormat(size=8))
+    build_examples(out, stream, plan, num_workers=int(sys.argv[4]))
 """
 
 
+def is_running(pid: int) -> bool:
+    try:
+        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+    return state not in ("Z", "X")
+
+
+def wait_until(condition: Callable[[], bool], failure: str) -> None:
+    end = time.monotonic() + 120
+    while not condition():
+        assert time.monotonic() < end, failure
+        time.sleep(0.005)
+
+
+@pytest.mark.parametrize("num_workers", [1, 2])
 def test_a_killed_build_goes_on_and_ends_with_the_same_bytes(
-    tmp_path: Path, make_stream: MakeStream
+    tmp_path: Path, make_stream: MakeStream, num_workers: int
 ) -> None:
     stream = make_stream()
-    out = tmp_path / "out"
-
-    def script(seconds: float) -> list[str]:
-        values = {"tests": "", "folder": stream.corpus.root, "out": str(out), "seconds": seconds}
-        return [sys.executable, "-c", SLOW_BUILD.format(**values)]
-
-    process = subprocess.Popen(script(0.02))
-    end = time.monotonic() + 60
-    while len(list(out.glob(".build-*/*.done.json"))) < 3:
-        assert time.monotonic() < end, "the build does not come on"
-        assert process.poll() is None, "the build ended before it was killed"
-        time.sleep(0.005)
+    out, pids, script = tmp_path / "out", tmp_path / "pids", tmp_path / "slow_build.py"
+    script.write_text(SLOW_BUILD)
+    pids.mkdir()
+    places = (stream.corpus.root, str(out), str(pids), str(num_workers))
+    process = subprocess.Popen([sys.executable, str(script), *places])
+    wait_until(
+        lambda: process.poll() is not None or len(list(out.glob(".build-*/*.done.json"))) >= 3,
+        "the build does not come on",
+    )
+    assert process.poll() is None, "the build ended before it was killed"
     os.kill(process.pid, signal.SIGKILL)
     assert process.wait() == -signal.SIGKILL
+    workers = [int(path.name) for path in pids.iterdir()]
+    assert workers
+    wait_until(lambda: not any(map(is_running, workers)), "workers outlive the build")
     assert not (out / "examples.jsonl").exists()
     (work_dir,) = out.glob(".build-*")
-    kept = {path: path.stat().st_mtime_ns for path in work_dir.glob("*.done.json")}
+    kept = list(work_dir.glob("*.done.json"))
     assert 3 <= len(kept) < 10
 
     done: list[int] = []

@@ -9,13 +9,15 @@ bytes.
 import contextlib
 import hashlib
 import json
+import os
 import shutil
+import threading
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
 from dataclasses import asdict, dataclass, field
 from functools import partial
-from multiprocessing import get_context
+from multiprocessing import get_context, parent_process
 from pathlib import Path
 from typing import Any
 
@@ -214,6 +216,15 @@ _maker: Callable[[int], ShardReport] | None = None
 def _keep_maker(make: Callable[[int], ShardReport]) -> None:
     global _maker  # noqa: PLW0603 a worker process has no other place to keep it
     _maker = make
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _end_with_parent() -> None:
+    """Ends this worker when the build is killed; it would wait for work for ever otherwise."""
+    parent = parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)
 
 
 def _make_kept(number: int) -> ShardReport:
