@@ -11,6 +11,7 @@ import hashlib
 import json
 import os
 import shutil
+import signal
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
@@ -216,6 +217,8 @@ _maker: Callable[[int], ShardReport] | None = None
 def _keep_maker(make: Callable[[int], ShardReport]) -> None:
     global _maker  # noqa: PLW0603 a worker process has no other place to keep it
     _maker = make
+    # Ctrl-C reaches every process: the build itself says so, a worker has nothing to add.
+    signal.signal(signal.SIGINT, lambda *_: os._exit(1))
     threading.Thread(target=_end_with_parent, daemon=True).start()
 
 
