@@ -18,7 +18,6 @@ from rich.console import Console
 
 from seqsynth import cli_data, cli_index, fetch_progress
 from seqsynth.benchmark import BenchmarkSpec, build_default_benchmark
-from seqsynth.cache import CACHE_VARIABLE
 from seqsynth.default_data import default_corpus
 from seqsynth.default_packages import DEFAULT_PACKAGES
 from seqsynth.fetch import default_dir, fetch_default
@@ -76,7 +75,7 @@ def _add_fetch(commands: Commands) -> None:
     )
     parser.add_argument("what", metavar="default", help="the only set there is")
     parser.add_argument("--only", nargs="+", metavar="PART", help=f"some of: {', '.join(_PARTS)}")
-    _add_cache_argument(parser)
+    cli_data.add_cache_argument(parser)
     parser.set_defaults(run=_run_fetch)
 
 
@@ -108,17 +107,8 @@ def _add_benchmark(commands: Commands) -> None:
     parser.add_argument(
         "--templates", default=defaults.templates, help=f"default {defaults.templates}"
     )
-    _add_cache_argument(parser)
+    cli_data.add_cache_argument(parser)
     parser.set_defaults(run=_run_benchmark)
-
-
-def _add_cache_argument(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "--cache",
-        type=Path,
-        metavar="DIR",
-        help=f"where downloads live (default: ${CACHE_VARIABLE}, else ~/.cache/seq2time)",
-    )
 
 
 def _run_fetch(arguments: argparse.Namespace) -> int:

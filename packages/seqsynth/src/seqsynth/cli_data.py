@@ -124,7 +124,7 @@ def _add_export(commands: Commands) -> None:
     )  # fmt: skip
     _add_max_skipped_argument(parser, "left out")
     _add_media_root_argument(parser)
-    _add_cache_argument(parser)
+    add_cache_argument(parser)
     parser.set_defaults(run=_run_export)
 
 
@@ -159,10 +159,11 @@ def _add_corpus_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--root", type=Path, metavar="DIR", help="where their media lie, if not where they lay"
     )
-    _add_cache_argument(parser)
+    add_cache_argument(parser)
 
 
-def _add_cache_argument(parser: argparse.ArgumentParser) -> None:
+def add_cache_argument(parser: argparse.ArgumentParser) -> None:
+    """Adds `--cache`, where downloads live."""
     parser.add_argument(
         "--cache",
         type=Path,
