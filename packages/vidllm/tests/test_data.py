@@ -194,6 +194,34 @@ def test_a_stage_that_the_corpus_cannot_serve_fails_at_once(
         TrainingData(with_stages(config, *stages), corpus, assembly.prompter)
 
 
+def test_the_streams_of_clips_are_open_from_the_start(
+    config: TrainConfig, corpus: Corpus, assembly: Assembly
+) -> None:
+    def opened(still_clip_fraction: float, corpus: Corpus) -> dict[str, str]:
+        stage = StageConfig(
+            name="clips",
+            num_steps=8,
+            image_weight=0.0,
+            clip_weight=1.0,
+            still_clip_fraction=still_clip_fraction,
+        )
+        data = TrainingData(with_stages(config, stage), corpus, assembly.prompter)
+        before = data.fingerprints
+        for index in range(len(data)):
+            data[index]
+        assert data.fingerprints == before
+        return before
+
+    both = opened(0.5, corpus)
+    assert set(both) == {"clips/clips/0/paper/False", "clips/clips/0/paper/True"}
+    assert len(set(both.values())) == 2  # stills held as clips are another stream
+    stills_alone = replace(corpus, train_clips=())
+    assert set(opened(1.0, stills_alone)) == {"clips/clips/0/paper/True"}
+    few_stills = replace(corpus, train_images=corpus.train_images[:3])
+    with pytest.raises(ValueError, match="sequences of up to 5 clips"):
+        opened(0.1, few_stills)
+
+
 def test_collator_pads_on_the_right_and_counts(
     config: TrainConfig, corpus: Corpus, assembly: Assembly, features: FeatureStore
 ) -> None:

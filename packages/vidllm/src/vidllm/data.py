@@ -7,6 +7,7 @@ or in what order: workers, processes and resumed runs get the same examples.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
@@ -26,6 +27,7 @@ CLIP_TASKS = ("dvc", "tvg")
 
 # First numbers of the random streams; a stream's key is (seed, stream, number).
 STEP_STREAM, EXAMPLE_STREAM = 0, 1
+# Animations last 1.2 to 3.1 seconds; where places are relative it does not matter.
 HELD_STILL_SECONDS = 2.0
 # In an example with text items, the chance of each frame to be shown as text.
 TEXT_ITEM_CHANCE = 0.5
@@ -74,12 +76,8 @@ class TrainingData(Dataset[Encoded]):
         self._caption_of = {item.path: tt.escape(item.caption) for item in items}
         self._streams: dict[tuple[int, Kind, int, str, bool], SequenceDataset] = {}
         for step in self._first_steps():  # a stage that cannot be served fails here, not at hour 3
-            moment = moment_of(config, step)
-            for kind, weight in zip(KINDS, _kind_weights(moment), strict=True):
-                if weight and kind != "captions":
-                    for templates in self._wordings(moment):
-                        longest = moment.stage.max_images
-                        self._stream(Plan(moment, kind, longest, templates, held_stills=False))
+            for plan in self._longest_plans(moment_of(config, step)):
+                self._stream(plan)
 
     def __len__(self) -> int:
         return self.config.num_steps * self.config.optim.global_batch_size
@@ -127,6 +125,17 @@ class TrainingData(Dataset[Encoded]):
             "/".join((self.config.data.stages[stage].name, *map(str, rest))): stream.fingerprint
             for (stage, *rest), stream in sorted(self._streams.items())
         }
+
+    def _longest_plans(self, moment: Moment) -> Iterator[Plan]:
+        """A plan for each stream that the stage may draw from, of the longest image sequences."""
+        stage = moment.stage
+        for templates in self._wordings(moment):
+            if stage.image_weight:
+                yield Plan(moment, "images", stage.max_images, templates, held_stills=False)
+            if stage.clip_weight and stage.still_clip_fraction < 1:
+                yield Plan(moment, "clips", 0, templates, held_stills=False)
+            if stage.clip_weight and stage.still_clip_fraction > 0:
+                yield Plan(moment, "clips", 0, templates, held_stills=True)
 
     def _wordings(self, moment: Moment) -> tuple[str, ...]:
         return moment.stage.templates or (self.config.data.templates,)
@@ -211,7 +220,7 @@ def sequence_recipe(config: TrainConfig, plan: Plan, num_examples: int) -> Seque
 
 
 def held_still(image: ImageItem) -> ClipItem:
-    """A still as a clip of one frame, which is shown for as long as the clip lasts."""
+    """A still as a clip of one frame, which every frame drawn from the clip shows."""
     return ClipItem(
         id=image.id,
         label=image.caption,
