@@ -13,7 +13,8 @@ from torch import Tensor
 from seqsynth import Corpus, FrameRef
 from vidllm.adapters.base import Eye
 from vidllm.adapters.random import RandomAdapter
-from vidllm.config import ModelConfig
+from vidllm.assembly import load_features
+from vidllm.config import ModelConfig, TrainConfig
 from vidllm.features import FeatureStore, build_features, frames_of_corpus, side_by_side
 from vidllm.shapes import shapes_corpus
 
@@ -89,6 +90,18 @@ def test_features_of_several_sizes_stand_side_by_side(
     expected = torch.cat([small.lookup(chosen), large.lookup(chosen)], dim=1)
     assert torch.equal(both.lookup(chosen), expected)
     assert both.width == small.width + large.width
+
+
+def test_what_else_the_cache_holds_does_not_matter(
+    config: TrainConfig, corpus: Corpus, tmp_path: Path
+) -> None:
+    elsewhere = replace(corpus, root=str(tmp_path))  # features lie beside the corpus
+    frames = frames_of_corpus(corpus, 4, heldout=False)
+    own = load_features(config, elsewhere, frames)
+    load_features(config, elsewhere, frames_of_corpus(corpus, 4, heldout=True))
+    again = load_features(config, elsewhere, frames)
+    assert torch.equal(own.features_NC, again.features_NC)
+    assert len(own.features_NC) == len(set(frames))
 
 
 def test_features_follow_the_content_not_the_path(

@@ -79,9 +79,11 @@ class FeatureStore:
 
 
 def side_by_side(stores: Sequence[FeatureStore], frames: Sequence[FrameRef]) -> FeatureStore:
-    """One store whose rows are those of the others, one after another, for these frames."""
-    if len(stores) == 1:
-        return stores[0]
+    """One store whose rows are those of the others, side by side, for these frames alone.
+
+    What else a cache has come to hold must not matter: products of matrices with more rows differ
+    in the last bits, and a resumed run would too.
+    """
     kept = list(dict.fromkeys(frames))
     rows_NC = torch.cat([store.lookup(kept) for store in stores], dim=1)
     row_of = {(frame.path, frame.frame_index): row for row, frame in enumerate(kept)}
