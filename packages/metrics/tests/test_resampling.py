@@ -1,5 +1,7 @@
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from vidmetrics.resampling import (
     Resampling,
@@ -9,6 +11,7 @@ from vidmetrics.resampling import (
     compare,
     confidence,
     mean_statistic,
+    percentile_interval,
 )
 
 
@@ -114,3 +117,12 @@ def test_nothing_in_common_is_an_error() -> None:
 def test_bad_resampling_is_rejected(arguments: dict[str, float]) -> None:
     with pytest.raises(ValueError, match=next(iter(arguments))):
         Resampling(**arguments)
+
+
+@given(
+    st.lists(st.floats(-1e6, 1e6), min_size=1, max_size=50), st.sampled_from([0.5, 0.9, 0.95, 0.99])
+)
+def test_intervals_are_the_quantiles_of_numpy(scores: list[float], level: float) -> None:
+    interval = percentile_interval(np.array(scores), level)
+    expected = np.quantile(scores, [(1 - level) / 2, (1 + level) / 2])
+    assert [interval.low, interval.high] == expected.tolist()

@@ -220,8 +220,21 @@ def bootstrap_weights(num_units: int, resampling: Resampling) -> Iterator[FloatA
 
 def percentile_interval(scores: FloatArray, level: float) -> Interval:
     """The central part of the drawn scores that holds `level` of them."""
-    low, high = np.quantile(scores, [(1.0 - level) / 2.0, (1.0 + level) / 2.0])
-    return Interval(float(low), float(high))
+    ordered = np.sort(scores)
+    return Interval(
+        _quantile(ordered, (1.0 - level) / 2.0), _quantile(ordered, (1.0 + level) / 2.0)
+    )
+
+
+def _quantile(ordered: FloatArray, share: float) -> float:
+    """As np.quantile interpolates; that imports np.ma, a fifth of a short command's time."""
+    place = share * (len(ordered) - 1)
+    below = min(int(place), len(ordered) - 2) if len(ordered) > 1 else 0
+    above = min(below + 1, len(ordered) - 1)
+    part, step = place - below, ordered[above] - ordered[below]
+    if part >= 0.5:  # from the nearer end, so that a whole step ends on the value itself
+        return float(ordered[above] - step * (1.0 - part))
+    return float(ordered[below] + step * part)
 
 
 def _aligned(first: Statistics, second: Statistics) -> tuple[Statistics, Statistics]:
