@@ -310,6 +310,14 @@ def lmms_eval(session: nox.Session) -> None:
 
 
 @nox.session
+def scale(session: nox.Session) -> None:
+    """Test `--engine ray` of seqsynth on two local workers, one of them killed."""
+    session.install(*PINS, *groups("test"), *editable("timetokens", "seqsynth"), "ray")
+    tests = "packages/seqsynth/tests/sources/test_ray_engine.py"
+    session.run("python", "-m", "pytest", "-m", "slow or not slow", tests, *session.posargs)
+
+
+@nox.session
 def oracle(session: nox.Session) -> None:
     """Compare vidmetrics with the original scorers on fresh random input; needs Java."""
     session.install(*PINS, *groups("test"), *editable("metrics"))
