@@ -13,7 +13,14 @@ import timetokens as tt
 from seqsynth import BenchmarkSpec, Corpus, Example, FrameRef, Target, Turn, build_default_benchmark
 from vidllm import predict as predict_module
 from vidllm.assembly import Assembly
-from vidllm.benchmarks import Query, content_hash, queries_of, read_benchmark, templates_of
+from vidllm.benchmarks import (
+    Query,
+    content_hash,
+    num_clips_of,
+    queries_of,
+    read_benchmark,
+    templates_of,
+)
 from vidllm.chance import chance_events
 from vidllm.features import FeatureStore
 from vidllm.predict import PredictionSettings, events_of, predict, read_predictions, write_events
@@ -207,6 +214,17 @@ def test_chance_is_seeded_and_plausible(
     path = tmp_path / "chance.jsonl"
     write_events(queries, drawn, replace(SETTINGS, system="chance"), path)
     assert list(read_predictions(path)) == [query.id for query in queries]
+
+
+def test_chance_draws_as_many_clips_as_the_benchmark_has(
+    queries: list[Query], corpus: Corpus, benchmark_dir: Path, tmp_path: Path
+) -> None:
+    assert num_clips_of(benchmark_dir) == (2, 4)
+    assert num_clips_of(tmp_path) is None
+    described = [query for query in queries if query.example.task == "dvc"] * 30
+    for num_clips in ((2, 4), (2, 2), (3, 5)):
+        drawn = chance_events(described, corpus, 0, num_clips)
+        assert {len(events) for events in drawn} == set(range(num_clips[0], num_clips[1] + 1))
 
 
 def test_chance_hits_one_in_the_length(corpus: Corpus) -> None:

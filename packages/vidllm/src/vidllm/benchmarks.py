@@ -12,6 +12,7 @@ import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from seqsynth import Example, read_examples
 
@@ -60,11 +61,28 @@ def queries_of(example: Example) -> Iterator[Query]:
 
 def templates_of(directory: Path) -> str | None:
     """The wording that a benchmark's manifest names; None where it has no manifest."""
+    spec = _spec(directory)
+    return None if spec is None else str(spec["templates"])
+
+
+def num_clips_of(directory: Path) -> tuple[int, int] | None:
+    """Fewest and most clips of a sequence by the manifest; None where there is no manifest."""
+    spec = _spec(directory)
+    return None if spec is None else (int(spec["min_clips"]), int(spec["max_clips"]))
+
+
+def _spec(directory: Path) -> dict[str, Any] | None:
+    """The sizes and wording in a benchmark's manifest; None where it has no manifest.
+
+    Raises:
+        ValueError: the file lacks them.
+    """
     path = directory / MANIFEST_NAME
     if not path.is_file():
         return None
     try:
-        return str(json.loads(path.read_text("utf-8"))["spec"]["templates"])
+        spec = json.loads(path.read_text("utf-8"))["spec"]
+        return {name: spec[name] for name in ("templates", "min_clips", "max_clips")}
     except (ValueError, KeyError, TypeError) as error:
         raise ValueError(f"{path} is no manifest of a benchmark: {error!r}") from None
 

@@ -1,8 +1,8 @@
 """The answers of a system that looks at nothing: the floor that every score is measured from.
 
 Index grounding: an image at random. Grounding in clip sequences: the span of a random clip of a
-random training sequence, so chance knows how long clips tend to be. Dense captions: all spans and
-captions of a random training sequence.
+random training sequence of as many clips as the benchmark's have, so chance knows how long clips
+tend to be. Dense captions: all spans and captions of such a sequence.
 """
 
 from __future__ import annotations
@@ -16,9 +16,22 @@ from vidllm.benchmarks import Query
 
 Events = list[tuple[float, float, str]]
 
+NUM_CLIPS = (2, 10)  # the paper's
 
-def chance_events(queries: Sequence[Query], corpus: Corpus, seed: int) -> list[Events]:
+
+def chance_events(
+    queries: Sequence[Query],
+    corpus: Corpus,
+    seed: int,
+    num_clips: tuple[int, int] = NUM_CLIPS,
+) -> list[Events]:
     """Events in seconds for each query, drawn from the seed.
+
+    Args:
+        queries: what is asked.
+        corpus: its training side gives spans and captions.
+        seed: another seed, other draws.
+        num_clips: fewest and most clips of the benchmark's sequences.
 
     Raises:
         ValueError: a task that chance has no answer for.
@@ -32,7 +45,7 @@ def chance_events(queries: Sequence[Query], corpus: Corpus, seed: int) -> list[E
             drawn.append([(float(item), float(item + 1), "")])
         elif query.example.task in ("tvg", "dvc"):
             if query.num_frames not in streams:
-                streams[query.num_frames] = _clip_stream(corpus, query.num_frames, seed)
+                streams[query.num_frames] = _clip_stream(corpus, query.num_frames, num_clips, seed)
             stream = streams[query.num_frames]
             other = stream[int(rng.integers(len(stream)))]
             drawn.append(_events_of(other, query, rng))
@@ -41,10 +54,14 @@ def chance_events(queries: Sequence[Query], corpus: Corpus, seed: int) -> list[E
     return drawn
 
 
-def _clip_stream(corpus: Corpus, num_frames: int, seed: int) -> SequenceDataset:
+def _clip_stream(
+    corpus: Corpus, num_frames: int, num_clips: tuple[int, int], seed: int
+) -> SequenceDataset:
     num_labels = len({clip.label for clip in corpus.train_clips})
-    most = min(10, num_labels, num_frames // 2)
-    recipe = SequenceRecipe(tasks={"dvc": 1.0}, num_frames=num_frames, max_clips=most)
+    fewest, most = (min(number, num_labels, num_frames // 2) for number in num_clips)
+    recipe = SequenceRecipe(
+        tasks={"dvc": 1.0}, num_frames=num_frames, min_clips=fewest, max_clips=most
+    )
     return SequenceDataset(corpus, recipe, seed)
 
 

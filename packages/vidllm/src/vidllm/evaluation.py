@@ -10,7 +10,7 @@ from rich.console import Console
 
 from vidllm import assembly, benchmarks, checkpoint
 from vidllm.assembly import Assembly
-from vidllm.chance import chance_events
+from vidllm.chance import NUM_CLIPS, chance_events
 from vidllm.checkpoint import Checkpoint, CheckpointError
 from vidllm.config import TrainConfig
 from vidllm.features import FeatureStore, frames_of_corpus
@@ -62,6 +62,7 @@ class Evaluator:
             )
         self.benchmark_sha256 = benchmarks.content_hash(benchmark_dir)
         self.templates = benchmarks.templates_of(benchmark_dir) or config.data.templates
+        self.num_clips = benchmarks.num_clips_of(benchmark_dir) or NUM_CLIPS
         self._features: FeatureStore | None = None
 
     def run(self, system: str, run_dir: Path, out: Path) -> dict[str, int]:
@@ -77,7 +78,7 @@ class Evaluator:
         """
         if system == "chance":
             settings = self._settings(system, f"seed {CHANCE_SEED}")
-            events = chance_events(self.queries, self.corpus, CHANCE_SEED)
+            events = chance_events(self.queries, self.corpus, CHANCE_SEED, self.num_clips)
             write_events(self.queries, events, settings, out)
             return _counts(len(self.queries), len(self.queries), 0)
         if system == "untrained":
