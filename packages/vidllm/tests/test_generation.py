@@ -1,7 +1,8 @@
-"""Greedy answers with shared prefixes against the plain way: one prompt, whole, every step."""
+"""Answers with shared prefixes and beams against the plain way: one prompt, whole, every step."""
 
 from collections.abc import Sequence
 from dataclasses import replace
+from itertools import cycle
 
 import pytest
 import torch
@@ -170,17 +171,23 @@ def test_beams_find_likelier_places(
         assert log_probability(assembly, features, prefix, question, found) >= best - 1e-4
 
 
+@pytest.mark.parametrize("num_beams", [1, 4])
 def test_small_batches_give_the_same(
     assembly: Assembly,
     features: FeatureStore,
     examples: list[Example],
     monkeypatch: pytest.MonkeyPatch,
+    num_beams: int,
 ) -> None:
     shaken(assembly)
-    questions = asked(assembly, examples)
-    together = collect(assembly, features, questions)
+    forms = [answer_form(assembly.prompter, RPT, task, "brief") for task in ("tvg", "dvc", "iic")]
+    questions = [  # of several forms, so that rows have several widths and end at several steps
+        (prefix, [replace(q, form=form) for q, form in zip(group, cycle(forms), strict=False)])
+        for prefix, group in asked(assembly, examples)
+    ]
+    together = collect(assembly, features, questions, num_beams)
     monkeypatch.setattr(generation, "MAX_CACHED_TOKENS", 1)
-    assert collect(assembly, features, questions) == together
+    assert collect(assembly, features, questions, num_beams) == together
 
 
 def test_the_prefix_is_computed_once_for_all_its_questions(

@@ -18,7 +18,7 @@ from vidllm.features import FeatureStore
 from vidllm.model.projector import Projector
 from vidllm.model.token_rows import embed_tokens, output_logits
 from vidllm.model.video_llm import VideoLLM
-from vidllm.prompting import IGNORED, VISUAL_TOKEN
+from vidllm.prompting import IGNORED, VISUAL_TOKEN, Encoded
 
 TIME_IDS = [40, 41, 250]
 
@@ -122,14 +122,22 @@ def test_padding_changes_nothing(assembly: Assembly, features: FeatureStore) -> 
 def test_turns_that_stand_apart_cost_what_each_costs_alone(
     assembly: Assembly, features: FeatureStore, example: Example
 ) -> None:
+    def encoded(*turns: Turn) -> Encoded:
+        return assembly.prompter.encode(replace(example, turns=turns, targets=()))
+
     def losses(*turns: Turn) -> torch.Tensor:
-        encoded = assembly.prompter.encode(replace(example, turns=turns, targets=()))
-        batch = Collator(features, 0)([encoded])
+        return losses_of(encoded(*turns))
+
+    def losses_of(*examples: Encoded) -> torch.Tensor:
+        batch = Collator(features, 0)(examples)
         inputs = {name: batch[name] for name in batch if name not in ("tasks", "num_tokens")}
         return assembly.model(**inputs)["example_losses"]
 
     first, second = example.turns
     torch.testing.assert_close(losses(first, second), losses(first) + losses(second))
+    padded = losses_of(encoded(first), encoded(first, second), encoded(second))
+    alone = torch.cat([losses(first), losses(first, second), losses(second)])
+    torch.testing.assert_close(padded, alone)
     assembly.prompter.config = replace(assembly.prompter.config, turns="dialogue")
     assert not torch.allclose(losses(first, second), losses(first) + losses(second))
 
