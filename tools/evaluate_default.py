@@ -1,13 +1,14 @@
 """Predicts, scores and reports the newest run beside its baselines (`nox -s eval`).
 
-Four systems answer the same held-out questions under the same constrained beam search:
+Four systems answer the same held-out questions, the models under the same constraints: places by
+beam search, dense captions greedily.
 
 - trained            the run's newest checkpoint
 - untrained          the same model at step 0: pretrained parts, the projector as it starts
 - without_seq2time   the control, trained here once and kept in the run folder: the same model,
                      settings, seed and number of optimizer steps on the same pictures in the same
                      sequences, each followed by its caption; no codes, no questions about places
-- chance             a random image; for clips the span and caption of a random training sequence
+- chance             a random image; for clips spans and captions of random training sequences
 
 This script may import both vidllm and vidmetrics; the packages meet only in predictions.jsonl.
 """

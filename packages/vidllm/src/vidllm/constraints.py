@@ -1,4 +1,4 @@
-"""What an answer may continue with, so that every answer can be read.
+"""What an answer may continue with, so that every answer that is not cut off can be read.
 
 Without constraints an untrained model writes prose and scores nothing for want of a place; with
 them all systems are compared on what they say, not on whether they keep to the form: a

@@ -28,7 +28,11 @@ class Eye(Protocol):
 
 @dataclass(frozen=True)
 class Language:
-    """A language model with its tokenizer, before time tokens and LoRA are added."""
+    """A language model with its tokenizer, before time tokens and LoRA are added.
+
+    Its attention has to take masks of booleans: "sdpa", the library's default, does; "eager" adds
+    them as numbers without a word.
+    """
 
     llm: nn.Module
     tokenizer: PreTrainedTokenizerBase
