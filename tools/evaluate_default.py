@@ -99,8 +99,9 @@ def evaluate(run_dir: Path, console: Console, *, num_sequences: int) -> Scores:
         console.print(f"{run_dir} stands at step {found.step} of {config.num_steps}")
     control_dir = trained_control(run_dir, config, console)
     benchmark_dir = run_dir / EVALUATION_DIR
-    spec = benchmark_spec(config, load_corpus(config.data), num_sequences)
-    build_default_benchmark(benchmark_dir, load_corpus(config.data), spec)
+    corpus = load_corpus(config.data)
+    spec = benchmark_spec(config, corpus, num_sequences)
+    build_default_benchmark(benchmark_dir, corpus, spec)
     evaluator = Evaluator(config, benchmark_dir, console, num_beams=NUM_BEAMS)
     rows: list[dict[str, Any]] = []
     for system in SYSTEM_NAMES:
