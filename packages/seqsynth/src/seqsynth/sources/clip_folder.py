@@ -9,23 +9,16 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from pathlib import Path, PurePosixPath
 
-from seqsynth.sources.files import media_below, sidecar_text
+from seqsynth.sources.files import rows_below, sidecar_text
 from seqsynth.sources.media_paths import ANIMATION_SUFFIXES, VIDEO_SUFFIXES
-from seqsynth.sources.rows import BadRow, Entry, RowError, SourceRow
+from seqsynth.sources.rows import Entry, RowError, SourceRow
 
 PATTERNS = ()
 
 
 def rows(root: Path, annotations: Sequence[Path]) -> Iterator[Entry]:
     """One clip a video or animated picture below the root; there are no annotations to name."""
-    for path in media_below(root, VIDEO_SUFFIXES + ANIMATION_SUFFIXES):
-        if isinstance(path, RowError):
-            yield BadRow("folder", path.reason, path.detail)
-            continue
-        try:
-            yield _row(root, path)
-        except RowError as error:
-            yield BadRow(path, error.reason, error.detail)
+    return rows_below(root, VIDEO_SUFFIXES + ANIMATION_SUFFIXES, _row)
 
 
 def _row(root: Path, path: str) -> SourceRow:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from seqsynth.sources.fields import shown
-from seqsynth.sources.rows import RowError
+from seqsynth.sources.rows import BadRow, Entry, RowError, SourceRow
 
 SKIPPED_SUFFIX = ".skipped.jsonl"
 COVERAGE_SUFFIX = ".coverage.json"
@@ -44,6 +44,20 @@ def relative_to_root(path: Path, root: Path) -> str:
         return path.absolute().relative_to(root.absolute()).as_posix()
     except ValueError:
         raise ValueError(f"{path} holds media and must lie below the root, {root}") from None
+
+
+def rows_below(
+    root: Path, suffixes: tuple[str, ...], row_of: Callable[[Path, str], SourceRow]
+) -> Iterator[Entry]:
+    """A row of each media file below the root; those that give none come with their reason."""
+    for path in media_below(root, suffixes):
+        if isinstance(path, RowError):
+            yield BadRow("folder", path.reason, path.detail)
+            continue
+        try:
+            yield row_of(root, path)
+        except RowError as error:
+            yield BadRow(path, error.reason, error.detail)
 
 
 def media_below(root: Path, suffixes: tuple[str, ...]) -> Iterator[str | RowError]:
