@@ -14,7 +14,7 @@ from torch import Tensor
 from vidllm.features import FeatureStore
 from vidllm.prompting import CAPTION_TASK, IGNORED, Encoded
 
-TASKS = ("iig", "iic", "alr", "dvc", "tvg", CAPTION_TASK)
+TASKS = ("iig", "iic", "alr", "dvc", "tvg", CAPTION_TASK, "video")
 """What metrics.jsonl may list a loss for."""
 
 
