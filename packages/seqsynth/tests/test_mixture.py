@@ -32,39 +32,6 @@ def test_the_phases_have_the_sizes_of_section_4_1() -> None:
     assert (second.epoch_size, second.num_epochs, second.num_examples) == (150_000, 3, 450_000)
 
 
-def test_rows_of_table_6_keep_the_volume() -> None:
-    for name, tasks in {
-        "images_only": IMAGE_TASKS,
-        "without_iic": {"iig": 150_000, "alr": 150_000},
-        "without_iig": {"iic": 150_000, "alr": 150_000},
-        "without_alr": {"iig": 150_000, "iic": 150_000},
-    }.items():
-        recipe = MIXTURES[name]()
-        assert recipe.parts["image_sequences"].task_sizes == tasks
-        assert recipe.num_examples == 450_000
-
-
-def test_rows_of_table_7_change_the_made_sequences_alone() -> None:
-    for name, share in {"sequences_20_percent": 0.2, "sequences_5_percent": 0.05}.items():
-        recipe = MIXTURES[name]()
-        assert sizes(recipe) == {
-            **sizes(MIXTURES["paper_phase1"]()),
-            "image_sequences": round(300_000 * share),
-            "clip_sequences": round(100_000 * share),
-        }
-
-
-def test_rows_of_tables_2_3_and_4() -> None:
-    assert sizes(MIXTURES["without_clips"]()).keys() == {
-        "image_sequences", "timeit", "valley", "sharegpt4video"
-    }  # fmt: skip
-    free_form = MIXTURES["without_rpt"]()
-    assert free_form.sequence_recipe("image_sequences", "alr").codec == "index"
-    assert free_form.sequence_recipe("clip_sequences", "tvg").codec == "seconds"
-    assert sizes(MIXTURES["baseline"]()) == {"timeit": 110_000, "valley": 40_000}
-    assert sizes(MIXTURES["video_llama_images"]()) == {"image_sequences": 300_000}
-
-
 @given(weights=st.lists(st.floats(0.01, 100), min_size=1, max_size=8), total=st.integers(0, 10_000))
 def test_apportioned_numbers_sum_to_the_total_and_are_within_one_of_their_share(
     weights: list[float], total: int

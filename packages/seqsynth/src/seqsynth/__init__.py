@@ -22,7 +22,7 @@ from seqsynth.manifest import Manifest
 from seqsynth.manifest_corpus import corpus_of, open_corpus
 from seqsynth.mixture import MixtureRecipe, Part, with_shares, with_size, with_tasks
 from seqsynth.mixture_dataset import MixtureDataset, stream_of
-from seqsynth.mixture_recipes import MIXTURES, load_recipe, read_mixture
+from seqsynth.mixture_recipes import MIXTURES, TABLES, load_recipe, read_mixture
 from seqsynth.permutation import Permutation
 from seqsynth.rank_share import RankShare
 from seqsynth.recipes import RECIPES, SequenceRecipe, read_recipe
@@ -46,6 +46,7 @@ __version__ = version("seq2time-seqsynth")
 __all__ = [
     "MIXTURES",
     "RECIPES",
+    "TABLES",
     "AnnotatedVideo",
     "BenchmarkSpec",
     "BuildPlan",

@@ -43,7 +43,7 @@ from seqsynth.frames import Geometry, load_frames
 from seqsynth.html_sheet import sheet_html
 from seqsynth.mixture import MixtureRecipe
 from seqsynth.mixture_dataset import MixtureDataset, stream_of
-from seqsynth.mixture_recipes import MIXTURES, Recipe, load_recipe
+from seqsynth.mixture_recipes import MIXTURES, TABLES, Recipe, load_recipe
 from seqsynth.naming import known_name
 from seqsynth.recipes import RECIPES
 from seqsynth.records import Example
@@ -77,6 +77,7 @@ def _add_build(commands: Commands) -> None:
         "that was stopped goes on when the same command is run again. A recipe is a name or "
         'a TOML file: fields of seqsynth.SequenceRecipe (base = "paper", max_images = 16), or a '
         'mixture (base = "paper_phase1", without = ["valley"], [parts.timeit] share = 0.2).',
+        epilog=f"Rows of the paper's tables, by their first phase: {_rows_of_tables()}.",
     )
     names = ", ".join([*RECIPES, *MIXTURES])
     parser.add_argument("recipe", metavar="RECIPE", help=f"{names}, or FILE.toml")
@@ -104,6 +105,13 @@ def _add_build(commands: Commands) -> None:
     _add_max_skipped_argument(parser, "replaced by others of the same task")
     _add_corpus_arguments(parser)
     parser.set_defaults(run=_run_build)
+
+
+def _rows_of_tables() -> str:
+    return "; ".join(
+        f"table {number}: {', '.join(names[0] for names in rows.values() if names)}"
+        for number, rows in TABLES.items()
+    )
 
 
 def _add_export(commands: Commands) -> None:

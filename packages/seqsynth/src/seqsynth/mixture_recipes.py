@@ -1,7 +1,8 @@
 """The paper's training data by name, every row of its tables of data, and mixtures from files.
 
 Section 4.1: phase 1 is one epoch of everything (643K examples), phase 2 three epochs of TimeIT and
-Valley (150K each). The tables change the data of phase 1; their phase 2 is the same.
+Valley (150K each). The tables change the data of phase 1; phase 2 goes on with what phase 1 has of
+TimeIT and Valley, with times written in the same way. `TABLES` says which row trains on what.
 """
 
 import dataclasses
@@ -17,6 +18,14 @@ from seqsynth.recipes import RECIPES, SequenceRecipe, changed, read_recipe
 IMAGES = "image_sequences"
 CLIPS = "clip_sequences"
 CAPTIONS = "sharegpt4video"
+
+# As the file that TimeChat trains on names the sets it was merged from (`seqsynth index timeit`).
+_DENSE_CAPTIONS = ("timeit/anet", "timeit/vitt")
+_OTHER_TIMEIT = (
+    "timeit/coin", "timeit/didemo", "timeit/hirest", "timeit/hirest_step", "timeit/queryd",
+    "timeit/summe", "timeit/tvsum", "timeit/yttemporal",
+)  # fmt: skip
+_NUM_DENSE_CAPTIONS = 15_100  # of both together: 12 % of the 125K that TimeIT has in all
 
 
 def paper_phase1() -> MixtureRecipe:
@@ -34,19 +43,47 @@ def paper_phase1() -> MixtureRecipe:
 
 def paper_phase2() -> MixtureRecipe:
     """Three epochs of TimeIT and Valley."""
-    return dataclasses.replace(_without(IMAGES, CLIPS, CAPTIONS), num_epochs=3)
+    return _second_phase(paper_phase1())
+
+
+def baseline() -> MixtureRecipe:
+    """The row of TimeChat in tables 1, 2, 3, 5, 6 and 7: TimeIT and Valley, times in seconds."""
+    recipe = _without(IMAGES, CLIPS, CAPTIONS)
+    return dataclasses.replace(recipe, sequences=SequenceRecipe(codec="seconds"))
+
+
+def baseline_phase2() -> MixtureRecipe:
+    """Phase 2 where times are seconds: of `baseline` and of `without_rpt`."""
+    return _second_phase(baseline())
+
+
+def without_irrelevant() -> MixtureRecipe:
+    """Table 1, second row: of TimeIT what is not dense captioning, less by as much as that is."""
+    return _with_timeit(
+        timeit_dvc=Part(count=_NUM_DENSE_CAPTIONS, sources=_DENSE_CAPTIONS),
+        timeit=Part(count=110_000 - 2 * _NUM_DENSE_CAPTIONS, sources=_OTHER_TIMEIT),
+    )
+
+
+def without_irrelevant_phase2() -> MixtureRecipe:
+    """Its phase 2."""
+    return _second_phase(without_irrelevant())
+
+
+def without_dense_captions() -> MixtureRecipe:
+    """Table 1, third row: TimeIT without ActivityNet Captions and ViTT."""
+    return _with_timeit(timeit=Part(count=110_000 - _NUM_DENSE_CAPTIONS, sources=_OTHER_TIMEIT))
+
+
+def without_dense_captions_phase2() -> MixtureRecipe:
+    """Its phase 2."""
+    return _second_phase(without_dense_captions())
 
 
 def without_rpt() -> MixtureRecipe:
     """Table 2, without relative position tokens: plain indices for images, seconds for videos."""
     sequences = SequenceRecipe(codec="seconds")
     return dataclasses.replace(paper_phase1(), sequences=sequences, image_codec="index")
-
-
-def baseline() -> MixtureRecipe:
-    """Tables 2, 3, 6 and 7, the row of TimeChat: TimeIT and Valley alone, times in seconds."""
-    recipe = _without(IMAGES, CLIPS, CAPTIONS)
-    return dataclasses.replace(recipe, sequences=SequenceRecipe(codec="seconds"))
 
 
 def without_clips() -> MixtureRecipe:
@@ -93,8 +130,13 @@ def sequences_5_percent() -> MixtureRecipe:
 MIXTURES: dict[str, Callable[[], MixtureRecipe]] = {
     "paper_phase1": paper_phase1,
     "paper_phase2": paper_phase2,
-    "without_rpt": without_rpt,
     "baseline": baseline,
+    "baseline_phase2": baseline_phase2,
+    "without_irrelevant": without_irrelevant,
+    "without_irrelevant_phase2": without_irrelevant_phase2,
+    "without_dense_captions": without_dense_captions,
+    "without_dense_captions_phase2": without_dense_captions_phase2,
+    "without_rpt": without_rpt,
     "without_clips": without_clips,
     "images_only": images_only,
     "video_llama_images": video_llama_images,
@@ -104,6 +146,52 @@ MIXTURES: dict[str, Callable[[], MixtureRecipe]] = {
     "sequences_20_percent": sequences_20_percent,
     "sequences_5_percent": sequences_5_percent,
 }
+
+_SEQ2TIME = ("paper_phase1", "paper_phase2")
+_TIMECHAT = ("baseline", "baseline_phase2")
+
+TABLES: dict[int, dict[str, tuple[str, ...]]] = {
+    1: {
+        "Full": _TIMECHAT,
+        "w/o irr": ("without_irrelevant", "without_irrelevant_phase2"),
+        "w/o dvc": ("without_dense_captions", "without_dense_captions_phase2"),
+    },
+    2: {
+        "TimeChat": _TIMECHAT,
+        "Seq2Time w/o RPT": ("without_rpt", "baseline_phase2"),
+        "Seq2Time": _SEQ2TIME,
+    },
+    3: {
+        "IS + MC + CS": _SEQ2TIME,
+        "IS + MC": ("without_clips", "paper_phase2"),
+        "IS": ("images_only", "paper_phase2"),
+        "none": _TIMECHAT,
+    },
+    4: {
+        "w/o IS": (),
+        "w/ IS": ("video_llama_images",),
+    },
+    5: {
+        "TimeChat": _TIMECHAT,
+        "+ IS": ("images_only", "paper_phase2"),
+        "+ IS + MC": ("without_clips", "paper_phase2"),
+        "+ Seq2Time": _SEQ2TIME,
+    },
+    6: {
+        "IIC + IIG + ALR": ("images_only", "paper_phase2"),
+        "IIG + ALR": ("without_iic", "paper_phase2"),
+        "IIC + ALR": ("without_iig", "paper_phase2"),
+        "IIC + IIG": ("without_alr", "paper_phase2"),
+        "none": _TIMECHAT,
+    },
+    7: {
+        "100%": _SEQ2TIME,
+        "20%": ("sequences_20_percent", "paper_phase2"),
+        "5%": ("sequences_5_percent", "paper_phase2"),
+        "0%": _TIMECHAT,
+    },
+}
+"""Of each table of the paper, each row of ours: the mixtures that are trained on, in turn."""
 
 Recipe = SequenceRecipe | MixtureRecipe
 
@@ -150,6 +238,18 @@ def read_mixture(path: Path) -> MixtureRecipe:
 
 def _without(*names: str) -> MixtureRecipe:
     return with_shares(paper_phase1(), dict.fromkeys(names, 0.0))
+
+
+def _second_phase(recipe: MixtureRecipe) -> MixtureRecipe:
+    """Three epochs of the real videos with questions, written as in the first phase."""
+    parts = {name: part for name, part in recipe.parts.items() if part.sources and name != CAPTIONS}
+    return dataclasses.replace(recipe, parts=parts, num_epochs=3)
+
+
+def _with_timeit(**parts: Part) -> MixtureRecipe:
+    """The baseline with other parts in the place of TimeIT."""
+    recipe = baseline()
+    return dataclasses.replace(recipe, parts={"valley": recipe.parts["valley"], **parts})
 
 
 def _mixture(tables: Mapping[str, Any]) -> MixtureRecipe:
