@@ -122,6 +122,9 @@ class StageConfig:
 
     name: str
     num_steps: int
+    mixture: str = ""
+    """A mixture of seqsynth, by name or TOML file, instead of the shares below; none: data.mixture.
+    """
     caption_weight: float = 0.0
     """Share of batches that show pictures, each followed by its caption (aligns the projector)."""
     image_weight: float = 1.0
@@ -234,6 +237,13 @@ class DataConfig:
     """Wording of the questions: a name or file that seqsynth.load_templates takes."""
     clip_frame_step: int = 4
     """Of an animation every n-th frame has features of its own; the others take those before."""
+    root: str = ""
+    """A folder with manifests (`seqsynth index`): what they list is used instead of data.corpus."""
+    mixture: str = ""
+    """A mixture of seqsynth, by name or TOML file, for stages that name none; none: the stages' own
+    shares."""
+    max_skipped_share: float = 0.05
+    """The run stops when more of its examples had to give way because a file cannot be read."""
     without_places: bool = False
     """The control: the same sequences, asked for captions alone, no where and no what-is-where."""
     stages: tuple[StageConfig, ...] = (StageConfig(name="images", num_steps=200),)
@@ -252,6 +262,12 @@ class DataConfig:
             self.clip_frame_step,
             "give at least 1",
         )
+        share = self.max_skipped_share
+        _require(0 <= share <= 1, "data.max_skipped_share", share, "give a share from 0 to 1")
+
+    def mixture_of(self, stage: StageConfig) -> str:
+        """The mixture that a stage draws from; "" where it has shares of its own."""
+        return stage.mixture or self.mixture
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -268,6 +284,8 @@ class OptimConfig:
     lora_learning_rate: float = 5e-4
     token_learning_rate: float = 5e-4
     """For the rows of the position tokens."""
+    group_by_length: bool = False
+    """Examples of like length share a micro batch: the same global batches with less padding."""
     weight_decay: float = 0.0
     beta1: float = 0.9
     beta2: float = 0.98
@@ -311,6 +329,25 @@ class OptimConfig:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class ComputeConfig:
+    """How the work is laid out on the machine. What is learned is the same up to rounding."""
+
+    bf16: bool = False
+    """Mixed precision in bfloat16."""
+    gradient_checkpointing: bool = False
+    """Compute activations twice instead of keeping them."""
+    fsdp: bool = False
+    """Shard parameters, gradients and AdamW's state over the processes (FSDP2)."""
+    deepspeed: str = ""
+    """A DeepSpeed configuration (JSON file), handed to the trainer as it is."""
+
+    def __post_init__(self) -> None:
+        """Refuse values that cannot work."""
+        both = self.fsdp and bool(self.deepspeed)
+        _require(not both, "compute.deepspeed", self.deepspeed, "choose it or compute.fsdp")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class TrainConfig:
     """A whole run."""
 
@@ -320,6 +357,9 @@ class TrainConfig:
     prompt: PromptConfig = field(default_factory=PromptConfig)
     data: DataConfig = field(default_factory=DataConfig)
     optim: OptimConfig = field(default_factory=OptimConfig)
+    compute: ComputeConfig = field(default_factory=ComputeConfig)
+    report_to: tuple[str, ...] = ()
+    """Trackers that the trainer also reports to, by its names: tensorboard, wandb, mlflow, ..."""
     seed: int = 0
     checkpoint_every: int = 50
     """Optimizer steps between checkpoints."""

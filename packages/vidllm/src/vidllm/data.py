@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
@@ -17,11 +18,13 @@ from torch.utils.data import Dataset
 import timetokens as tt
 from seqsynth import ClipItem, Corpus, Example, FrameRef, ImageItem, SequenceDataset, SequenceRecipe
 from vidllm.config import TrainConfig
+from vidllm.mixture_data import Drawn, MixtureStage, drawn
 from vidllm.prompting import Encoded, Prompter
 from vidllm.schedule import Moment, longest_images, moment_of
 
 Kind = Literal["captions", "images", "clips"]
 KINDS: tuple[Kind, ...] = ("captions", "images", "clips")
+HELD_STILLS = "held_stills"
 IMAGE_TASKS = ("iig", "iic", "alr")
 CLIP_TASKS = ("dvc", "tvg")
 
@@ -57,40 +60,83 @@ class Plan:
         return self.moment.stage_index, self.kind, self.num_images, self.templates, self.held_stills
 
 
-class TrainingData(Dataset[Encoded]):
+class TrainingData(Dataset[Drawn]):
     """All examples of a run, in order: `global_batch_size` for each optimizer step.
 
     Args:
         config: the run.
         corpus: its training side is drawn from.
         prompter: writes examples as token ids.
+        skip_path: where files of a mixture that cannot be read are written down; None: nowhere.
+
+    Attributes:
+        sources: the parts that examples come from.
 
     Raises:
         ValueError: the corpus cannot serve a stage (too few pictures or clips).
     """
 
-    def __init__(self, config: TrainConfig, corpus: Corpus, prompter: Prompter):
+    def __init__(
+        self,
+        config: TrainConfig,
+        corpus: Corpus,
+        prompter: Prompter,
+        skip_path: Path | None = None,
+    ):
         self.config, self.corpus, self.prompter = config, corpus, prompter
         self._held = replace(corpus, train_clips=[held_still(i) for i in corpus.train_images])
         items: list[ImageItem | ClipItem] = [*corpus.train_images, *corpus.train_clips]
         self._caption_of = {item.path: tt.escape(item.caption) for item in items}
         self._streams: dict[tuple[int, Kind, int, str, bool], SequenceDataset] = {}
+        self._mixtures: dict[int, MixtureStage] = {}
         for step in self._first_steps():  # a stage that cannot be served fails here, not at hour 3
-            for plan in self._longest_plans(moment_of(config, step)):
+            moment = moment_of(config, step)
+            if config.data.mixture_of(moment.stage):
+                mixture = MixtureStage(config, moment.stage, corpus, prompter, skip_path)
+                self._mixtures[moment.stage_index] = mixture
+                continue
+            for plan in self._longest_plans(moment):
                 self._stream(plan)
+        parts = {part for mixture in self._mixtures.values() for part in mixture.sources}
+        self.sources: tuple[str, ...] = (*KINDS, HELD_STILLS, *sorted(parts - {*KINDS}))
 
     def __len__(self) -> int:
         return self.config.num_steps * self.config.optim.global_batch_size
 
-    def __getitem__(self, index: int) -> Encoded:
+    def __getitem__(self, index: int) -> Drawn:
         """Example `index` as token ids.
 
         Raises:
             IndexError: not in 0 .. len - 1.
+            TooManySkippedError: too many files of a mixture cannot be read.
         """
+        step = self._step_of(index)
+        moment = moment_of(self.config, step)
+        if moment.stage_index in self._mixtures:
+            number = index - self._first_example(moment)
+            return self._mixtures[moment.stage_index].example(number)
+        plan = self.plan(step)
+        return drawn(self._encoded(index, plan), HELD_STILLS if plan.held_stills else plan.kind)
+
+    def length(self, index: int) -> int:
+        """Tokens of example `index`; no picture is read for it."""
+        step = self._step_of(index)
+        moment = moment_of(self.config, step)
+        if moment.stage_index in self._mixtures:
+            mixture = self._mixtures[moment.stage_index]
+            return len(mixture.text(index - self._first_example(moment)).input_ids)
+        return len(self._encoded(index, self.plan(step)).input_ids)
+
+    def _step_of(self, index: int) -> int:
         if not 0 <= index < len(self):
             raise IndexError(f"example {index} of {len(self)}")
-        plan = self.plan(index // self.config.optim.global_batch_size)
+        return index // self.config.optim.global_batch_size
+
+    def _first_example(self, moment: Moment) -> int:
+        return self._first_steps()[moment.stage_index] * self.config.optim.global_batch_size
+
+    def _encoded(self, index: int, plan: Plan) -> Encoded:
+        """An example of a stage that has no mixture."""
         rng = np.random.default_rng([self.config.seed, EXAMPLE_STREAM, index])
         if plan.kind == "captions":
             return self._captions(plan.moment, rng)
@@ -121,10 +167,18 @@ class TrainingData(Dataset[Encoded]):
     @property
     def fingerprints(self) -> dict[str, str]:
         """For the manifest: names of the example streams that were opened so far."""
-        return {
-            "/".join((self.config.data.stages[stage].name, *map(str, rest))): stream.fingerprint
+        stages = self.config.data.stages
+        opened = {
+            "/".join((stages[stage].name, *map(str, rest))): stream.fingerprint
             for (stage, *rest), stream in sorted(self._streams.items())
         }
+        mixtures = {
+            f"{mixture.stage.name}/{self.config.data.mixture_of(mixture.stage)}": (
+                mixture.stream.fingerprint
+            )
+            for mixture in self._mixtures.values()
+        }
+        return {**opened, **mixtures}
 
     def _longest_plans(self, moment: Moment) -> Iterator[Plan]:
         """A plan for each stream that the stage may draw from, of the longest image sequences."""

@@ -12,17 +12,19 @@ import json
 import math
 import shutil
 import time
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.optim.lr_scheduler import LambdaLR
+from torch.utils.data import Sampler
 from transformers import Trainer, TrainerCallback, TrainingArguments
 from transformers.trainer_callback import PrinterCallback, ProgressCallback
 
 from vidllm import checkpoint, run_folder
-from vidllm.batching import TASKS, Collator
+from vidllm.batching import TASKS
 from vidllm.config import TrainConfig
 from vidllm.model.video_llm import VideoLLM
 from vidllm.processes import has_accelerator
@@ -44,6 +46,7 @@ class SequenceTrainer(Trainer):
         dataset: item i is example i of the run (`vidllm.data.TrainingData`).
         collator: examples to a batch.
         progress: told about every step.
+        first_step: steps done before (a resumed run).
     """
 
     def __init__(
@@ -52,10 +55,14 @@ class SequenceTrainer(Trainer):
         config: TrainConfig,
         run_dir: Path,
         dataset: Any,
-        collator: Collator,
+        collator: Any,
         progress: Progress,
+        first_step: int = 0,
     ):
         self.config, self.run_dir, self.progress = config, run_dir, progress
+        self.first_step = first_step
+        # A stack of tests and tools trains without sources: then there is no loss by source.
+        self.sources: tuple[str, ...] = getattr(collator, "sources", ())
         super().__init__(
             model=model,
             args=training_arguments(config, run_dir),
@@ -64,13 +71,16 @@ class SequenceTrainer(Trainer):
         )
         self.remove_callback(PrinterCallback)
         self.remove_callback(ProgressCallback)
-        self._sums_K2 = torch.zeros(len(TASKS), 2, dtype=torch.float64)
+        # Losses and labels of tasks, then of sources.
+        self._sums_K2 = torch.zeros(len(TASKS) + len(self.sources), 2, dtype=torch.float64)
         self._num_tokens = 0
         self._step_began = time.perf_counter()
 
     def _get_train_sampler(self, train_dataset: Any = None) -> Any:
         """In order: the dataset is a function of the index, and so is its randomness."""
         dataset: Any = self.train_dataset if train_dataset is None else train_dataset
+        if self.config.optim.group_by_length:
+            return LengthOrder(dataset, self.config.optim.global_batch_size, self.first_step)
         return torch.utils.data.SequentialSampler(dataset)
 
     def create_optimizer(self, model: Any = None) -> torch.optim.Optimizer:
@@ -104,6 +114,7 @@ class SequenceTrainer(Trainer):
     ) -> Any:
         """The model's loss; keeps each task's share and stops on a loss that is no number."""
         tasks_B, num_tokens = inputs.pop("tasks"), inputs.pop("num_tokens")
+        sources_B = inputs.pop("sources", None)
         outputs = model(**inputs, num_items_in_batch=num_items_in_batch)
         loss = outputs["loss"]
         if not math.isfinite(loss.item()):
@@ -112,7 +123,10 @@ class SequenceTrainer(Trainer):
                 "lower optim.lora_learning_rate or optim.projector_learning_rate"
             )
         shares_B2 = torch.stack([outputs["example_losses"], outputs["example_labels"]], 1)
-        self._sums_K2.index_add_(0, tasks_B.cpu(), shares_B2.cpu().double())
+        shares_B2 = shares_B2.cpu().double()
+        self._sums_K2.index_add_(0, tasks_B.cpu(), shares_B2)
+        if sources_B is not None:
+            self._sums_K2.index_add_(0, sources_B.cpu() + len(TASKS), shares_B2)
         self._num_tokens += int(num_tokens.sum())
         # DDP averages gradients over the processes; the loss is a share of the global sum.
         loss = loss * self.accelerator.num_processes
@@ -133,6 +147,7 @@ class SequenceTrainer(Trainer):
         sums_K2, num_tokens = self._gathered()
         step, now = self.state.global_step, time.perf_counter()
         rates = learning_rates(self.config, step - 1)
+        labels = sums_K2[: len(TASKS), 1].sum()
         row = {
             "step": step,
             "stage": moment_of(self.config, step - 1).stage.name,
@@ -140,20 +155,17 @@ class SequenceTrainer(Trainer):
             "learning_rates": rates,
             "grad_norm": logs.get("grad_norm"),
             "tokens": num_tokens,
-            "labels": int(sums_K2[:, 1].sum()),
+            "labels": int(labels),
             "seconds": round(now - self._step_began, 4),
-            "task_losses": {
-                task: (total / count).item()
-                for task, (total, count) in zip(TASKS, sums_K2, strict=True)
-                if count
-            },
+            "task_losses": _means(TASKS, sums_K2[: len(TASKS)]),
+            "source_losses": _means(self.sources, sums_K2[len(TASKS) :]),
         }
         self._sums_K2.zero_()
         self._num_tokens, self._step_began = 0, now
         return row
 
     def _gathered(self) -> tuple[Tensor, int]:
-        """Task sums and tokens of this step, over all processes."""
+        """Sums and tokens of this step, over all processes."""
         accelerator: Any = self.accelerator
         if accelerator.num_processes == 1:
             return self._sums_K2, self._num_tokens
@@ -196,6 +208,39 @@ class SequenceTrainer(Trainer):
         return lambda step: learning_rates(self.config, step)[name]
 
 
+def _means(names: Sequence[str], sums_K2: Tensor) -> dict[str, float]:
+    """The mean loss of each name that has labels."""
+    return {
+        name: (total / count).item()
+        for name, (total, count) in zip(names, sums_K2, strict=True)
+        if count
+    }
+
+
+class LengthOrder(Sampler[int]):
+    """The examples in order, those of each global batch by length: less padding, the same batches.
+
+    Args:
+        dataset: `length(i)` gives the tokens of example i.
+        global_batch_size: examples an optimizer step.
+        first_step: batches before this one are not looked at, they are skipped.
+    """
+
+    def __init__(self, dataset: Any, global_batch_size: int, first_step: int = 0) -> None:
+        self.dataset, self.size, self.first_step = dataset, global_batch_size, first_step
+
+    def __len__(self) -> int:
+        return len(self.dataset)
+
+    def __iter__(self) -> Iterator[int]:
+        for start in range(0, len(self.dataset), self.size):
+            batch = range(start, min(start + self.size, len(self.dataset)))
+            if start < self.first_step * self.size:
+                yield from batch
+            else:
+                yield from sorted(batch, key=lambda index: (self.dataset.length(index), index))
+
+
 class StopOnRequest(TrainerCallback):
     """Ends training after the current step, with a checkpoint, once `requested` is set.
 
@@ -215,6 +260,21 @@ class StopOnRequest(TrainerCallback):
         return control
 
 
+def _compute(config: TrainConfig) -> dict[str, Any]:
+    """What `ComputeConfig` is in the library's words."""
+    compute = config.compute
+    arguments: dict[str, Any] = {"bf16": compute.bf16}
+    if compute.gradient_checkpointing:
+        arguments["gradient_checkpointing"] = True
+        arguments["gradient_checkpointing_kwargs"] = {"use_reentrant": False}
+    if compute.fsdp:
+        arguments["fsdp"] = True
+        arguments["fsdp_config"] = {"version": 2, "auto_wrap_policy": "TRANSFORMER_BASED_WRAP"}
+    if compute.deepspeed:
+        arguments["deepspeed"] = compute.deepspeed
+    return arguments
+
+
 def training_arguments(config: TrainConfig, run_dir: Path) -> TrainingArguments:
     """The library's settings that follow from ours."""
     optim = config.optim
@@ -230,7 +290,9 @@ def training_arguments(config: TrainConfig, run_dir: Path) -> TrainingArguments:
         logging_nan_inf_filter=False,
         disable_tqdm=True,
         use_cpu=not has_accelerator(),
-        report_to=[],
+        report_to=list(config.report_to),
+        run_name=run_dir.name,
+        **_compute(config),
         remove_unused_columns=False,
         dataloader_num_workers=config.data.num_workers,
         dataloader_pin_memory=torch.cuda.is_available(),

@@ -28,6 +28,8 @@ from vidllm.progress import Progress, duration
 
 log = logging.getLogger(__name__)
 
+START_IMAGES = 2000  # stills that a projector starts from, where there are too many to look at all
+
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
@@ -75,25 +77,30 @@ def _train(
     from vidllm.data import TrainingData
     from vidllm.features import frames_of_corpus
     from vidllm.manifest import write_manifest
+    from vidllm.mixture_data import SKIPPED_NAME, sample_of_images
+    from vidllm.reading import RunCollator
     from vidllm.trainer import SequenceTrainer, StopOnRequest
 
     processes = process_state()
     corpus = assembly.load_corpus(config.data)
     with processes.main_process_first(), _timed(console, "visual features"):
-        frames = frames_of_corpus(corpus, config.data.clip_frame_step, heldout=False)
         report = _reporter(console, "visual features", "frames")
-        features = assembly.load_features(config, corpus, frames, report)
+        shown = sample_of_images(corpus, START_IMAGES, config.seed) if config.data.root else corpus
+        frames = frames_of_corpus(shown, config.data.clip_frame_step, heldout=False)
+        features = assembly.load_features(config, shown, frames, report)
     with _timed(console, "model"):
         parts = assembly.assemble(config, features.width)
         # Also when resuming: the offsets are not in the checkpoint, they are computed again.
-        offsets = assembly.start_projector(parts, config, corpus, features)
-    data = TrainingData(config, corpus, parts.prompter)
+        offsets = assembly.start_projector(parts, config, shown, features)
+    data = TrainingData(config, corpus, parts.prompter, run_dir / SKIPPED_NAME)
     if processes.is_main_process:
         write_manifest(run_dir, config, corpus, data)
         run_folder.rewind_metrics(run_dir, resume_from.step if resume_from else 0)
-    progress = Progress(console, config.num_steps, resume_from.step if resume_from else 0)
+    first_step = resume_from.step if resume_from else 0
+    progress = Progress(console, config.num_steps, first_step)
     collator = Collator(features, parts.tokenizer.pad_token_id or 0, offsets)
-    trainer = SequenceTrainer(parts.model, config, run_dir, data, collator, progress)
+    batches = RunCollator(collator, data.sources, _eye_of(config))
+    trainer = SequenceTrainer(parts.model, config, run_dir, data, batches, progress, first_step)
     stop = StopOnRequest(trainer)
     trainer.add_callback(stop)
     with progress, _stopping_on_signals(stop, console) as caught:
@@ -102,6 +109,16 @@ def _train(
     if step not in {found.step for found in checkpoint.named(run_dir)}:
         trainer._save_checkpoint(trainer.model_wrapped, None)
     return Outcome(run_dir, step, caught[0] if caught and step < config.num_steps else None)
+
+
+def _eye_of(config: TrainConfig) -> Any:
+    """The eye, where pictures are read as they are asked for; else None."""
+    from vidllm import assembly
+
+    if not config.data.root:
+        return None
+    adapter = assembly.adapter_of(config.model)
+    return adapter.load_eye(config.model, assembly.cache_dir_of(config.data))
 
 
 @contextmanager
