@@ -9,7 +9,7 @@ import pytest
 
 from seqsynth import Corpus, Example, FrameRef
 from vidllm.assembly import Assembly
-from vidllm.prompting import IGNORED, VISUAL_TOKEN, Encoded, Prompter
+from vidllm.prompting import IGNORED, VISUAL_TOKEN, Encoded, Prompter, Script
 
 
 def shown(prompter: Prompter, ids: tuple[int, ...]) -> str:
@@ -119,7 +119,9 @@ def test_a_frame_can_be_shown_as_text(assembly: Assembly, example: Example) -> N
 
 
 def test_every_frame_has_its_number_of_visual_tokens(assembly: Assembly, example: Example) -> None:
-    prompter = Prompter(assembly.tokenizer, assembly.prompter.config, 3, [259])
+    prompter = Prompter(
+        assembly.tokenizer, assembly.prompter.config, Script(picture=(VISUAL_TOKEN,) * 3), [259]
+    )
     assert prompter.encode(example).input_ids.count(VISUAL_TOKEN) == 9
 
 
@@ -145,6 +147,6 @@ def test_captions_follow_their_pictures(assembly: Assembly, corpus: Corpus) -> N
 
 
 def test_codes_written_as_text_are_words_of_their_own(assembly: Assembly, example: Example) -> None:
-    prompter = Prompter(assembly.tokenizer, assembly.prompter.config, 1)
+    prompter = Prompter(assembly.tokenizer, assembly.prompter.config, Script())
     text = shown(prompter, prompter.encode(example).input_ids)
     assert text.startswith("<image> is <3><3><3><3>.\n")

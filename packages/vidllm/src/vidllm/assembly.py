@@ -6,6 +6,7 @@ The one place that knows in which order this happens; training and prediction bo
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,14 +24,16 @@ from seqsynth import (
     default_cache_dir,
     default_corpus,
 )
-from vidllm.adapters import ADAPTERS, Adapter
+from vidllm.adapters import ADAPTERS, Adapter, Base, FrameSource, InPassAdapter, SequenceModel
+from vidllm.adapters.base import PooledAdapter
 from vidllm.config import DataConfig, ModelConfig, TrainConfig
 from vidllm.cpu_memory import keep_freed_memory
 from vidllm.features import FeatureStore, build_features, side_by_side
+from vidllm.mixture_data import manifest_corpus
 from vidllm.model.alignment import align_projector
 from vidllm.model.projector import Projector
 from vidllm.model.video_llm import VideoLLM
-from vidllm.prompting import Prompter
+from vidllm.prompting import VISUAL_TOKEN, Prompter, Script
 from vidllm.shapes import shapes_corpus
 
 log = logging.getLogger(__name__)
@@ -40,7 +43,7 @@ log = logging.getLogger(__name__)
 class Assembly:
     """A model that can be trained or asked."""
 
-    model: VideoLLM
+    model: SequenceModel
     prompter: Prompter
     tokenizer: PreTrainedTokenizerBase
 
@@ -64,11 +67,13 @@ def cache_dir_of(config: DataConfig) -> Path | None:
 
 
 def load_corpus(config: DataConfig) -> Corpus:
-    """The pictures and clips of data.corpus.
+    """What data.root lists, else the pictures and clips of data.corpus.
 
     Raises:
-        FileNotFoundError: not fetched yet (says what to run).
+        FileNotFoundError: not fetched yet, or no manifest (says what to run).
     """
+    if config.root:
+        return manifest_corpus(config)
     if config.corpus == "shapes":
         return shapes_corpus((cache_dir_of(config) or default_cache_dir()) / "shapes")
     return default_corpus(cache_dir_of(config))
@@ -79,9 +84,15 @@ def load_features(
     corpus: Corpus,
     frames: list[FrameRef],
     progress: Callable[[int, int], None] | None = None,
-) -> FeatureStore:
-    """Features of the frames, from the cache beside the corpus."""
+) -> FrameSource:
+    """What the model takes of the frames: their features, from the cache beside the corpus.
+
+    Where vision runs in the forward pass nothing is computed ahead.
+    """
     adapter, cache_dir = adapter_of(config.model), cache_dir_of(config.data)
+    if isinstance(adapter, InPassAdapter):
+        return adapter.open_frames(config.model, cache_dir)
+    assert isinstance(adapter, PooledAdapter)
     description = adapter.describe(config.model)
     stores = [
         build_features(
@@ -89,13 +100,20 @@ def load_features(
             lambda: adapter.load_eye(config.model, cache_dir),
             key=description.feature_key,
             image_size=image_size,
-            cache_dir=Path(corpus.root) / "features",
+            cache_dir=_features_dir(config.data, corpus),
             clip_frame_step=config.data.clip_frame_step,
             progress=progress,
         )
         for image_size in config.model.image_sizes
     ]
     return side_by_side(stores, frames)
+
+
+def _features_dir(config: DataConfig, corpus: Corpus) -> Path:
+    """Beside the corpus; a folder of somebody's data is left as it is."""
+    if config.root:
+        return (cache_dir_of(config) or default_cache_dir()) / "features"
+    return Path(corpus.root) / "features"
 
 
 def assemble(config: TrainConfig, feature_width: int) -> Assembly:
@@ -107,7 +125,11 @@ def assemble(config: TrainConfig, feature_width: int) -> Assembly:
     from transformers import set_seed
 
     keep_freed_memory()
-    language = adapter_of(config.model).load_language(config.model, cache_dir_of(config.data))
+    adapter = adapter_of(config.model)
+    if isinstance(adapter, InPassAdapter):
+        return _assemble_base(config, adapter.load_base(config.model, cache_dir_of(config.data)))
+    assert isinstance(adapter, PooledAdapter)
+    language = adapter.load_language(config.model, cache_dir_of(config.data))
     llm: Any = language.llm
     # Before rows are added: a matrix grows to a round number of rows, the spare ones at random, and
     # they stand in every softmax. After it again, so that what follows does not depend on the base.
@@ -115,19 +137,37 @@ def assemble(config: TrainConfig, feature_width: int) -> Assembly:
     code_ids = tt.add_to(language.tokenizer, llm, codec=config.model.codec)
     set_seed(config.seed)
     projector = Projector(config.model, feature_width, llm.config.hidden_size)
-    model = VideoLLM(_with_lora(llm, config.model, code_ids), projector)
-    prompter = Prompter(language.tokenizer, config.prompt, config.model.num_visual_tokens, code_ids)
+    model = VideoLLM(with_lora(llm, config.model, code_ids), projector)
+    script = Script(picture=(VISUAL_TOKEN,) * config.model.num_visual_tokens)
+    prompter = Prompter(language.tokenizer, config.prompt, script, code_ids)
     return Assembly(model, prompter, language.tokenizer)
 
 
+def _assemble_base(config: TrainConfig, base: Base) -> Assembly:
+    """The same for a base that sees by itself."""
+    from transformers import set_seed
+
+    set_seed(config.seed)
+    code_ids = tt.add_to(base.tokenizer, base.llm, codec=config.model.codec)
+    set_seed(config.seed)
+    base.llm.requires_grad_(False)
+    llm = with_lora(base.llm, config.model, code_ids, base.lora_scope, base.learned_modules)
+    prompter = Prompter(base.tokenizer, config.prompt, base.script, code_ids)
+    return Assembly(base.model_of(llm), prompter, base.tokenizer)
+
+
 def start_projector(
-    assembly: Assembly, config: TrainConfig, corpus: Corpus, features: FeatureStore
+    assembly: Assembly, config: TrainConfig, corpus: Corpus, features: FrameSource
 ) -> FeatureStore | None:
     """Standardises the projector on the training stills and, if asked, aligns it.
+
+    A base that sees by itself has its own, which stays as it was trained.
 
     Returns:
         What is added to the visual tokens of training frames, or None.
     """
+    if not (isinstance(assembly.model, VideoLLM) and isinstance(features, FeatureStore)):
+        return None
     images, projector = corpus.train_images, assembly.model.projector
     features_NC = features.lookup([FrameRef(image.path, 0) for image in images])
     projector.fit_scale(features_NC)
@@ -142,24 +182,50 @@ def start_projector(
     return features.like(offsets.of(projector, features.features_NC, shown))
 
 
-def _with_lora(llm: Any, config: ModelConfig, code_ids: list[int]) -> Any:
+def with_lora(
+    llm: Any,
+    config: ModelConfig,
+    code_ids: list[int],
+    scope: str = "",
+    learned_modules: tuple[str, ...] = (),
+) -> Any:
+    """A model under LoRA, with the rows of the time tokens learning at both ends.
+
+    Args:
+        llm: a transformers model.
+        config: rank, targets.
+        code_ids: the time tokens.
+        scope: dotted name of the module that LoRA goes on; "": all of the model.
+        learned_modules: dotted names of modules that learn whole.
+    """
     from peft import LoraConfig, get_peft_model
 
     rows = None
     if code_ids:
         # On tied models one set of rows serves both ends; PEFT follows the tie by itself.
         rows = {_name_of(llm, llm.get_input_embeddings()): code_ids}
-        if not getattr(llm.config, "tie_word_embeddings", False):
+        if not is_tied(llm):
             rows[_name_of(llm, llm.get_output_embeddings())] = code_ids
+    targets: list[str] | str = list(config.lora_targets)
+    if scope:
+        names = "|".join(re.escape(target) for target in config.lora_targets)
+        targets = rf"{re.escape(scope)}\..*\.({names})"
     lora = LoraConfig(
         r=config.lora_rank,
         lora_alpha=config.lora_alpha,
         lora_dropout=config.lora_dropout,
-        target_modules=list(config.lora_targets),
+        target_modules=targets,
         trainable_token_indices=rows,
+        modules_to_save=list(learned_modules) or None,
         task_type="CAUSAL_LM",
     )
     return get_peft_model(llm, lora)
+
+
+def is_tied(llm: Any) -> bool:
+    """Whether input and output embeddings are one matrix; configurations of VLMs may differ."""
+    head = llm.get_output_embeddings()
+    return head is not None and head.weight is llm.get_input_embeddings().weight
 
 
 def _name_of(llm: Any, wanted: torch.nn.Module) -> str:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from vidllm.adapters.base import FrameSource
 from vidllm.features import FeatureStore
 from vidllm.prompting import CAPTION_TASK, IGNORED, Encoded
 
@@ -23,12 +24,12 @@ class Collator:
     """Makes training batches.
 
     Attributes:
-        features: of every frame that an example may show.
+        features: of the frames, or whatever else gives what the model takes of them.
         pad_id: fills up shorter examples; its value is never looked at.
         offsets: what is added to the visual tokens of training pictures, or None.
     """
 
-    features: FeatureStore
+    features: FrameSource
     pad_id: int
     offsets: FeatureStore | None = None
 
@@ -36,22 +37,22 @@ class Collator:
         """A batch.
 
         Returns:
-            input_ids (B, T), labels (B, T), features (N, C), tasks (B,) as numbers of TASKS,
-            num_tokens (B,) without padding; with `offsets` also these, (N, D); where turns stand
-            apart also position_ids (B, T) and attention_mask (B, 1, T, T), True where row sees
-            column.
+            input_ids (B, T), labels (B, T), tasks (B,) as numbers of TASKS, num_tokens (B,)
+            without padding, and what the frame source gives, such as features (N, C); with
+            `offsets` also these, (N, D); where turns stand apart also position_ids (B, T) and
+            attention_mask (B, 1, T, T), True where row sees column.
         """
         ids = [example.input_ids for example in examples]
         labels = [example.labels for example in examples]
-        frames = [frame for example in examples for frame in example.frames]
         batch = {
             "input_ids": pad_right(ids, self.pad_id),
             "labels": pad_right(labels, IGNORED),
-            "features": self.features.lookup(frames),
+            **self.features.inputs(examples),
             "tasks": torch.tensor([TASKS.index(example.task) for example in examples]),
             "num_tokens": torch.tensor([len(row) for row in ids]),
         }
         if self.offsets is not None:
+            frames = [frame for example in examples for frame in example.frames]
             batch["offsets"] = self.offsets.lookup(frames)
         if any(example.turns[-1:] > (0,) for example in examples):
             turns_BT = pad_right([example.turns for example in examples], 0)

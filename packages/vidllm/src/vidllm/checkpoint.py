@@ -1,9 +1,10 @@
 """Checkpoints: written whole or not at all, and checked before they are believed.
 
 A checkpoint is a folder `checkpoint-STEP`: the adapter in PEFT's layout (LoRA and the rows of the
-time tokens), `projector.safetensors`, the trainer's state, and `checkpoint.json` with the sha256
-of each file. It is built under another name, flushed to disk and renamed, so that a killed process
-leaves either a complete checkpoint or none; `docs/formats.md` describes the files.
+time tokens), a file for each part of the model that learns whole (`projector.safetensors`), the
+trainer's state, and `checkpoint.json` with the sha256 of each file. It is built under another name,
+flushed to disk and renamed, so that a killed process leaves either a complete checkpoint or none;
+`docs/formats.md` describes the files.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import logging
 import os
 import re
 import shutil
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,7 +24,7 @@ from vidllm.model.gguf_cache import file_sha256
 log = logging.getLogger(__name__)
 
 RECORD_NAME = "checkpoint.json"
-PROJECTOR_NAME = "projector.safetensors"
+PART_SUFFIX = ".safetensors"
 ADAPTER_NAME = "adapter_model.safetensors"
 
 
@@ -97,19 +99,33 @@ def damage(checkpoint_dir: Path) -> str | None:
     return None
 
 
-def save_weights(model: Any, directory: Path) -> None:
-    """Writes the adapter and the projector of a `VideoLLM`."""
+def save_weights(model: Any, directory: Path, state: Mapping[str, Any] | None = None) -> None:
+    """Writes the adapter and the parts of a `SequenceModel`.
+
+    Args:
+        model: what is saved.
+        directory: exists.
+        state: the whole state of the model, where its own is spread over processes.
+    """
     from safetensors.torch import save_file
 
+    inside = None if state is None else _below("llm.", state)
     # Without the flag PEFT asks the hub for the base's vocabulary size.
-    model.llm.save_pretrained(directory, save_embedding_layers=False)
+    model.llm.save_pretrained(directory, state_dict=inside, save_embedding_layers=False)
     (directory / "README.md").unlink(missing_ok=True)  # PEFT's empty model card
-    projector = {name: t.contiguous() for name, t in model.projector.state_dict().items()}
-    save_file(projector, directory / PROJECTOR_NAME)
+    for part, module in model.parts.items():
+        tensors = module.state_dict() if state is None else _below(f"{part}.", state)
+        contiguous = {name: t.contiguous() for name, t in tensors.items()}
+        save_file(contiguous, directory / f"{part}{PART_SUFFIX}")
+
+
+def _below(prefix: str, state: Mapping[str, Any]) -> dict[str, Any]:
+    """What a state holds of one module, by the names inside it."""
+    return {n.removeprefix(prefix): t for n, t in state.items() if n.startswith(prefix)}
 
 
 def load_weights(model: Any, directory: Path) -> None:
-    """Loads what `save_weights` wrote into a `VideoLLM` of the same configuration.
+    """Loads what `save_weights` wrote into a `SequenceModel` of the same configuration.
 
     Raises:
         CheckpointError: files missing, or weights of another model.
@@ -120,15 +136,17 @@ def load_weights(model: Any, directory: Path) -> None:
 
     try:
         adapter = load_file(directory / ADAPTER_NAME)
-        projector = load_file(directory / PROJECTOR_NAME)
+        parts = {part: load_file(directory / f"{part}{PART_SUFFIX}") for part in model.parts}
     except (OSError, SafetensorError) as error:
         raise CheckpointError(f"{directory} cannot be read: {error}") from None
     # Compared by hand: PEFT reports rows that are tied to others as missing.
     expected = get_peft_model_state_dict(model.llm, save_embedding_layers=False)
     _compare(directory / ADAPTER_NAME, adapter, expected)
-    _compare(directory / PROJECTOR_NAME, projector, model.projector.state_dict())
+    for part, tensors in parts.items():
+        _compare(directory / f"{part}{PART_SUFFIX}", tensors, model.parts[part].state_dict())
     set_peft_model_state_dict(model.llm, adapter)
-    model.projector.load_state_dict(projector)
+    for part, tensors in parts.items():
+        model.parts[part].load_state_dict(tensors)
 
 
 def _compare(path: Path, found: dict[str, Any], expected: dict[str, Any]) -> None:

@@ -9,11 +9,12 @@ import torch
 from rich.console import Console
 
 from vidllm import assembly, benchmarks, checkpoint
+from vidllm.adapters import FrameSource
 from vidllm.assembly import Assembly
 from vidllm.chance import NUM_CLIPS, chance_events
 from vidllm.checkpoint import Checkpoint, CheckpointError
 from vidllm.config import TrainConfig
-from vidllm.features import FeatureStore, frames_of_corpus
+from vidllm.features import frames_of_corpus
 from vidllm.predict import (
     PredictionSettings,
     is_complete,
@@ -63,7 +64,7 @@ class Evaluator:
         self.benchmark_sha256 = benchmarks.content_hash(benchmark_dir)
         self.templates = benchmarks.templates_of(benchmark_dir) or config.data.templates
         self.num_clips = benchmarks.num_clips_of(benchmark_dir) or NUM_CLIPS
-        self._features: FeatureStore | None = None
+        self._features: FrameSource | None = None
 
     def run(self, system: str, run_dir: Path, out: Path) -> dict[str, int]:
         """Predictions of a system: trained, untrained, chance, or another name for trained.
@@ -107,8 +108,8 @@ class Evaluator:
         parts.model.to("cuda" if torch.cuda.is_available() else "cpu")
         return parts
 
-    def features(self) -> FeatureStore:
-        """Of every frame of training and held-out side."""
+    def features(self) -> FrameSource:
+        """What the model takes of every frame of training and held-out side."""
         if self._features is None:
             frames = frames_of_corpus(self.corpus, self.config.data.clip_frame_step, heldout=True)
             self._features = assembly.load_features(

@@ -22,7 +22,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from seqsynth import ClipItem, Corpus, FrameRef, ImageItem
-from vidllm.adapters.base import Eye
+from vidllm.adapters.base import Eye, Shown
 
 log = logging.getLogger(__name__)
 
@@ -62,6 +62,10 @@ class FeatureStore:
     def width(self) -> int:
         """Features a frame."""
         return int(self.features_NC.shape[1])
+
+    def inputs(self, shown: Sequence[Shown]) -> dict[str, Tensor]:
+        """What `VideoLLM` takes of these sequences' frames: their features, (N, C)."""
+        return {"features": self.lookup([frame for one in shown for frame in one.frames])}
 
     def lookup(self, frames: Sequence[FrameRef]) -> Tensor:
         """(N, C) features of the frames, in their order.

@@ -20,10 +20,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from vidllm.adapters.base import FrameSource, SequenceModel
 from vidllm.batching import pad_left
 from vidllm.constraints import AnswerForm
-from vidllm.features import FeatureStore
-from vidllm.model.video_llm import VideoLLM
 from vidllm.prompting import Prefix
 
 # Keys and values of SmolLM2-135M take 46 kB a token: 1.5 GB at this many.
@@ -58,8 +57,8 @@ class Answer:
 
 @torch.inference_mode()
 def answers(
-    model: VideoLLM,
-    features: FeatureStore,
+    model: SequenceModel,
+    source: FrameSource,
     asked: Sequence[tuple[Prefix, Sequence[Question]]],
     end_id: int,
     num_beams: int = 1,
@@ -68,7 +67,7 @@ def answers(
 
     Args:
         model: in evaluation mode.
-        features: of the sequences' frames.
+        source: gives what the model takes of the sequences' frames.
         asked: each sequence once, with all its questions.
         end_id: the token that ends an answer.
         num_beams: places looked at side by side, for answers that are nothing but places.
@@ -76,7 +75,7 @@ def answers(
     by_length = sorted(asked, key=lambda pair: len(pair[0].input_ids))
     for _, same_length in groupby(by_length, key=lambda pair: len(pair[0].input_ids)):
         for batch in _split(list(same_length), num_beams):
-            yield _answer_batch(model, features, batch, end_id, num_beams)
+            yield _answer_batch(model, source, batch, end_id, num_beams)
 
 
 def _split(
@@ -99,26 +98,23 @@ def _split(
 
 
 def _answer_batch(
-    model: VideoLLM,
-    features: FeatureStore,
+    model: SequenceModel,
+    source: FrameSource,
     batch: list[tuple[Prefix, Sequence[Question]]],
     end_id: int,
     num_beams: int,
 ) -> list[Answer]:
-    device = model.projector.mean.device
-    decoder: Any = model.causal_lm.get_decoder()
-    ids_ST = torch.tensor([prefix.input_ids for prefix, _ in batch], device=device)
-    frames = [frame for prefix, _ in batch for frame in prefix.frames]
-    shown = decoder(
-        inputs_embeds=model.embed(ids_ST, features.lookup(frames).to(device)), use_cache=True
-    )
-    cache = shown.past_key_values
+    device = model.device
+    prefixes = [prefix for prefix, _ in batch]
+    ids_ST = torch.tensor([prefix.input_ids for prefix in prefixes], device=device)
+    inputs = {name: value.to(device) for name, value in source.inputs(prefixes).items()}
+    cache, next_positions_S = model.begin(ids_ST, inputs)
     questions = [question for _, group in batch for question in group]
     owner_R = torch.tensor(
         [index for index, (_, group) in enumerate(batch) for _ in group], device=device
     )
     cache.batch_select_indices(owner_R)
-    rows = _Rows(model, decoder, cache, ids_ST.shape[1], questions, device)
+    rows = _Rows(model, cache, ids_ST.shape[1], next_positions_S[owner_R], questions)
     written = rows.run(end_id, num_beams)
     return [
         _answer(question, ids, end_id) for question, ids in zip(questions, written, strict=True)
@@ -151,14 +147,14 @@ class _Rows:
 
     def __init__(
         self,
-        model: VideoLLM,
-        decoder: Any,
+        model: SequenceModel,
         cache: Any,
         prefix_length: int,
+        next_positions_R: Tensor,
         questions: Sequence[Question],
-        device: torch.device,
     ):
-        self.model, self.decoder, self.cache = model, decoder, cache
+        device = model.device
+        self.model, self.cache = model, cache
         self.questions = questions
         self.beams = [_Beam(number, [], 0.0) for number in range(len(questions))]
         asked = [(*q.input_ids, *(q.form.lead if q.form else ())) for q in questions]
@@ -166,8 +162,9 @@ class _Rows:
         self.next_RT = ids_RT.to(device)
         seen_RT = torch.ones(len(questions), prefix_length, dtype=mask_RT.dtype)
         self.mask_RT = torch.cat([seen_RT, mask_RT], dim=1).to(device)
-        positions_RT = prefix_length + mask_RT.cumsum(1) - 1
-        self.positions_RT = positions_RT.clamp(min=0).to(device)
+        # Filling at the start has positions before the question's; nothing looks at it.
+        positions_RT = next_positions_R[:, None] + mask_RT.to(device).cumsum(1) - 1
+        self.positions_RT = positions_RT.clamp(min=0)
 
     def run(self, end_id: int, num_beams: int) -> list[list[int]]:
         """Writes until every question is answered or its answer is full."""
@@ -197,15 +194,7 @@ class _Rows:
         return [finished[number].written for number in range(len(self.questions))]
 
     def _forward(self) -> Tensor:
-        embeds_RTD = self.model.embed(self.next_RT, self.next_RT.new_zeros(0, 1))
-        hidden_RTD = self.decoder(
-            inputs_embeds=embeds_RTD,
-            attention_mask=self.mask_RT,
-            position_ids=self.positions_RT,
-            past_key_values=self.cache,
-            use_cache=True,
-        ).last_hidden_state
-        return self.model.logits(hidden_RTD[:, -1])
+        return self.model.go_on(self.next_RT, self.mask_RT, self.positions_RT, self.cache)
 
     def _next(self, logits_K: Tensor, beam: _Beam, width: int) -> list[tuple[int, float]]:
         """The likeliest next tokens, each with its log probability among those allowed."""

@@ -18,10 +18,10 @@ from pathlib import Path
 from typing import Any
 
 import timetokens as tt
+from vidllm.adapters import FrameSource
 from vidllm.assembly import Assembly
 from vidllm.benchmarks import Query
 from vidllm.constraints import AnswerForm, answer_form
-from vidllm.features import FeatureStore
 from vidllm.generation import Answer, Question, answers
 from vidllm.prompting import Prefix
 
@@ -54,7 +54,7 @@ class PredictionSettings:
 
 def predict(
     assembly: Assembly,
-    features: FeatureStore,
+    features: FrameSource,
     queries: Sequence[Query],
     settings: PredictionSettings,
     path: Path,
@@ -64,7 +64,7 @@ def predict(
 
     Args:
         assembly: the model.
-        features: of every frame the queries show.
+        features: of every frame the queries show, or what else the model takes of them.
         queries: what is asked.
         settings: written along; `constrained` and `num_beams` decide how is decoded.
         path: predictions.jsonl.

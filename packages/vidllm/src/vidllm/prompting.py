@@ -8,7 +8,8 @@ Layouts, for frames with codes:
 - code_first   `CODE: <image>` a line, the order of today's VLMs.
 - block        all pictures, then one sentence with all codes: TimeChat's and the paper's.
 
-The plain template writes `question answer` a line; chat writes ChatML turns.
+The plain template writes `question answer` a line; chat writes the turns of the base (`Chat`).
+How many visual tokens a frame has and what stands around them is the base's own too (`Script`).
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from typing import Any
 
 from transformers import PreTrainedTokenizerBase
 
+import timetokens as tt
 from seqsynth import Example, FrameRef, Turn
 from vidllm.config import PromptConfig, Supervised
 
@@ -30,6 +32,52 @@ IGNORED = -100
 CAPTION_TASK = "caption"
 WHERE_TASKS = ("iig", "tvg")
 """Tasks whose answers say where, and nothing else."""
+
+
+def sampling_sentence(codes: Sequence[str]) -> str:
+    """What the layout `block` says after the pictures."""
+    return f"\nThe video contains {len(codes)} frames sampled at {', '.join(codes)}.\n"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Chat:
+    """The turns of a base's dialogues, as text; the defaults are ChatML's.
+
+    Attributes:
+        opening: before the sequence, a system prompt included.
+        again: before every question but the first.
+        asked: after a question, up to where the answer begins.
+        end: ends an answer; its first token stops generation.
+        after: between the end of an answer and the next turn.
+    """
+
+    opening: str = "<|im_start|>user\n"
+    again: str = "<|im_start|>user\n"
+    asked: str = "<|im_end|>\n<|im_start|>assistant\n"
+    end: str = "<|im_end|>"
+    after: str = "\n"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Script:
+    """How a base writes frames and turns: what a prompt needs to know of the model.
+
+    Attributes:
+        picture: ids of one picture: VISUAL_TOKEN for each visual token, and what the base puts
+            around them.
+        frames_per_picture: 2 where neighbouring frames of one file share a picture (the temporal
+            patches of Qwen's video route); the picture's place is the mean of theirs.
+        together: ids of all frames of a sequence, by their number, for bases that mix frames
+            (Q-Formers over time); they take the layout `block` only. None: each has its picture.
+        chat: the turns of the template `chat`.
+        sentence: what `block` says about the places of all frames.
+    """
+
+    picture: tuple[int, ...] = (VISUAL_TOKEN,)
+    frames_per_picture: int = 1
+    together: Callable[[int], tuple[int, ...]] | None = None
+    chat: Chat = Chat()
+    sentence: Callable[[Sequence[str]], str] = sampling_sentence
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +91,7 @@ class Encoded:
         turns: as long as input_ids: 0 in the sequence, k in the k-th question and its answer;
             a turn does not see the others. All 0 in a dialogue, where all see what came before.
         frames: what the visual tokens show, in their order.
+        codes: as long as frames: the text of each one's place, "" where it has none.
     """
 
     task: str
@@ -50,6 +99,7 @@ class Encoded:
     labels: tuple[int, ...]
     turns: tuple[int, ...]
     frames: tuple[FrameRef, ...]
+    codes: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +108,7 @@ class Prefix:
 
     input_ids: tuple[int, ...]
     frames: tuple[FrameRef, ...]
+    codes: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,20 +125,28 @@ class Prompter:
     Args:
         tokenizer: with the codec's tokens added.
         config: layout, template and what is supervised.
-        num_visual_tokens: placeholders a frame.
+        script: how the base writes frames and turns.
         code_token_ids: ids of the codec's own tokens; empty where codes are ordinary text.
+
+    Raises:
+        ValueError: a layout that the base cannot serve.
     """
 
     def __init__(
         self,
         tokenizer: PreTrainedTokenizerBase,
         config: PromptConfig,
-        num_visual_tokens: int,
+        script: Script,
         code_token_ids: Sequence[int] = (),
     ):
+        if script.together is not None and config.layout != "block":
+            raise ValueError(
+                f"prompt.layout is {config.layout!r}: this base mixes the frames of a sequence, so "
+                "no text can stand between them; choose block"
+            )
         self.tokenizer = tokenizer
         self.config = config
-        self.num_visual_tokens = num_visual_tokens
+        self.script = script
         self.code_token_ids = frozenset(code_token_ids)
         # Codes of added tokens stand on their own; those of ordinary text need a word break.
         self.code_space = "" if self.code_token_ids else " "
@@ -114,7 +173,7 @@ class Prompter:
         """
         codes_alone = (supervise or self.config.supervise) == "codes"
         codes_alone = codes_alone and example.task in WHERE_TASKS
-        shown, frames = self._sequence(example, captions)
+        shown, frames, codes = self._sequence(example, captions)
         apart = self.config.turns == "apart"
         turns = [
             self._turn(turn, first=apart or index == 0, codes_alone=codes_alone)
@@ -122,20 +181,22 @@ class Prompter:
         ]
         if not apart:
             shown, turns = [*shown, *(piece for turn in turns for piece in turn)], []
-        return _joined(example.task, [shown, *turns], frames)
+        return _joined(example.task, [shown, *turns], frames, codes)
 
     def encode_captions(self, shown: Sequence[tuple[FrameRef, str]]) -> Encoded:
         """Pictures, each followed by its caption: what aligns the projector."""
         pieces = []
         for _, caption in shown:
-            pieces += [_Piece(self._picture()), _Piece(self.ids(" is"))]
+            pieces += [_Piece(self._alone()), _Piece(self.ids(" is"))]
             pieces += [_Piece(self.ids(f" {one_line(caption)}.\n"), learned=True)]
-        return _joined(CAPTION_TASK, [pieces], [frame for frame, _ in shown])
+        frames = [frame for frame, _ in shown]
+        return _joined(CAPTION_TASK, [pieces], frames, [""] * len(frames))
 
     def prefix(self, example: Example) -> Prefix:
         """Everything before the first question."""
-        pieces, frames = self._sequence(example, ())
-        return Prefix(tuple(id_ for piece in pieces for id_ in piece.ids), tuple(frames))
+        pieces, frames, codes = self._sequence(example, ())
+        ids = tuple(id_ for piece in pieces for id_ in piece.ids)
+        return Prefix(ids, tuple(frames), tuple(codes))
 
     def question(self, prompt: str) -> tuple[int, ...]:
         """What follows the prefix up to where the answer begins."""
@@ -152,7 +213,7 @@ class Prompter:
     @property
     def end_ids(self) -> tuple[int, ...]:
         """The tokens that end an answer."""
-        return self.ids("\n" if self.config.template == "plain" else "<|im_end|>")
+        return self.ids("\n" if self.config.template == "plain" else self.script.chat.end)
 
     def ids(self, text: str) -> tuple[int, ...]:
         """Token ids of a text, without special tokens around it."""
@@ -165,19 +226,40 @@ class Prompter:
 
     def _sequence(
         self, example: Example, captions: Sequence[str | None]
-    ) -> tuple[list[_Piece], list[FrameRef]]:
-        shown = [self._picture()] * len(example.frames)
-        frames = list(example.frames)
-        if captions:
-            shown = [
-                self._picture() if text is None else self.ids(f" {one_line(text)}")
-                for text in captions
-            ]
-            frames = [frame for frame, text in zip(frames, captions, strict=True) if text is None]
-        pieces = _LAYOUTS[self.config.layout](self, shown, example.frame_codes)
+    ) -> tuple[list[_Piece], list[FrameRef], list[str]]:
+        """Pieces of the sequence, and the frames with their codes that its pictures show."""
+        texts = list(captions) or [None] * len(example.frames)
+        seen = [place for place, text in enumerate(texts) if text is None]
+        if self.script.together is not None:
+            pieces = self._together(example, seen)
+        else:
+            pieces = self._one_by_one(example, texts)
         if self.config.template == "chat":
-            pieces = [_Piece(self.ids("<|im_start|>user\n")), *pieces]
-        return pieces, frames
+            pieces = [_Piece(self.ids(self.script.chat.opening)), *pieces]
+        frames = [example.frames[place] for place in seen]
+        return pieces, frames, [example.frame_codes[place] for place in seen]
+
+    def _one_by_one(self, example: Example, texts: Sequence[str | None]) -> list[_Piece]:
+        shown, codes = [], []
+        for places in grouped(example.frames, self.script.frames_per_picture):
+            text = texts[places[0]]
+            shown.append(self.script.picture if text is None else self.ids(f" {one_line(text)}"))
+            codes.append(mean_code(example, places))
+        return _LAYOUTS[self.config.layout](self, shown, codes)
+
+    def _together(self, example: Example, seen: Sequence[int]) -> list[_Piece]:
+        assert self.script.together is not None
+        if len(seen) != len(example.frames):
+            raise ValueError(
+                "this base mixes the frames of a sequence: none can be shown as text; "
+                "set the stages' text_fraction to 0"
+            )
+        sentence = self.script.sentence(example.frame_codes)
+        return [_Piece(self.script.together(len(seen))), _Piece(self.ids(sentence))]
+
+    def _alone(self) -> tuple[int, ...]:
+        """The ids of one frame by itself."""
+        return self.script.together(1) if self.script.together else self.script.picture
 
     def _written(self, text: str) -> str:
         """Text of a turn on one line, its codes written as those of the pictures are."""
@@ -186,15 +268,12 @@ class Prompter:
         # `<image> is<0><7>...`: what the model continues there, it would have to learn again.
         return text if self._spaced_codes is None else self._spaced_codes.sub(r"\1", text)
 
-    def _picture(self) -> tuple[int, ...]:
-        return (VISUAL_TOKEN,) * self.num_visual_tokens
-
     def _question(self, prompt: str, *, first: bool) -> list[_Piece]:
         if self.config.template == "plain":
             return [_Piece(self.ids(self._written(prompt)))]
-        opening = "" if first else "<|im_start|>user\n"
-        text = f"{opening}{self._written(prompt)}<|im_end|>\n<|im_start|>assistant\n"
-        return [_Piece(self.ids(text))]
+        chat = self.script.chat
+        opening = "" if first else chat.again
+        return [_Piece(self.ids(f"{opening}{self._written(prompt)}{chat.asked}"))]
 
     def _turn(self, turn: Turn, *, first: bool, codes_alone: bool) -> list[_Piece]:
         answer = self.answer_ids(turn.answer)
@@ -205,8 +284,34 @@ class Prompter:
         else:
             pieces += [_Piece(answer, learned=True), _Piece(self.end_ids, learned=True)]
         if self.config.template == "chat":
-            pieces.append(_Piece(self.ids("\n")))
+            pieces.append(_Piece(self.ids(self.script.chat.after)))
         return pieces
+
+
+def grouped(frames: Sequence[FrameRef], frames_per_picture: int) -> list[tuple[int, ...]]:
+    """Places of the frames that share a picture: neighbours of one file, as far as they go.
+
+    Frames of two files never do, so that a picture shows one thing and items stay apart.
+    """
+    groups: list[tuple[int, ...]] = []
+    for place, frame in enumerate(frames):
+        last = groups[-1] if groups else ()
+        if 0 < len(last) < frames_per_picture and frames[last[0]].path == frame.path:
+            groups[-1] = (*last, place)
+        else:
+            groups.append((place,))
+    return groups
+
+
+def mean_code(example: Example, places: Sequence[int]) -> str:
+    """The code of the mean position of some frames; that of a single one is its own."""
+    if len(places) == 1:
+        return example.frame_codes[places[0]]
+    codec, duration = tt.CODECS[example.codec], example.duration_seconds
+    seconds = [
+        codec.parse_point(example.frame_codes[place], duration_seconds=duration) for place in places
+    ]
+    return codec.format_point(tt.TimePosition(sum(seconds) / len(seconds), duration))
 
 
 def one_line(text: str) -> str:
@@ -240,7 +345,7 @@ def _code_first(
 def _block(
     prompter: Prompter, shown: Sequence[Sequence[int]], codes: Sequence[str]
 ) -> list[_Piece]:
-    sentence = f"\nThe video contains {len(codes)} frames sampled at {', '.join(codes)}.\n"
+    sentence = prompter.script.sentence(codes)
     return [*(_Piece(picture) for picture in shown), _Piece(prompter.ids(sentence))]
 
 
@@ -251,7 +356,12 @@ _LAYOUTS: dict[str, Callable[[Prompter, Sequence[Sequence[int]], Sequence[str]],
 }
 
 
-def _joined(task: str, turns: Sequence[Sequence[_Piece]], frames: Sequence[FrameRef]) -> Encoded:
+def _joined(
+    task: str,
+    turns: Sequence[Sequence[_Piece]],
+    frames: Sequence[FrameRef],
+    codes: Sequence[str],
+) -> Encoded:
     placed = [(piece, turn) for turn, pieces in enumerate(turns) for piece in pieces]
     return Encoded(
         task,
@@ -259,4 +369,5 @@ def _joined(task: str, turns: Sequence[Sequence[_Piece]], frames: Sequence[Frame
         labels=tuple(id_ if piece.learned else IGNORED for piece, _ in placed for id_ in piece.ids),
         turns=tuple(turn for piece, turn in placed for _ in piece.ids),
         frames=tuple(frames),
+        codes=tuple(codes),
     )

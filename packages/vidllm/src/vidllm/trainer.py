@@ -14,7 +14,7 @@ import shutil
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
@@ -24,9 +24,9 @@ from transformers import Trainer, TrainerCallback, TrainingArguments
 from transformers.trainer_callback import PrinterCallback, ProgressCallback
 
 from vidllm import checkpoint, run_folder
+from vidllm.adapters import SequenceModel
 from vidllm.batching import TASKS
 from vidllm.config import TrainConfig
-from vidllm.model.video_llm import VideoLLM
 from vidllm.processes import has_accelerator
 from vidllm.progress import Progress
 from vidllm.schedule import GROUPS, learning_rates, moment_of
@@ -51,7 +51,7 @@ class SequenceTrainer(Trainer):
 
     def __init__(
         self,
-        model: VideoLLM,
+        model: SequenceModel,
         config: TrainConfig,
         run_dir: Path,
         dataset: Any,
@@ -64,7 +64,7 @@ class SequenceTrainer(Trainer):
         # A stack of tests and tools trains without sources: then there is no loss by source.
         self.sources: tuple[str, ...] = getattr(collator, "sources", ())
         super().__init__(
-            model=model,
+            model=cast(nn.Module, model),
             args=training_arguments(config, run_dir),
             train_dataset=dataset,
             data_collator=collator,

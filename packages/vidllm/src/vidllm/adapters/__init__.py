@@ -1,9 +1,30 @@
 """The base models by name."""
 
-from vidllm.adapters.base import Adapter, Description, Eye, Language
+from vidllm.adapters.base import (
+    Adapter,
+    Base,
+    Description,
+    Eye,
+    FrameSource,
+    InPassAdapter,
+    Language,
+    PooledAdapter,
+    SequenceModel,
+)
 from vidllm.adapters.random import RandomAdapter
 from vidllm.adapters.tiny import TinyAdapter
 
 ADAPTERS: dict[str, Adapter] = {"tiny": TinyAdapter(), "random": RandomAdapter()}
 
-__all__ = ["ADAPTERS", "Adapter", "Description", "Eye", "Language"]
+__all__ = [
+    "ADAPTERS",
+    "Adapter",
+    "Base",
+    "Description",
+    "Eye",
+    "FrameSource",
+    "InPassAdapter",
+    "Language",
+    "PooledAdapter",
+    "SequenceModel",
+]

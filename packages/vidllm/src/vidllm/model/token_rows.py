@@ -52,6 +52,16 @@ def output_logits(head: nn.Module, hidden_ND: Tensor) -> Tensor:
     return base_NK.index_copy(1, ids_R, functional.linear(hidden_ND, rows_RD.to(hidden_ND)))
 
 
+def adapter_groups(llm: nn.Module) -> dict[str, list[nn.Parameter]]:
+    """What learns of a PEFT model, by the learning rate it has: LoRA, rows of time tokens."""
+    groups: dict[str, list[nn.Parameter]] = {"lora": [], "tokens": []}
+    for name, parameter in llm.named_parameters():
+        if parameter.requires_grad:
+            kind = "tokens" if "trainable_tokens_delta" in name else "lora"
+            groups[kind].append(parameter)
+    return groups
+
+
 def _token_adapter(module: nn.Module) -> Any:
     """PEFT's trainable-token layer inside its wrapper, None where there is none to apply."""
     adapter = getattr(module, "token_adapter", None)

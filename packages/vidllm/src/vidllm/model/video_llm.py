@@ -10,14 +10,16 @@ C features, D width, L labelled positions, K vocabulary.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
+import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
+from vidllm.model.labelled_loss import labelled_loss
 from vidllm.model.projector import Projector
-from vidllm.model.token_rows import embed_tokens, output_logits
-from vidllm.prompting import IGNORED, VISUAL_TOKEN
+from vidllm.model.token_rows import adapter_groups, embed_tokens, output_logits
+from vidllm.prompting import VISUAL_TOKEN
 
 
 class VideoLLM(nn.Module):
@@ -41,6 +43,16 @@ class VideoLLM(nn.Module):
         """The transformers model inside PEFT's wrapper."""
         unwrap = getattr(self.llm, "get_base_model", None)
         return self.llm if unwrap is None else unwrap()
+
+    @property
+    def parts(self) -> dict[str, nn.Module]:
+        """What a checkpoint keeps beside the adapter."""
+        return {"projector": self.projector}
+
+    @property
+    def device(self) -> torch.device:
+        """Where inputs go."""
+        return self.projector.mean.device
 
     def forward(
         self,
@@ -76,20 +88,7 @@ class VideoLLM(nn.Module):
         hidden_BTD = self.decode(
             self.embed(input_ids, features, offsets), position_ids, attention_mask
         )
-        labelled_BT = labels[:, 1:] != IGNORED
-        logits_LK = self.logits(hidden_BTD[:, :-1][labelled_BT])
-        losses_L = functional.cross_entropy(
-            logits_LK.float(), labels[:, 1:][labelled_BT], reduction="none"
-        )
-        rows_L = labelled_BT.nonzero()[:, 0]
-        example_losses_B = losses_L.new_zeros(len(labels)).index_add(0, rows_L, losses_L)
-        if num_items_in_batch is None:
-            num_items_in_batch = labelled_BT.sum().clamp(min=1)
-        return {
-            "loss": losses_L.sum() / num_items_in_batch,
-            "example_losses": example_losses_B.detach(),
-            "example_labels": labelled_BT.sum(1),
-        }
+        return labelled_loss(self.logits, hidden_BTD, labels, num_items_in_batch)
 
     def embed(
         self, input_ids_BT: Tensor, features_NC: Tensor, offsets_ND: Tensor | None = None
@@ -131,12 +130,29 @@ class VideoLLM(nn.Module):
         """Scores of the next token: (L, K)."""
         return output_logits(self.causal_lm.get_output_embeddings(), hidden_LD)
 
+    def begin(self, input_ids_ST: Tensor, inputs: Mapping[str, Tensor]) -> tuple[Any, Tensor]:
+        """Keys and values of whole sequences, and the position (S,) of what follows each."""
+        shown = self.causal_lm.get_decoder()(
+            inputs_embeds=self.embed(input_ids_ST, inputs["features"]), use_cache=True
+        )
+        num_sequences, length = input_ids_ST.shape
+        return shown.past_key_values, input_ids_ST.new_full((num_sequences,), length)
+
+    def go_on(
+        self, input_ids_RT: Tensor, mask_RT: Tensor, positions_RT: Tensor, cache: Any
+    ) -> Tensor:
+        """Scores (R, K) of what follows text after the sequences; the cache grows by it."""
+        embeds_RTD = self.embed(input_ids_RT, input_ids_RT.new_zeros(0, 1))
+        hidden_RTD = self.causal_lm.get_decoder()(
+            inputs_embeds=embeds_RTD,
+            attention_mask=mask_RT,
+            position_ids=positions_RT,
+            past_key_values=cache,
+            use_cache=True,
+        ).last_hidden_state
+        return self.logits(hidden_RTD[:, -1])
+
     def parameter_groups(self) -> dict[str, list[nn.Parameter]]:
         """What learns, by the learning rate it has: projector, lora, tokens."""
-        groups: dict[str, list[nn.Parameter]] = {"projector": [], "lora": [], "tokens": []}
-        groups["projector"] = [p for p in self.projector.parameters() if p.requires_grad]
-        for name, parameter in self.llm.named_parameters():
-            if parameter.requires_grad:
-                kind = "tokens" if "trainable_tokens_delta" in name else "lora"
-                groups[kind].append(parameter)
-        return groups
+        projector = [p for p in self.projector.parameters() if p.requires_grad]
+        return {"projector": projector, **adapter_groups(self.llm)}
