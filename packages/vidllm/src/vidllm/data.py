@@ -16,7 +16,16 @@ import numpy as np
 from torch.utils.data import Dataset
 
 import timetokens as tt
-from seqsynth import ClipItem, Corpus, Example, FrameRef, ImageItem, SequenceDataset, SequenceRecipe
+from seqsynth import (
+    ClipItem,
+    Corpus,
+    Example,
+    FrameRef,
+    ImageItem,
+    MediaError,
+    SequenceDataset,
+    SequenceRecipe,
+)
 from vidllm.config import TrainConfig
 from vidllm.mixture_data import Drawn, MixtureStage, drawn
 from vidllm.prompting import Encoded, Prompter
@@ -108,15 +117,36 @@ class TrainingData(Dataset[Drawn]):
 
         Raises:
             IndexError: not in 0 .. len - 1.
-            TooManySkippedError: too many files of a mixture cannot be read.
         """
         step = self._step_of(index)
         moment = moment_of(self.config, step)
         if moment.stage_index in self._mixtures:
-            number = index - self._first_example(moment)
-            return self._mixtures[moment.stage_index].example(number)
+            mixture = self._mixtures[moment.stage_index]
+            return mixture.example(index - self._first_example(moment), index)
         plan = self.plan(step)
-        return drawn(self._encoded(index, plan), HELD_STILLS if plan.held_stills else plan.kind)
+        source = HELD_STILLS if plan.held_stills else plan.kind
+        return drawn(self._encoded(index, plan), source, index)
+
+    def readable(self, example: Drawn, frames: Any) -> Drawn:
+        """The example, or what stands in for it where its files cannot be read.
+
+        Args:
+            example: one of this run.
+            frames: the frame source that the model's inputs come from.
+
+        Raises:
+            MediaError: a file cannot be read, and its stage has no mixture to replace it.
+            TooManySkippedError: too many files of a mixture cannot be read.
+        """
+        moment = moment_of(self.config, self._step_of(example.index))
+        try:
+            frames.inputs([example])
+        except MediaError:
+            if moment.stage_index not in self._mixtures:
+                raise
+            number = example.index - self._first_example(moment)
+            return self._mixtures[moment.stage_index].readable(number, example.index, frames)
+        return example
 
     def length(self, index: int) -> int:
         """Tokens of example `index`; no picture is read for it."""
@@ -124,7 +154,7 @@ class TrainingData(Dataset[Drawn]):
         moment = moment_of(self.config, step)
         if moment.stage_index in self._mixtures:
             mixture = self._mixtures[moment.stage_index]
-            return len(mixture.text(index - self._first_example(moment)).input_ids)
+            return mixture.length(index - self._first_example(moment))
         return len(self._encoded(index, self.plan(step)).input_ids)
 
     def _step_of(self, index: int) -> int:

@@ -1,28 +1,30 @@
 """A stage that draws from a mixture of seqsynth: made sequences and real videos of any size.
 
 Example k of the stage is example k of the mixture; a stage of more examples than the mixture has
-begins it anew. Where a corpus is too large to keep all features, pictures are read as they are
-asked for, and a file that cannot be read gives way by seqsynth's rule: a fixed replacement, written
-to `skipped.jsonl`, and an end of the run when there are too many.
+begins it anew. A file that cannot be read gives way by seqsynth's rule: a fixed replacement,
+written to `skipped.jsonl`, and an end of the run when there are too many.
 """
 
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from seqsynth import (
     Corpus,
+    Example,
+    FrameRef,
     MixtureDataset,
     MixtureRecipe,
     SequenceDataset,
     SequenceRecipe,
     SkipLog,
-    load_frames,
     load_recipe,
     open_corpus,
     read_frames,
@@ -35,9 +37,6 @@ MANIFEST_SUFFIX = ".arrow"
 SKIPPED_NAME = "skipped.jsonl"
 SEED_BITS = 32  # of a run's seed
 
-Pictures = tuple[NDArray[np.uint8], ...]
-"""(F, size, size, 3) of one example, for each of model.image_sizes."""
-
 
 @dataclass(frozen=True, slots=True)
 class Drawn(Encoded):
@@ -45,17 +44,17 @@ class Drawn(Encoded):
 
     Attributes:
         source: which part of the data it came from, for the loss by source.
-        pictures: of its frames, where features are not kept; else empty.
+        index: its number in the run.
     """
 
     source: str = ""
-    pictures: Pictures = ()
+    index: int = -1
 
 
-def drawn(encoded: Encoded, source: str, pictures: Pictures = ()) -> Drawn:
-    """An example with its source."""
+def drawn(encoded: Encoded, source: str, index: int) -> Drawn:
+    """An example with its source and number."""
     fields = {field.name: getattr(encoded, field.name) for field in dataclasses.fields(Encoded)}
-    return Drawn(**fields, source=source, pictures=pictures)
+    return Drawn(**fields, source=source, index=index)
 
 
 def manifests_of(config: DataConfig) -> list[Path]:
@@ -133,36 +132,50 @@ class MixtureStage:
         recipe = self.stream.recipe
         return tuple(recipe.parts) if isinstance(recipe, MixtureRecipe) else tuple(recipe.tasks)
 
-    def example(self, number: int) -> Drawn:
-        """Example `number` of the stage, with its pictures where they are not kept.
+    def example(self, number: int, index: int) -> Drawn:
+        """Example `number` of the stage, which is `index` of the run."""
+        self._log.add_read()
+        return self._drawn(self.stream[number % len(self.stream)], number, index)
+
+    def readable(self, number: int, index: int, frames: Any) -> Drawn:
+        """The same, or what stands in for it where its files cannot be read.
+
+        Args:
+            number: of the stage.
+            index: of the run.
+            frames: the frame source that the model's inputs come from.
 
         Raises:
             TooManySkippedError: too many files cannot be read.
         """
-        index = number % len(self.stream)
-        example = self.stream[index]
-        pictures: Pictures = ()
-        if self.config.data.root:
-            first, *others = self.config.model.image_sizes
-            example, shown = read_frames(
-                self.stream,
-                index,
-                lambda refs: load_frames(refs, first),
-                self._log,
-                example=example,
-            )
-            pictures = (shown, *(load_frames(example.frames, size) for size in others))
-        encoded = self.prompter.encode(example, (), self.stage.supervise)
-        return drawn(encoded, self._source(index, example.task), pictures)
+        place = number % len(self.stream)
+        self._log.num_read -= 1  # counted when it was drawn
 
-    def text(self, number: int) -> Encoded:
-        """The same without pictures: for its length."""
-        return self.prompter.encode(
-            self.stream[number % len(self.stream)], (), self.stage.supervise
-        )
+        def load(refs: Sequence[FrameRef]) -> NDArray[np.uint8]:
+            frames.inputs([_Shown(tuple(refs), ("",) * len(refs))])
+            return np.empty(0, dtype=np.uint8)
 
-    def _source(self, index: int, task: str) -> str:
-        return self.stream.locate(index).part if isinstance(self.stream, MixtureDataset) else task
+        example, _ = read_frames(self.stream, place, load, self._log)
+        return self._drawn(example, number, index)
+
+    def length(self, number: int) -> int:
+        """Tokens of an example."""
+        example = self.stream[number % len(self.stream)]
+        return len(self.prompter.encode(example, (), self.stage.supervise).input_ids)
+
+    def _drawn(self, example: Example, number: int, index: int) -> Drawn:
+        source = example.task
+        if isinstance(self.stream, MixtureDataset):
+            source = self.stream.locate(number % len(self.stream)).part
+        return drawn(self.prompter.encode(example, (), self.stage.supervise), source, index)
+
+
+@dataclass(frozen=True, slots=True)
+class _Shown:
+    """Frames alone, to see whether they can be read."""
+
+    frames: tuple[FrameRef, ...]
+    codes: tuple[str, ...]
 
 
 def sample_of_images(corpus: Corpus, count: int, seed: int) -> Corpus:

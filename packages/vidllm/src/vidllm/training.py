@@ -78,7 +78,7 @@ def _train(
     from vidllm.features import frames_of_corpus
     from vidllm.manifest import write_manifest
     from vidllm.mixture_data import SKIPPED_NAME, sample_of_images
-    from vidllm.reading import RunCollator
+    from vidllm.reading import RunCollator, reader
     from vidllm.trainer import SequenceTrainer, StopOnRequest
 
     processes = process_state()
@@ -98,8 +98,12 @@ def _train(
         run_folder.rewind_metrics(run_dir, resume_from.step if resume_from else 0)
     first_step = resume_from.step if resume_from else 0
     progress = Progress(console, config.num_steps, first_step)
-    collator = Collator(features, parts.tokenizer.pad_token_id or 0, offsets)
-    batches = RunCollator(collator, data.sources, _eye_of(config))
+    source = features
+    if config.data.root:  # too large to keep features of
+        cache_dir = assembly.cache_dir_of(config.data)
+        source, offsets = reader(assembly.adapter_of(config.model), config.model, cache_dir), None
+    collator = Collator(source, parts.tokenizer.pad_token_id or 0, offsets)
+    batches = RunCollator(collator, data, source)
     trainer = SequenceTrainer(parts.model, config, run_dir, data, batches, progress, first_step)
     stop = StopOnRequest(trainer)
     trainer.add_callback(stop)
@@ -109,16 +113,6 @@ def _train(
     if step not in {found.step for found in checkpoint.named(run_dir)}:
         trainer._save_checkpoint(trainer.model_wrapped, None)
     return Outcome(run_dir, step, caught[0] if caught and step < config.num_steps else None)
-
-
-def _eye_of(config: TrainConfig) -> Any:
-    """The eye, where pictures are read as they are asked for; else None."""
-    from vidllm import assembly
-
-    if not config.data.root:
-        return None
-    adapter = assembly.adapter_of(config.model)
-    return adapter.load_eye(config.model, assembly.cache_dir_of(config.data))
 
 
 @contextmanager

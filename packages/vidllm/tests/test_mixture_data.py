@@ -1,0 +1,138 @@
+"""Runs on mixtures of seqsynth over an indexed corpus: exact shares, and past broken files."""
+
+import json
+import shutil
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+import timetokens as tt
+from seqsynth import Corpus
+from seqsynth.manifest import ManifestRow, write_manifest
+from vidllm import assembly as assembling
+from vidllm import run_folder
+from vidllm.assembly import Assembly
+from vidllm.config import StageConfig, TrainConfig
+from vidllm.data import TrainingData
+from vidllm.mixture_data import manifests_of
+from vidllm.training import train
+
+MIXTURE = """
+num_epochs = 2
+
+[parts.pictures]
+count = 12
+tasks = { iig = 1.0, alr = 1.0 }
+
+[parts.clips]
+count = 6
+tasks = { dvc = 1.0 }
+
+[parts.films]
+count = 6
+sources = ["youcook2"]
+
+[sequences]
+min_images = 4
+max_images = 6
+max_clips = 3
+num_frames = 8
+"""
+
+
+def rows_of(corpus: Corpus) -> Iterator[ManifestRow]:
+    for image in corpus.train_images:
+        yield ManifestRow(
+            id=image.id, kind="image", path=Path(image.path).name, caption=image.caption,
+            label=image.label, source="image_folder",
+        )  # fmt: skip
+    for clip in corpus.train_clips:
+        yield ManifestRow(
+            id=clip.id, kind="clip", path=Path(clip.path).name, caption=clip.caption,
+            label=clip.label, duration_seconds=clip.duration_seconds, num_frames=clip.num_frames,
+            source="clip_folder",
+        )  # fmt: skip
+    for number, clip in enumerate(corpus.train_clips[:5]):
+        yield ManifestRow(
+            id=f"film{number}", kind="video", path=Path(clip.path).name, duration_seconds=1.2,
+            num_frames=clip.num_frames, source="youcook2",
+            events=(tt.Event(0.1, 0.5, f"{clip.caption} begins"), tt.Event(0.5, 1.1, "it ends")),
+        )  # fmt: skip
+
+
+@pytest.fixture
+def root(tmp_path: Path, corpus: Corpus) -> Path:
+    """A folder with media and their manifest."""
+    media = tmp_path / "data" / "media"
+    shutil.copytree(corpus.root, media, ignore=shutil.ignore_patterns("features"))
+    write_manifest(media.parent / "m.arrow", rows_of(corpus), root=str(media), command="test")
+    return media.parent
+
+
+@pytest.fixture
+def mixed(config: TrainConfig, root: Path, tmp_path: Path) -> TrainConfig:
+    """Six steps of the mixture, then two of image sequences."""
+    (tmp_path / "mixture.toml").write_text(MIXTURE)
+    stages = (
+        StageConfig(name="mixed", num_steps=6, mixture=str(tmp_path / "mixture.toml")),
+        StageConfig(name="images", num_steps=2),
+    )
+    data = replace(config.data, root=str(root), stages=stages)
+    return replace(config, data=data, checkpoint_every=3)
+
+
+@pytest.fixture
+def data(mixed: TrainConfig, assembly: Assembly) -> TrainingData:
+    return TrainingData(mixed, assembling.load_corpus(mixed.data), assembly.prompter)
+
+
+def test_a_stage_shows_its_mixture_in_exact_shares(data: TrainingData) -> None:
+    sources = [data[index].source for index in range(24)]  # one epoch of the mixture
+    counts = {name: sources.count(name) for name in sorted(set(sources))}
+    assert counts == {"clips": 6, "films": 6, "pictures": 12}
+    assert set(counts) <= set(data.sources)
+    assert {data[index].source for index in range(24, 32)} == {"images"}
+    assert [data[index].index for index in (0, 7, 30)] == [0, 7, 30]
+    assert data.length(5) == len(data[5].input_ids)
+    assert data.length(30) == len(data[30].input_ids)
+
+
+def test_examples_are_a_function_of_their_number(data: TrainingData) -> None:
+    first = [data[index].input_ids for index in range(8)]
+    assert [data[index].input_ids for index in reversed(range(8))] == first[::-1]
+
+
+def test_a_mixture_that_the_corpus_cannot_serve_is_refused(
+    mixed: TrainConfig, corpus: Corpus, assembly: Assembly
+) -> None:
+    without = replace(mixed, data=replace(mixed.data, root=""))
+    with pytest.raises(ValueError, match=r"stage 'mixed': part films: .*--data\.root"):
+        TrainingData(without, corpus, assembly.prompter)
+    with pytest.raises(FileNotFoundError, match="holds no manifest: write one with seqsynth index"):
+        manifests_of(replace(mixed.data, root=corpus.root))
+    with pytest.raises(FileNotFoundError, match="there is no such folder"):
+        manifests_of(replace(mixed.data, root="/nowhere"))
+
+
+def test_a_run_passes_broken_files_and_says_so(
+    mixed: TrainConfig, root: Path, tmp_path: Path, data: TrainingData
+) -> None:
+    broken = {Path(data[2].frames[0].path).name, Path(data[14].frames[0].path).name}
+    for name in broken:
+        (root / "media" / name).write_bytes(b"no picture")
+    config = replace(mixed, data=replace(mixed.data, max_skipped_share=1.0))
+    run_dir = tmp_path / "run"
+    run_folder.create(run_dir, config)
+    train(config, run_dir, resume_from=None, console=Console(quiet=True))
+    rows = run_folder.read_metrics(run_dir)
+    assert [row["stage"] for row in rows] == ["mixed"] * 6 + ["images"] * 2
+    assert set().union(*(row["source_losses"] for row in rows)) == {
+        "clips", "films", "images", "pictures",
+    }  # fmt: skip
+    lines = [json.loads(line) for line in (run_dir / "skipped.jsonl").read_text().splitlines()]
+    assert any(name in line["reason"] for line in lines for name in broken)
+    streams = json.loads((run_dir / "manifest.json").read_text())["example_streams"]
+    assert any(name.startswith("mixed/") for name in streams)
