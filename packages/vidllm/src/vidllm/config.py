@@ -59,6 +59,20 @@ class ModelConfig:
 
     adapter: str = "tiny"
     """Which base model: a key of vidllm.adapters.ADAPTERS."""
+    base: str = ""
+    """For adapters that load any base (vlm): its folder, or its name on the Hugging Face hub."""
+    weights: Literal["float32", "bfloat16"] = "float32"
+    """What the weights of such a base are kept in."""
+    visual_route: Literal["images", "video"] = "images"
+    """images: a picture for each frame; video: as the base reads videos (two frames of one file
+    share a picture in Qwen-VL, a frame has a quarter of the tokens in LLaVA-OneVision)."""
+    min_pixels: int = 0
+    """Qwen-VL: a smaller picture is enlarged to this many pixels; 0: never."""
+    max_pixels: int = 0
+    """Qwen-VL: a larger picture is made smaller, which saves visual tokens; 0: never."""
+    connector_learns: bool = False
+    """Train what lies between a VLM's vision and language too, at
+    optim.projector_learning_rate."""
     eye: str = "efficientnet_lite0"
     """The frozen image network, by the adapter's name for it."""
     image_sizes: tuple[int, ...] = (128,)
@@ -89,6 +103,16 @@ class ModelConfig:
         sizes = self.image_sizes
         _require(len(sizes) > 0, "model.image_sizes", sizes, "give at least one")
         _require(min(sizes) >= 32, "model.image_sizes", sizes, "give 32 or more")
+        for name in ("min_pixels", "max_pixels"):
+            value = getattr(self, name)
+            _require(value >= 0, f"model.{name}", value, "give 0 (no bound) or more")
+        bounds = (self.min_pixels, self.max_pixels)
+        _require(
+            0 in bounds or self.min_pixels <= self.max_pixels,
+            "model.min_pixels and max_pixels",
+            bounds,
+            "give min_pixels <= max_pixels",
+        )
         for name in ("num_visual_tokens", "projector_hidden", "lora_rank", "lora_alpha"):
             value = getattr(self, name)
             _require(value >= 1, f"model.{name}", value, "give at least 1")

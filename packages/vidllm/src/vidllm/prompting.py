@@ -49,6 +49,7 @@ class Chat:
         asked: after a question, up to where the answer begins.
         end: ends an answer; its first token stops generation.
         after: between the end of an answer and the next turn.
+        spaced_answers: answers that begin with a word begin with a space.
     """
 
     opening: str = "<|im_start|>user\n"
@@ -56,6 +57,7 @@ class Chat:
     asked: str = "<|im_end|>\n<|im_start|>assistant\n"
     end: str = "<|im_end|>"
     after: str = "\n"
+    spaced_answers: bool = False
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -206,7 +208,8 @@ class Prompter:
         """An answer without what ends it."""
         text = self._written(answer)
         ids = self.ids(text)
-        if self.config.template == "plain" and ids[:1] and ids[0] not in self.code_token_ids:
+        spaced = self.config.template == "plain" or self.script.chat.spaced_answers
+        if spaced and ids[:1] and ids[0] not in self.code_token_ids:
             ids = self.ids(f" {text}")
         return ids
 

@@ -13,8 +13,13 @@ from vidllm.adapters.base import (
 )
 from vidllm.adapters.random import RandomAdapter
 from vidllm.adapters.tiny import TinyAdapter
+from vidllm.adapters.vlm import VlmAdapter
 
-ADAPTERS: dict[str, Adapter] = {"tiny": TinyAdapter(), "random": RandomAdapter()}
+ADAPTERS: dict[str, Adapter] = {
+    "tiny": TinyAdapter(),
+    "random": RandomAdapter(),
+    "vlm": VlmAdapter(),
+}
 
 __all__ = [
     "ADAPTERS",

@@ -6,8 +6,8 @@ and nothing about training. There are two kinds:
 - `PooledAdapter`: a frozen eye whose features of a frame are computed once and kept, and a language
   model. `vidllm.assembly` puts a projector between them (`tiny`).
 - `InPassAdapter`: vision runs inside the forward pass. The adapter brings a `FrameSource`, which
-  makes tensors of frames, and a `Base`, which makes a `SequenceModel` (TimeChat's Q-Formers, today's
-  VLMs).
+  makes tensors of frames, and a `Base`, which makes a `SequenceModel` (TimeChat's Q-Formers,
+  today's VLMs).
 
 Data, prompts, trainer, checkpoints and prediction know `FrameSource`, `SequenceModel` and the
 `Script` of `vidllm.prompting`, and are the same for all. What flows, for a batch:

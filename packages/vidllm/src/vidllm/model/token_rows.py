@@ -53,13 +53,22 @@ def output_logits(head: nn.Module, hidden_ND: Tensor) -> Tensor:
 
 
 def adapter_groups(llm: nn.Module) -> dict[str, list[nn.Parameter]]:
-    """What learns of a PEFT model, by the learning rate it has: LoRA, rows of time tokens."""
-    groups: dict[str, list[nn.Parameter]] = {"lora": [], "tokens": []}
+    """What learns of a PEFT model, by the learning rate it has.
+
+    Returns:
+        lora, tokens (their rows), and projector: modules of the base that learn whole.
+    """
+    groups: dict[str, list[nn.Parameter]] = {"projector": [], "lora": [], "tokens": []}
     for name, parameter in llm.named_parameters():
         if parameter.requires_grad:
-            kind = "tokens" if "trainable_tokens_delta" in name else "lora"
-            groups[kind].append(parameter)
+            groups[_kind_of(name)].append(parameter)
     return groups
+
+
+def _kind_of(name: str) -> str:
+    if "trainable_tokens_delta" in name:
+        return "tokens"
+    return "projector" if "modules_to_save" in name else "lora"
 
 
 def _token_adapter(module: nn.Module) -> Any:

@@ -155,4 +155,4 @@ class VideoLLM(nn.Module):
     def parameter_groups(self) -> dict[str, list[nn.Parameter]]:
         """What learns, by the learning rate it has: projector, lora, tokens."""
         projector = [p for p in self.projector.parameters() if p.requires_grad]
-        return {"projector": projector, **adapter_groups(self.llm)}
+        return {**adapter_groups(self.llm), "projector": projector}
