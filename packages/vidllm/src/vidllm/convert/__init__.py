@@ -1,0 +1,1 @@
+"""Released checkpoints to ours and back; the command is `vidllm convert`."""

@@ -1,0 +1,109 @@
+"""The names of TimeChat's tensors on disk, and reading and writing them there.
+
+On disk a tensor has the name of its module, whatever PEFT has wrapped around it:
+`llm.model.layers.0.self_attn.q_proj.weight` and beside it `...q_proj.lora_A.weight`. A folder holds
+`timechat.json` (the configuration) and safetensors shards with an index, as transformers lays them.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from vidllm.timechat.config import TimeChatConfig
+
+CONFIG_NAME = "timechat.json"
+INDEX_NAME = "model.safetensors.index.json"
+_WRAPPERS = ("base_model.model.", "base_layer.", "token_adapter.")
+_ADAPTER_SUFFIXES = ("lora_A.default", "lora_B.default", "trainable_tokens_delta.default")
+
+
+def disk_name(module_name: str) -> str:
+    """The name on disk of a tensor in `TimeChat.state_dict()`.
+
+    Example:
+        >>> disk_name("llm.base_model.model.model.layers.0.self_attn.q_proj.base_layer.weight")
+        'llm.model.layers.0.self_attn.q_proj.weight'
+    """
+    if not module_name.startswith("llm."):
+        return module_name
+    for wrapper in _WRAPPERS:
+        module_name = module_name.replace(wrapper, "")
+    for suffix in _ADAPTER_SUFFIXES:
+        module_name = module_name.replace(suffix, suffix.removesuffix(".default"))
+    return module_name
+
+
+def tensors_of(model: nn.Module) -> dict[str, Tensor]:
+    """Every tensor of a model by its name on disk; those behind two names (PEFT's) once."""
+    return {disk_name(name): tensor for name, tensor in model.state_dict().items()}
+
+
+def expected_shapes(config: TimeChatConfig) -> dict[str, tuple[int, ...]]:
+    """Names and shapes of all tensors of a model, without making one."""
+    return {name: tuple(tensor.shape) for name, tensor in tensors_of(_outline(config)).items()}
+
+
+def trained_names(config: TimeChatConfig) -> set[str]:
+    """Names on disk of what learns: what the originals' checkpoints hold."""
+    parameters = _outline(config).named_parameters()
+    return {disk_name(name) for name, parameter in parameters if parameter.requires_grad}
+
+
+@lru_cache(maxsize=2)
+def _outline(config: TimeChatConfig) -> nn.Module:
+    """The model without values."""
+    from vidllm.timechat.model import TimeChat
+
+    with torch.device("meta"):
+        return TimeChat.from_parts(config)
+
+
+@torch.no_grad()
+def load_tensors(model: nn.Module, tensors: Iterable[tuple[str, Tensor]]) -> set[str]:
+    """Copies tensors into a model one by one, whatever types the two have.
+
+    Args:
+        model: a `TimeChat`.
+        tensors: names on disk with values; may be an iterator that reads as it goes.
+
+    Returns:
+        The names on disk that the model has and did not get.
+
+    Raises:
+        ValueError: a name that the model lacks, or another shape (names both).
+    """
+    targets = tensors_of(model)
+    missing = set(targets)
+    for name, tensor in tensors:
+        if name not in targets:
+            raise ValueError(f"the model has no tensor {name}")
+        if targets[name].shape != tensor.shape:
+            raise ValueError(
+                f"{name} is {tuple(tensor.shape)} on disk, but the model's is "
+                f"{tuple(targets[name].shape)}"
+            )
+        targets[name].copy_(tensor)
+        missing.discard(name)
+    return missing
+
+
+def read_folder(folder: Path) -> Iterator[tuple[str, Tensor]]:
+    """Names and tensors of a folder that `vidllm convert` wrote, one at a time.
+
+    Raises:
+        FileNotFoundError: no index there.
+    """
+    from safetensors import safe_open
+
+    index: dict[str, Any] = json.loads((folder / INDEX_NAME).read_text("utf-8"))
+    for shard in sorted(set(index["weight_map"].values())):
+        with safe_open(folder / shard, framework="pt") as handle:
+            for name in handle.keys():  # noqa: SIM118 not a dictionary
+                yield name, handle.get_tensor(name)
