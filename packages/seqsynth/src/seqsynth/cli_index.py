@@ -16,6 +16,7 @@ from typing import IO, TYPE_CHECKING, TypeAlias
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
+from seqsynth import cli_join
 from seqsynth.example_files import replacing
 from seqsynth.index_checks import ENGINES, PROBE_DEPTHS, Checks
 from seqsynth.sources import SOURCES
@@ -102,14 +103,15 @@ def _add_shared(parser: argparse.ArgumentParser) -> None:
         help="where files are looked at: in this process (default), or on a Ray cluster, the one "
         "that $RAY_ADDRESS names or N processes here; needs the extra scale",
     )
+    cli_join.add_filter_arguments(parser)
 
 
 def _run_index(arguments: argparse.Namespace) -> int:
     from seqsynth.coverage_tables import coverage_table
-    from seqsynth.index import survey_of, write_index
+    from seqsynth.index import write_index
 
     report = _empty_report(arguments)
-    with _shown(survey_of(report)) as shown:
+    with _shown(_outcomes(arguments, report)) as shown:
         write_index(shown, arguments.out, report=report, command=_command(arguments))
     Console(stderr=True).print(coverage_table(report))
     sys.stdout.write(f"{arguments.out}\n")
@@ -118,12 +120,11 @@ def _run_index(arguments: argparse.Namespace) -> int:
 
 def _run_coverage(arguments: argparse.Namespace) -> int:
     from seqsynth.coverage_tables import coverage_page, coverage_table
-    from seqsynth.index import survey_of
 
     report = _empty_report(arguments)
     with contextlib.ExitStack() as stack:
         absent = stack.enter_context(replacing(arguments.absent)) if arguments.absent else None
-        for outcome in stack.enter_context(_shown(survey_of(report))):
+        for outcome in stack.enter_context(_shown(_outcomes(arguments, report))):
             report.add(outcome)
             _write_absent(outcome, absent)
     if arguments.json:
@@ -156,6 +157,17 @@ def _empty_report(arguments: argparse.Namespace) -> CoverageReport:
     return empty_report(arguments.source, arguments.root, arguments.annotations, checks)
 
 
+def _outcomes(arguments: argparse.Namespace, report: CoverageReport) -> Iterator[Outcome]:
+    from seqsynth.index import survey_of
+
+    outcomes = survey_of(report)
+    if not arguments.captions:
+        return outcomes
+    from seqsynth.caption.join import Captions, captioned
+
+    return captioned(outcomes, Captions(arguments.captions), cli_join.caption_filter(arguments))
+
+
 def _write_absent(outcome: Outcome, handle: IO[str] | None) -> None:
     from seqsynth.index_survey import Absent
 
@@ -169,6 +181,7 @@ def _command(arguments: argparse.Namespace) -> str:
     if arguments.annotations:
         words += ["--annotations", *map(str, arguments.annotations)]
     words += ["--probe", arguments.probe, *(["--decode"] if arguments.decode else [])]
+    words += cli_join.filter_words(arguments)
     return shlex.join([*words, "--out", str(arguments.out)])
 
 

@@ -226,7 +226,7 @@ class Manifest(ManifestView[Item]):
 
     def item(self, row: int) -> Item:
         """The item of one row, counted from 0 in the file."""
-        record = self._record(row, _ITEM_COLUMNS)
+        record = self.record(row, _ITEM_COLUMNS)
         path = self._path(record)
         caption, label = record["caption"], record["label"]
         if record["kind"] == "image":
@@ -234,7 +234,7 @@ class Manifest(ManifestView[Item]):
         if record["kind"] == "clip":
             size = (record["num_frames"], record["duration_seconds"])
             return ClipItem(record["id"], label or caption, caption or label, path, *size)
-        more = self._record(row, ("events", "turns", "time_codec"))
+        more = self.record(row, ("events", "turns", "time_codec"))
         return AnnotatedVideo(
             id=record["id"],
             path=path,
@@ -249,7 +249,7 @@ class Manifest(ManifestView[Item]):
 
     def pts(self, index: int) -> tuple[NDArray[np.int64], int] | None:
         """See `ManifestView.pts`; `index` is the row."""
-        record = self._record(index, ("pts_index", "pts_end"))
+        record = self.record(index, ("pts_index", "pts_end"))
         if record["pts_index"] is None:
             return None
         return np.asarray(record["pts_index"], dtype=np.int64), record["pts_end"]
@@ -266,7 +266,12 @@ class Manifest(ManifestView[Item]):
         if digest.hexdigest() != self.content_sha256:
             raise ValueError(f"{self.path} is damaged: its rows do not have the hash it names")
 
-    def _record(self, row: int, names: Sequence[str]) -> dict[str, Any]:
+    def record(self, row: int, names: Sequence[str]) -> dict[str, Any]:
+        """Some columns of one row, counted from 0 in the file, see `SCHEMA`.
+
+        Raises:
+            IndexError: no such row.
+        """
         if not 0 <= row < len(self.table):
             raise IndexError(f"row {row} of {len(self.table)}")
         number = bisect.bisect_right(self._starts, row) - 1

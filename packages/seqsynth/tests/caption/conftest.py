@@ -1,0 +1,178 @@
+"""Clips made up on the spot, a backend that answers without a model, and a server that does."""
+
+import hashlib
+import json
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from seqsynth import Manifest, index_corpus
+from seqsynth.caption import backends
+from seqsynth.caption.backends import Answer, BackendKind, BackendOptions, NoAnswer, Question
+from seqsynth.caption.prompts import load_prompt
+from seqsynth.caption.settings import CaptionSettings
+
+LABELS = ("juggling balls", "riding a bike", "peeling apples")
+
+
+def words_about(text: str, picture_bytes: bytes) -> str:
+    """What the stubs answer: it names the label, and depends on the question and nothing else."""
+    action = text.split('"')[1] if '"' in text else "something"
+    digest = hashlib.sha256(text.encode() + picture_bytes).hexdigest()[:8]
+    return f"Someone is {action}. It is number {digest}."
+
+
+class StubBackend:
+    """Answers at once; counts what it was asked."""
+
+    def __init__(self, settings: CaptionSettings, options: BackendOptions) -> None:
+        self.revision = settings.revision or "r1"
+        self.num_asked = 0
+        self.is_closed = False
+        MADE.append(self)
+
+    def answer(self, questions: Sequence[Question]) -> list[Answer | NoAnswer]:
+        self.num_asked += len(questions)
+        return [
+            Answer(words_about(q.text, q.frames.tobytes() + str(q.seed).encode()), "stop")
+            for q in questions
+        ]
+
+    def close(self) -> None:
+        self.is_closed = True
+
+
+MADE: list[StubBackend] = []
+
+
+@pytest.fixture
+def stub(monkeypatch: pytest.MonkeyPatch) -> list[StubBackend]:
+    """Adds the backend `stub`; the list of all that were made."""
+    MADE.clear()
+    monkeypatch.setitem(backends.BACKENDS, "stub", BackendKind(StubBackend, "no model", 2, True))
+    return MADE
+
+
+@pytest.fixture
+def clip_folder(tmp_path: Path, write_animation: Callable[..., Path]) -> Path:
+    """Nine clips of three labels."""
+    root = tmp_path / "clips"
+    for number in range(9):
+        folder = root / LABELS[number % 3].replace(" ", "_")
+        folder.mkdir(parents=True, exist_ok=True)
+        colours = [(25 * number, 20 * k, 250 - 20 * k) for k in range(5 + number)]
+        write_animation(folder / f"{number}.webp", colours)
+    return root
+
+
+@pytest.fixture
+def manifest(clip_folder: Path, tmp_path: Path) -> Manifest:
+    path = tmp_path / "clips.arrow"
+    index_corpus("clip_folder", clip_folder, path)
+    return Manifest.open(path)
+
+
+@pytest.fixture
+def make_settings() -> Callable[..., CaptionSettings]:
+    def make(**changes: Any) -> CaptionSettings:
+        values = {
+            "backend": "stub",
+            "model": "m",
+            "prompt": load_prompt("factual"),
+            "num_frames": 3,
+            "frame_size": 8,
+        }
+        return CaptionSettings(**{**values, **changes})
+
+    return make
+
+
+@dataclass
+class StubServer:
+    """An OpenAI-compatible server.
+
+    Attributes:
+        url: its address.
+        ills: what goes wrong with the next requests: "429", "500", "400", "garbage", "no choices",
+            "hang", "drop"; then all goes well.
+        pause_seconds: how long each answer takes.
+        bodies: the requests that were answered.
+        keys: the authorization of every request.
+    """
+
+    url: str = ""
+    ills: list[str] = field(default_factory=list)
+    pause_seconds: float = 0.0
+    bodies: list[dict[str, Any]] = field(default_factory=list)
+    keys: list[str | None] = field(default_factory=list)
+    lock: threading.Lock = field(default_factory=threading.Lock)
+    stopping: threading.Event = field(default_factory=threading.Event)
+
+    def next_ill(self) -> str:
+        with self.lock:
+            return self.ills.pop(0) if self.ills else ""
+
+
+@pytest.fixture
+def server() -> Iterator[StubServer]:
+    state = StubServer()
+
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def log_message(self, format: str, *args: Any) -> None:
+            pass
+
+        def do_GET(self) -> None:
+            state.keys.append(self.headers.get("Authorization"))
+            self.reply(200, {"data": [{"id": "tiny"}]})
+
+        def do_POST(self) -> None:
+            body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+            state.keys.append(self.headers.get("Authorization"))
+            ill = state.next_ill()
+            if ill.isdecimal():
+                self.reply(int(ill), {"error": {"message": f"told to say {ill}"}})
+            elif ill == "hang":
+                state.stopping.wait(30)
+                self.close_connection = True
+            elif ill == "drop":
+                self.close_connection = True
+            elif ill == "garbage":
+                self.reply(200, None)
+            elif ill == "no choices":
+                self.reply(200, {"choices": []})
+            else:
+                time.sleep(state.pause_seconds)
+                state.bodies.append(body)
+                *images, text = body["messages"][0]["content"]
+                urls = "".join(image["image_url"]["url"] for image in images).encode()
+                said = words_about(text["text"], urls)
+                choice = {"message": {"content": said}, "finish_reason": "stop"}
+                self.reply(200, {"choices": [choice]})
+
+        def reply(self, status: int, record: Any) -> None:
+            content = b"<html>" if record is None else json.dumps(record).encode()
+            self.send_response(status)
+            if status == 429:
+                self.send_header("Retry-After", "0")
+            self.send_header("Content-Length", str(len(content)))
+            self.end_headers()
+            self.wfile.write(content)
+
+    httpd = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    httpd.daemon_threads = True
+    state.url = f"http://127.0.0.1:{httpd.server_address[1]}/v1"
+    thread = threading.Thread(target=httpd.serve_forever, kwargs={"poll_interval": 0.02})
+    thread.start()
+    yield state
+    state.stopping.set()
+    httpd.shutdown()
+    httpd.server_close()
+    thread.join()
