@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageOps
 
 from seqsynth import FrameRef, MediaError, load_frames
 from seqsynth.webp_timing import webp_timing
@@ -82,6 +82,102 @@ def test_every_mode_becomes_rgb(tmp_path: Path, mode: str) -> None:
     path = tmp_path / ("x.tif" if mode == "CMYK" else "x.png")
     Image.new(mode, (6, 6)).save(path)
     assert load_frames([FrameRef(str(path), 0)], 3).shape == (1, 3, 3, 3)
+
+
+def photograph(width: int, height: int) -> Image.Image:
+    """Smooth shades that are bright at the top left."""
+    noise = np.random.default_rng(0).integers(60, 160, (7, 9, 3), dtype=np.uint8)
+    noise[:2, :3] = 250
+    return Image.fromarray(noise).resize((width, height), Image.Resampling.BICUBIC)
+
+
+def decibels(a: np.ndarray, b: np.ndarray) -> float:
+    error = ((a.astype(float) - b.astype(float)) ** 2).mean()
+    return 99.0 if error == 0 else 10 * float(np.log10(255**2 / error))
+
+
+@pytest.mark.parametrize("decoder", ["simplejpeg", "pillow"])
+@pytest.mark.parametrize("geometry", ["stretch", "crop", "pad"])
+@pytest.mark.parametrize("shape", [(640, 480), (333, 517), (50, 40)], ids=str)
+def test_jpegs_decoded_small_show_what_they_show_decoded_whole(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    decoder: str,
+    geometry: str,
+    shape: tuple[int, int],
+) -> None:
+    if decoder == "pillow":
+        monkeypatch.setattr("seqsynth.frames.pictures.simplejpeg", None)
+    photograph(*shape).save(tmp_path / "x.jpg", quality=95)
+    Image.open(tmp_path / "x.jpg").save(tmp_path / "x.png")
+    refs = [FrameRef(str(tmp_path / name), 0) for name in ("x.jpg", "x.png")]
+    small, whole = load_frames(refs, 112, geometry=geometry)
+    assert decibels(small, whole) > 40
+
+
+@pytest.mark.parametrize("decoder", ["simplejpeg", "pillow"])
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_jpegs_are_turned_upright(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, decoder: str, orientation: int
+) -> None:
+    if decoder == "pillow":
+        monkeypatch.setattr("seqsynth.frames.pictures.simplejpeg", None)
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    photograph(320, 200).save(tmp_path / "x.jpg", quality=95, exif=exif)
+    with Image.open(tmp_path / "x.jpg") as image:
+        ImageOps.exif_transpose(image).save(tmp_path / "x.png", exif=Image.Exif())
+    for geometry in ("stretch", "crop", "pad"):
+        refs = [FrameRef(str(tmp_path / name), 0) for name in ("x.jpg", "x.png")]
+        turned, upright = load_frames(refs, 64, geometry=geometry)
+        assert decibels(turned, upright) > 40
+
+
+@pytest.mark.parametrize(
+    ("mode", "options"),
+    [("CMYK", {}), ("L", {}), ("RGB", {"progressive": True}), ("RGB", {"subsampling": 0})],
+)
+def test_every_kind_of_jpeg_is_read(tmp_path: Path, mode: str, options: dict[str, object]) -> None:
+    picture = photograph(200, 120)
+    picture.convert(mode).save(tmp_path / "x.jpg", quality=95, **options)
+    picture.convert(mode).convert("RGB").save(tmp_path / "x.png")
+    refs = [FrameRef(str(tmp_path / name), 0) for name in ("x.jpg", "x.png")]
+    assert decibels(*load_frames(refs, 96)) > 35
+
+
+def test_sixteen_bits_a_channel_keep_their_shades(tmp_path: Path) -> None:
+    shades = np.array([[0, 257 * 100], [257 * 200, 65535]], dtype=np.uint16)
+    Image.fromarray(shades).save(tmp_path / "deep.png")
+    frame = load_frames([FrameRef(str(tmp_path / "deep.png"), 0)], 2)[0]
+    assert frame[..., 0].tolist() == [[0, 100], [200, 255]]
+
+
+def test_frames_of_other_animations(tmp_path: Path) -> None:
+    colours = [RED, GREEN, BLUE]
+    frames = [Image.new("RGB", (8, 8), colour) for colour in colours]
+    for name in ("a.gif", "a.png"):
+        frames[0].save(tmp_path / name, save_all=True, append_images=frames[1:], duration=40)
+        shown = load_frames([FrameRef(str(tmp_path / name), k) for k in (2, 0)], 4)
+        assert [tuple(frame[1, 1].tolist()) for frame in shown] == [BLUE, RED]
+
+
+def test_a_damaged_jpeg_is_no_picture_of_grey(tmp_path: Path) -> None:
+    photograph(200, 120).save(tmp_path / "x.jpg", quality=95)
+    cut = tmp_path / "cut.jpg"
+    cut.write_bytes((tmp_path / "x.jpg").read_bytes()[:2000])
+    with pytest.raises(MediaError, match=r"cut\.jpg: frame 0 cannot be read: .*truncated"):
+        load_frames([FrameRef(str(cut), 0)], 64)
+    empty = tmp_path / "empty.jpg"
+    empty.touch()
+    with pytest.raises(MediaError, match=r"empty\.jpg: frame 0 cannot be read: .* is empty; fetch"):
+        load_frames([FrameRef(str(empty), 0)], 64)
+    with pytest.raises(MediaError, match=r"x\.jpg has 1 frames, no frame 1"):
+        load_frames([FrameRef(str(tmp_path / "x.jpg"), 1)], 64)
+
+
+def test_unknown_backends_are_refused() -> None:
+    with pytest.raises(ValueError, match="unknown backend 'pyva'; did you mean pyav"):
+        load_frames([], 4, backend="pyva")
 
 
 def test_errors_name_the_file_and_the_frame(

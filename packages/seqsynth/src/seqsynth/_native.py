@@ -1,4 +1,4 @@
-"""The only place that knows `seqnative`: picks the compiled planner, or its NumPy twin.
+"""The only place that knows `seqnative`: picks the compiled kernels, or their NumPy twins.
 
 Both give the same bits. Which one is in use is logged once per process; with "native" in
 `$SEQ2TIME_REQUIRE` (a comma-separated list) an absent one is an error instead.
@@ -7,12 +7,14 @@ Both give the same bits. Which one is in use is logged once per process; with "n
 import functools
 import logging
 import os
+from collections.abc import Sequence
 from typing import Any, Literal, Protocol
 
 import numpy as np
 
-from seqsynth import sampler
+from seqsynth import packet_choice, sampler
 from seqsynth.clip_table import ClipTable
+from seqsynth.packet_choice import PacketTable, Uint8Array
 from seqsynth.sampler import SamplerSpec, SequencePlan
 
 _compiled: Any
@@ -54,6 +56,11 @@ def backend() -> Literal["native", "reference"]:
         )
     log.info("clip sequences are planned in NumPy; seq2time-seqsynth[native] is faster")
     return "reference"
+
+
+def select_packets(table: PacketTable, frame_indices: Sequence[int]) -> Uint8Array:
+    """See `seqsynth.packet_choice.select_packets`."""
+    return packet_choice.select_packets(table, frame_indices)
 
 
 def make_planner(table: ClipTable, spec: SamplerSpec) -> Planner:

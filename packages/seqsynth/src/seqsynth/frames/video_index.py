@@ -1,0 +1,176 @@
+"""What the packets of a video say: how many frames, when each is shown, where decoding can start.
+
+Nothing is decoded. Frame k of a video is the k-th in the order of presentation times; where a file
+has no times that could be trusted, frames are counted by decoding from the beginning.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from seqsynth.frames.h264 import H264Reader
+from seqsynth.packet_choice import PacketTable
+
+VIDEO_SUFFIXES = frozenset(
+    (
+        ".mp4",
+        ".m4v",
+        ".mov",
+        ".mkv",
+        ".webm",
+        ".avi",
+        ".mpg",
+        ".mpeg",
+        ".ts",
+        ".flv",
+        ".wmv",
+        ".3gp",
+    )
+)
+
+_MAX_HELD_BYTES = 256 << 20  # of packets in memory; those of a longer video are read again
+
+
+@dataclass(frozen=True, slots=True)
+class VideoIndex:
+    """What is known of a video without decoding it.
+
+    Attributes:
+        codec: FFmpeg's name of the encoding.
+        pix_fmt: FFmpeg's name of the pixel format.
+        width, height: of the coded picture, before it is turned.
+        time_base: length of a tick, seconds.
+        table: the packets; None where frames have to be counted by decoding.
+    """
+
+    codec: str
+    pix_fmt: str
+    width: int
+    height: int
+    time_base: Fraction
+    table: PacketTable | None
+
+    @property
+    def is_cut(self) -> bool:
+        """Whether an edit list hides frames that are in the file."""
+        return self.table is not None and not self.table.is_shown.all()
+
+
+def is_video(path: str) -> bool:
+    """Whether a path has the ending of a video file."""
+    return Path(path).suffix.lower() in VIDEO_SUFFIXES
+
+
+@contextmanager
+def open_video(path: str) -> Iterator[tuple[Any, Any]]:
+    """The container and its first video stream, whose decoder uses no threads.
+
+    Threads within a clip cost more than they give when clips are decoded side by side, and those
+    of FFmpeg can hang where a decoder is left early (PyAV issue 1962).
+
+    Raises:
+        OSError: the file cannot be opened.
+        ValueError: it is empty, or no video.
+    """
+    import av  # loads all of FFmpeg
+
+    file = Path(path).absolute()  # an absolute path is never taken for an address
+    if file.stat().st_size == 0:
+        raise ValueError("the file is empty; fetch it again")
+    with av.open(str(file), metadata_errors="ignore") as container:
+        if not container.streams.video:
+            raise ValueError("no video in it")
+        stream = container.streams.video[0]
+        stream.codec_context.thread_type = "NONE"
+        stream.codec_context.thread_count = 1
+        yield container, stream
+
+
+def index_video(path: str) -> VideoIndex:
+    """Reads all packets of a video.
+
+    Raises:
+        OSError: the file cannot be opened.
+        ValueError: it is empty, or no video.
+    """
+    with open_video(path) as (container, stream):
+        return read_packets(container, stream)[0]
+
+
+def read_packets(container: Any, stream: Any) -> tuple[VideoIndex, list[Any] | None]:
+    """The index of an open video, and its packets where they are few enough to be kept."""
+    reader = _PacketReader(container, stream)
+    held: list[Any] | None = []
+    num_bytes = 0
+    for packet in container.demux(stream):
+        if not packet.size:  # the end of the stream
+            continue
+        reader.add(packet)
+        num_bytes += packet.size
+        if num_bytes > _MAX_HELD_BYTES:
+            held = None
+        elif held is not None:
+            held.append(packet)
+    context = stream.codec_context
+    index = VideoIndex(
+        codec=context.name,
+        pix_fmt=context.pix_fmt or "",
+        width=context.width,
+        height=context.height,
+        time_base=stream.time_base,
+        table=reader.table(),
+    )
+    return index, held
+
+
+class _PacketReader:
+    """Collects what matters of each packet."""
+
+    def __init__(self, container: Any, stream: Any) -> None:
+        context = stream.codec_context
+        self._has_times = container.format.name != "avi"  # AVI numbers packets as they are stored
+        self._h264 = H264Reader(context.extradata) if context.name == "h264" else None
+        self._is_vp8 = context.name == "vp8"
+        self._pts: list[int] = []
+        self._is_key: list[bool] = []
+        self._is_shown: list[bool] = []
+        self._is_droppable: list[bool] = []
+
+    def add(self, packet: Any) -> None:
+        if packet.pts is None:
+            self._has_times = False
+        if not self._has_times:
+            return
+        content = memoryview(packet)
+        is_key, is_droppable = packet.is_keyframe, False
+        if self._h264 is not None:
+            is_key = is_key and self._h264.is_clean_start(content)
+            is_droppable = not is_key and self._h264.is_droppable(content)
+        is_hidden = self._is_vp8 and not content[0] >> 4 & 1  # RFC 6386, 9.1: show_frame
+        self._pts.append(packet.pts)
+        self._is_key.append(is_key)
+        self._is_shown.append(not packet.is_discard and not is_hidden)
+        self._is_droppable.append(is_droppable)
+
+    def table(self) -> PacketTable | None:
+        """All packets; None where their times do not tell the order of the frames."""
+        if not self._has_times or not self._pts:
+            return None
+        pts = np.array(self._pts, dtype=np.int64)
+        is_key = np.array(self._is_key)
+        if not is_key[0] or len(np.unique(pts)) < len(pts):
+            return None
+        key_pts = pts[is_key]
+        # What a decoder makes of pictures before the first key picture is its own affair, and a
+        # clock that jumps back says nothing about order.
+        if pts.min() < key_pts[0] or (np.diff(key_pts) <= 0).any():
+            return None
+        flags = (np.array(self._is_shown), np.array(self._is_droppable))
+        return PacketTable(pts, is_key, *flags)
