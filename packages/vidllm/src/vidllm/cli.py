@@ -18,6 +18,11 @@ from vidllm.arguments import UsageError, near_names
 COMMANDS = {
     "train": "train a recipe, or continue a run",
     "predict": "answer a benchmark's questions with a trained run",
+    "ground": "say where in a video something happens",
+    "caption": "say what happens in a video, and when",
+    "demo": "a page on this machine with a video, a question and a timeline",
+    "merge": "write a run as a full model that plain transformers loads",
+    "convert": "turn released checkpoints of TimeChat and its parts into ours, or back",
     "report": "render a run's report.html",
 }
 _USAGE = "usage: vidllm COMMAND ...\n\nA video LLM that says where things are.\n\ncommands:\n"
@@ -64,6 +69,19 @@ def _command(name: str) -> Callable[[Sequence[str]], int]:
         from vidllm.predict_cli import main as predict_main
 
         return predict_main
+    if name in ("ground", "caption", "demo"):
+        from vidllm import ask_cli
+
+        commands = {"ground": ask_cli.ground, "caption": ask_cli.caption, "demo": ask_cli.demo}
+        return commands[name]
+    if name == "merge":
+        from vidllm.merge_cli import main as merge_main
+
+        return merge_main
+    if name == "convert":
+        from vidllm.convert_cli import main as convert_main
+
+        return convert_main
     if name == "report":
         from vidllm.report_cli import main as report_main
 
