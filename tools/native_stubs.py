@@ -1,6 +1,7 @@
-"""Write the type stub of seqnative._cpu from the compiled module, or check that it is fresh.
+"""Write the type stubs of seqnative's modules from what is compiled, or check that they are fresh.
 
-Without the stub in the source tree mypy would take everything compiled for `Any` and pass.
+Without the stubs in the source tree mypy would take everything compiled for `Any` and pass. The
+module of the CUDA kernels is looked at where it was built.
 """
 
 from __future__ import annotations
@@ -12,35 +13,40 @@ import sys
 import tempfile
 from pathlib import Path
 
-STUB = Path(__file__).resolve().parent.parent / "native/python/seqnative/_cpu.pyi"
+FOLDER = Path(__file__).resolve().parent.parent / "native/python/seqnative"
+MODULES = ("_cpu", "_cuda")
 
 
-def generate() -> str:
-    """The stub of the module that is installed."""
+def generate(module: str) -> str:
+    """The stub of a module that is installed."""
     with tempfile.TemporaryDirectory() as folder:
-        command = [sys.executable, "-m", "pybind11_stubgen", "seqnative._cpu", "-o", folder]
+        command = [sys.executable, "-m", "pybind11_stubgen", f"seqnative.{module}", "-o", folder]
         done = subprocess.run(
             [*command, "--exit-code"], capture_output=True, text=True, check=False
         )
         if done.returncode:
             raise RuntimeError(f"pybind11-stubgen failed:\n{done.stdout}{done.stderr}")
-        return (Path(folder) / "seqnative" / "_cpu.pyi").read_text()
+        return (Path(folder) / "seqnative" / f"{module}.pyi").read_text()
 
 
 def main() -> int:
-    """Write the stub, or with --check compare; 1 when it is stale."""
+    """Write the stubs, or with --check compare; 1 when one is stale."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--check", action="store_true", help="compare instead of writing")
     arguments = parser.parse_args()
     if importlib.util.find_spec("seqnative") is None:
-        print("seqnative is not installed here: the stub was not looked at")
+        print("seqnative is not installed here: the stubs were not looked at")
         return 0
-    stub = generate()
-    if not arguments.check:
-        STUB.write_text(stub)
-    elif not STUB.exists() or STUB.read_text() != stub:
-        print(f"{STUB} is stale: run `nox -s stubs` and commit it")
-        return 1
+    for module in MODULES:
+        if importlib.util.find_spec(f"seqnative.{module}") is None:
+            print(f"seqnative.{module} was not built here: its stub was not looked at")
+            continue
+        path, stub = FOLDER / f"{module}.pyi", generate(module)
+        if not arguments.check:
+            path.write_text(stub)
+        elif not path.exists() or path.read_text() != stub:
+            print(f"{path} is stale: run `nox -s stubs` and commit it")
+            return 1
     return 0
 
 

@@ -8,10 +8,16 @@ code it stands in for.
 import importlib.util
 from importlib.metadata import version
 
-from seqnative._cpu import MeteorAligner, SequencePlanner
+from seqnative._cpu import MeteorAligner, SequencePlanner, pack_normalize
 
 __version__ = version("seq2time-native")
-__all__ = ["MeteorAligner", "SequencePlanner", "__version__", "cuda_device_count"]
+__all__ = [
+    "MeteorAligner",
+    "SequencePlanner",
+    "__version__",
+    "cuda_device_count",
+    "pack_normalize",
+]
 
 
 def cuda_device_count() -> int:

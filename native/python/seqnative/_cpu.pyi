@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy
 import numpy.typing
 import typing
-__all__: list[str] = ['MeteorAligner', 'SequencePlanner']
+__all__: list[str] = ['MeteorAligner', 'SequencePlanner', 'pack_normalize']
 class SequencePlanner:
     """
     Draws plans of clip sequences; the twin of seqsynth.sampler.
@@ -42,3 +42,7 @@ class MeteorAligner:
         """
         (pairs, 23) METEOR statistics of pairs of sentence numbers, without the GIL.
         """
+def pack_normalize(clips: list[typing.Annotated[numpy.typing.ArrayLike, numpy.uint8]], table: numpy.ndarray, out: numpy.ndarray, num_threads: typing.SupportsInt | typing.SupportsIndex = 1) -> None:
+    """
+    Writes frames into a normalised batch, by table, without the GIL; the twin of seqsynth.frame_packing.
+    """

@@ -5,3 +5,4 @@
 
 void bind_sampler(pybind11::module_& module);
 void bind_meteor(pybind11::module_& module);
+void bind_pack(pybind11::module_& module);
