@@ -12,6 +12,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any, TypeVar
 
 T = TypeVar("T")
+MAX_LISTED = 40  # recipes, not settings
 _BOX = re.compile(r"[\u2500-\u257f]|^\s*-{5,}\s*$", re.MULTILINE)
 
 
@@ -82,8 +83,7 @@ def near_names(name: str, known: Iterable[str]) -> str:
         near = [tails[t] for t in difflib.get_close_matches(last, tails, n=3, cutoff=0.6)]
     if near:
         return f"; did you mean {' or '.join(near)}?"
-    listed = ", ".join(known) if len(known) <= 12 else "see --help"
-    return f"; there is: {listed}"
+    return f"; there is: {', '.join(known)}" if len(known) <= MAX_LISTED else "; see --help"
 
 
 def _is_flattened(record: Any, name: str) -> bool:

@@ -1,75 +1,278 @@
-"""What a run will be, from its configuration alone: nothing is loaded or written."""
+"""What a run will be, from its configuration and manifests: no weights and no media are touched.
+
+Lengths are those of real examples of the run, written by the real prompt code, over stand-in items
+with captions of a stated length and a rough count of the tokens of text.
+"""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import timetokens as tt
+from seqsynth import (
+    AnnotatedVideo,
+    ClipItem,
+    Corpus,
+    ImageItem,
+    MixtureRecipe,
+    SequenceRecipe,
+)
 from vidllm.assembly import adapter_of
-from vidllm.config import TrainConfig
-from vidllm.model.projector import Projector
+from vidllm.config import StageConfig, TrainConfig
+from vidllm.mixture_data import manifest_corpus, mixture_recipe
 
-FLOAT32_BYTES = 4
+FLOAT32_BYTES, BFLOAT16_BYTES = 4, 2
 # A parameter that learns keeps its gradient and two moments of AdamW beside it.
 LEARNING_COPIES = 4
+SAMPLED_EXAMPLES = 24  # of each stage, for their lengths
+# Numbers kept for the backward pass, in multiples of (tokens x width) a layer (arXiv:2205.05198,
+# without attention scores), and parameters of a layer in multiples of width squared.
+ACTIVATIONS_PER_LAYER, KEPT_WITH_CHECKPOINTS, PARAMETERS_PER_LAYER = 17, 1, 12
+CAPTION_WORDS, LONG_CAPTION_WORDS = 3, 100  # of the embedded default; of captioned photographs
+STAND_IN_CLIPS, STAND_IN_VIDEOS, STAND_IN_FRAMES = 40, 8, 3000
 
 
-def describe(config: TrainConfig) -> dict[str, Any]:
-    """Sizes and steps.
+def describe(config: TrainConfig, num_processes: int = 1) -> dict[str, Any]:
+    """Sizes, lengths, memory, data and steps.
+
+    Args:
+        config: the run.
+        num_processes: GPUs that it will have.
 
     Raises:
-        ValueError: a setting that the base model does not have.
+        ValueError: a setting that the base model does not have, or data that a stage needs.
+        FileNotFoundError: no manifest below data.root.
     """
-    import torch
-
     description = adapter_of(config.model).describe(config.model)
     if config.model.codec not in tt.CODECS:
         raise ValueError(
             f"model.codec is {config.model.codec!r}: choose one of {', '.join(tt.CODECS)}"
         )
+    parameters = count_parameters(config, description)
+    per_frame = description.visual_tokens_per_frame or config.model.num_visual_tokens
+    lengths = stage_lengths(config, per_frame)
+    longest = max(stage["tokens_per_example"]["longest"] for stage in lengths)
+    num_tokens = longest * config.optim.micro_batch_size
+    return {
+        "recipe": config.recipe,
+        "steps": config.num_steps,
+        "stages": lengths,
+        "global_batch_size": config.optim.global_batch_size,
+        "processes": num_processes,
+        "micro_batch_size": config.optim.micro_batch_size,
+        "accumulation_steps": config.optim.accumulation_steps(num_processes),
+        "examples": config.num_steps * config.optim.global_batch_size,
+        "parameters": parameters,
+        **memory(config, parameters, description.hidden_size, num_tokens, num_processes),
+        "visual_tokens_per_frame": per_frame,
+        "data": coverage(config),
+        "parts": dict(description.provenance),
+    }
+
+
+def count_parameters(config: TrainConfig, description: Any) -> dict[str, int]:
+    """Parameters by part, those that learn and all; a part with a rate of 0 does not learn."""
+    import torch
+
+    from vidllm.model.projector import Projector
+
     rows = len(tt.CODECS[config.model.codec].new_tokens)
-    with torch.device("meta"):
-        feature_width = description.feature_width * len(config.model.image_sizes)
-        projector = Projector(config.model, feature_width, description.hidden_size)
-    parameters = {
+    projector = description.connector_parameters
+    if description.feature_width:
+        with torch.device("meta"):
+            width = description.feature_width * len(config.model.image_sizes)
+            made = Projector(config.model, width, description.hidden_size)
+        projector += sum(p.numel() for p in made.parameters())
+    parts = {
         "eye": description.eye_parameters,
         "llm": description.llm_parameters,
         "lora": description.lora_parameters,
         "token_rows": rows * description.hidden_size,
-        "projector": sum(p.numel() for p in projector.parameters()),
+        "projector": projector,
     }
-    learning = parameters["lora"] + parameters["token_rows"] + parameters["projector"]
-    frozen = sum(parameters.values()) - learning
+    optim, stages = config.optim, config.data.stages
+    lora_scale = max(stage.lora_scale for stage in stages)
+    rates = {
+        "lora": optim.lora_learning_rate * lora_scale,
+        "token_rows": optim.token_learning_rate * lora_scale,
+        "projector": optim.projector_learning_rate * max(s.projector_scale for s in stages),
+    }
+    learning = sum(parts[name] for name, rate in rates.items() if rate > 0)
+    return {**parts, "learning": learning, "total": sum(parts.values())}
+
+
+def memory(
+    config: TrainConfig,
+    parameters: dict[str, int],
+    hidden_size: int,
+    num_tokens: int,
+    num_processes: int,
+) -> dict[str, int]:
+    """Estimated bytes on each GPU, with and without the activations of the longest micro batch."""
+    compute = config.compute
+    learning, frozen = parameters["learning"], parameters["total"] - parameters["learning"]
+    state = FLOAT32_BYTES * (frozen + LEARNING_COPIES * learning)
+    if compute.fsdp:
+        state = -(-state // num_processes)
+    layers = max(1, round(parameters["llm"] / (PARAMETERS_PER_LAYER * hidden_size**2)))
+    kept = layers * ACTIVATIONS_PER_LAYER
+    if compute.gradient_checkpointing:
+        kept = layers * KEPT_WITH_CHECKPOINTS + ACTIVATIONS_PER_LAYER
+    width = BFLOAT16_BYTES if compute.bf16 else FLOAT32_BYTES
+    activations = width * kept * hidden_size * num_tokens
     return {
-        "recipe": config.recipe,
-        "steps": config.num_steps,
-        "stages": [
-            {"name": stage.name, "steps": steps}
-            for stage, steps in zip(config.data.stages, config.stage_steps, strict=True)
-        ],
-        "global_batch_size": config.optim.global_batch_size,
-        "examples": config.num_steps * config.optim.global_batch_size,
-        "parameters": {**parameters, "learning": learning, "total": frozen + learning},
-        "memory_bytes_without_activations": FLOAT32_BYTES * (frozen + LEARNING_COPIES * learning),
-        "visual_tokens_per_frame": config.model.num_visual_tokens,
-        "parts": dict(description.provenance),
+        "memory_bytes_without_activations": state,
+        "memory_bytes_per_process": state + activations,
     }
+
+
+def stage_lengths(config: TrainConfig, tokens_per_frame: float) -> list[dict[str, Any]]:
+    """Of each stage its name, steps, and the tokens of its examples."""
+    from vidllm.data import TrainingData
+
+    data = TrainingData(config, stand_in_corpus(config), _prompter(config, tokens_per_frame))
+    rows, first = [], 0
+    for stage, steps in zip(config.data.stages, config.stage_steps, strict=True):
+        size = steps * config.optim.global_batch_size
+        count = min(SAMPLED_EXAMPLES, size)
+        sampled = [data.length(first + k * size // count) for k in range(count)]
+        tokens = {"mean": round(sum(sampled) / count), "longest": max(sampled)}
+        rows.append({"name": stage.name, "steps": steps, "tokens_per_example": tokens})
+        first += size
+    return rows
+
+
+def coverage(config: TrainConfig) -> list[dict[str, Any]]:
+    """Of each part of each mixture what the stage asks for, and what data.root has of it.
+
+    `present` counts pictures, clips or videos; it is None where data.root is not given.
+    """
+    corpus = manifest_corpus(config.data) if config.data.root else None
+    rows: list[dict[str, Any]] = []
+    for stage in config.data.stages:
+        if not config.data.mixture_of(stage):
+            continue
+        recipe = mixture_recipe(config, stage)
+        if isinstance(recipe, SequenceRecipe):
+            continue
+        for name, part in recipe.parts.items():
+            rows.append(
+                {
+                    "stage": stage.name,
+                    "part": name,
+                    "examples": part.size * recipe.num_epochs,
+                    "of": ", ".join(part.sources) or ", ".join(part.tasks),
+                    "present": None if corpus is None else _present(corpus, recipe, name),
+                }
+            )
+    return rows
+
+
+def _present(corpus: Corpus, recipe: MixtureRecipe, name: str) -> int:
+    part = recipe.parts[name]
+    if part.sources:
+        return sum(len(corpus.videos.get(source, ())) for source in part.sources)
+    shows_images = recipe.sequence_recipe(name, next(iter(part.task_sizes))).needs_images
+    return len(corpus.train_images if shows_images else corpus.train_clips)
+
+
+def stand_in_corpus(config: TrainConfig) -> Corpus:
+    """Items of the kinds that the run needs, with captions of a usual length and no files."""
+    mixtures = [recipe for stage in config.data.stages if (recipe := _mixture(config, stage))]
+    words = LONG_CAPTION_WORDS if mixtures else CAPTION_WORDS
+    longest = [stage.max_images for stage in config.data.stages]
+    longest += [
+        r.sequences.max_images if isinstance(r, MixtureRecipe) else r.max_images for r in mixtures
+    ]
+    captions = [" ".join(["picture", str(k), *["of"] * (words - 2)]) for k in range(max(longest))]
+    images = tuple(ImageItem(f"i{k}", text, f"{k}.png", text) for k, text in enumerate(captions))
+    clips = tuple(
+        ClipItem(f"c{k}", f"act {k}", f"clip {text}", f"{k}.mp4", 300, 10.0)
+        for k, text in enumerate(captions[:STAND_IN_CLIPS])
+    )
+    sources = {
+        source
+        for recipe in mixtures
+        if isinstance(recipe, MixtureRecipe)
+        for part in recipe.parts.values()
+        for source in part.sources
+    }
+    return Corpus(images, (), clips, (), "", {source: _videos(source) for source in sources})
+
+
+def _mixture(config: TrainConfig, stage: StageConfig) -> MixtureRecipe | SequenceRecipe | None:
+    return mixture_recipe(config, stage) if config.data.mixture_of(stage) else None
+
+
+def _videos(source: str) -> tuple[AnnotatedVideo, ...]:
+    events = tuple(tt.Event(10.0 * k, 10.0 * k + 8, f"what happens {k} here") for k in range(8))
+    video = AnnotatedVideo("", f"{source}.mp4", 100.0, STAND_IN_FRAMES, events)
+    return tuple(replace(video, id=f"{source}-{k}") for k in range(STAND_IN_VIDEOS))
+
+
+class _Counter:
+    """A stand-in for a tokenizer: as many ids as a text has tokens, roughly."""
+
+    def __init__(self, new_tokens: tuple[str, ...]) -> None:
+        self.new_tokens = new_tokens
+
+    def __call__(self, text: str, *, add_special_tokens: bool) -> dict[str, list[int]]:
+        from seqsynth.text_budget import estimate_tokens
+
+        return {"input_ids": [len(self.new_tokens)] * estimate_tokens(text)}
+
+    def convert_ids_to_tokens(self, ids: list[int]) -> list[str]:
+        return [self.new_tokens[id_] for id_ in ids]
+
+
+def _prompter(config: TrainConfig, tokens_per_frame: float) -> Any:
+    from vidllm.prompting import VISUAL_TOKEN, Prompter, Script
+
+    new_tokens = tuple(tt.CODECS[config.model.codec].new_tokens)
+    script = Script(picture=(VISUAL_TOKEN,) * max(1, round(tokens_per_frame)))
+    counter: Any = _Counter(new_tokens)
+    return Prompter(counter, config.prompt, script, range(len(new_tokens)))
 
 
 def readable(description: dict[str, Any]) -> str:
     """The description as lines for people."""
     parameters = description["parameters"]
-    stages = ", ".join(f"{stage['name']} {stage['steps']}" for stage in description["stages"])
-    memory = description["memory_bytes_without_activations"] / 2**30
+    stages = ", ".join(f"{stage['name']} {stage['steps']:,}" for stage in description["stages"])
+    state = description["memory_bytes_without_activations"] / 2**30
+    whole = description["memory_bytes_per_process"] / 2**30
     lines = [
         f"recipe      {description['recipe']}",
-        f"eye         {description['parts']['eye']}",
-        f"llm         {description['parts']['llm']}",
-        f"steps       {description['steps']} of {description['global_batch_size']} examples "
+        *(f"{name:<11} {text}" for name, text in description["parts"].items()),
+        f"steps       {description['steps']:,} of {description['global_batch_size']} examples "
         f"({stages})",
+        f"a step      {description['processes']} x {description['micro_batch_size']} examples, "
+        f"{description['accumulation_steps']} times",
         f"parameters  {parameters['total']:,} in all, {parameters['learning']:,} learn "
         f"(LoRA {parameters['lora']:,}, projector {parameters['projector']:,}, "
         f"token rows {parameters['token_rows']:,})",
-        f"memory      {memory:.2f} GiB for weights, gradients and AdamW, activations not counted",
+        *(_length_line(stage) for stage in description["stages"]),
+        f"memory      about {whole:.2f} GiB a process: {state:.2f} GiB for weights, gradients and "
+        "AdamW, the rest for activations of the longest examples",
+        *(_data_line(row) for row in description["data"]),
     ]
     return "\n".join(lines)
+
+
+def _length_line(stage: dict[str, Any]) -> str:
+    tokens = stage["tokens_per_example"]
+    return (
+        f"tokens      {stage['name']}: about {tokens['mean']:,} an example, up to "
+        f"{tokens['longest']:,}"
+    )
+
+
+def _data_line(row: dict[str, Any]) -> str:
+    if row["present"] is None:
+        found = "not looked for (no --data.root)"
+    else:
+        found = f"{row['present']:,} there"
+    return (
+        f"data        {row['stage']}: {row['examples']:,} examples of {row['part']} "
+        f"({row['of']}), {found}"
+    )

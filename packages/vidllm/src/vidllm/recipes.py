@@ -13,6 +13,7 @@ from vidllm.config import (
     StageConfig,
     TrainConfig,
 )
+from vidllm.paper_recipes import PAPER_RECIPES
 
 
 def tiny() -> TrainConfig:
@@ -77,6 +78,14 @@ def tiny_without_seq2time() -> TrainConfig:
     )
 
 
+def small() -> TrainConfig:
+    """`tiny` with sequences as long as the paper's, for a GPU or a night on a CPU."""
+    base = tiny()
+    *first, last = (replace(stage, num_steps=8 * stage.num_steps) for stage in base.data.stages)
+    stages = (*first, replace(last, max_images=96, max_clips=10, num_clip_frames=96))
+    return replace(base, recipe="small", data=replace(base.data, stages=stages))
+
+
 def smoke() -> TrainConfig:
     """A trial without downloads: a random two-layer model on drawn shapes, seconds."""
     return TrainConfig(
@@ -114,6 +123,8 @@ def smoke_without_seq2time() -> TrainConfig:
 RECIPES: dict[str, Callable[[], TrainConfig]] = {
     "tiny": tiny,
     "tiny_without_seq2time": tiny_without_seq2time,
+    "small": small,
     "smoke": smoke,
     "smoke_without_seq2time": smoke_without_seq2time,
+    **PAPER_RECIPES,
 }

@@ -17,7 +17,7 @@ from vidllm import checkpoint, run_folder
 from vidllm.arguments import UsageError, near_names, parse
 from vidllm.checkpoint import Checkpoint
 from vidllm.config import TrainConfig
-from vidllm.processes import from_first
+from vidllm.processes import from_first, num_processes
 from vidllm.recipes import RECIPES
 
 NEWEST = "newest"
@@ -41,9 +41,11 @@ class TrainOptions:
     resume: str = ""
     """Continue the run in this folder; without a value, the newest under runs/."""
     dry_run: bool = False
-    """Print sizes and steps; load and write nothing."""
+    """Print sizes, lengths, memory, data and steps; load and write nothing."""
     json: bool = False
     """With --dry-run: as JSON."""
+    gpus: int = 0
+    """With --dry-run: how many the run will have. Default: the processes that torchrun started."""
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -52,8 +54,9 @@ def main(arguments: Sequence[str]) -> int:
     options = _options(recipe, rest)
     if options.dry_run:
         return _dry_run(options)
-    if options.json:
-        raise UsageError("--json goes with --dry-run")
+    for name, given in (("json", options.json), ("gpus", options.gpus)):
+        if given:
+            raise UsageError(f"--{name} goes with --dry-run")
     return _train(recipe, options)
 
 
@@ -105,8 +108,17 @@ def _options(recipe: str, flags: list[str]) -> TrainOptions:
 
 
 def _as_started(config: TrainConfig, started: TrainConfig) -> TrainConfig:
-    """The configuration without what may differ between the starts of one run: the workers."""
-    return replace(config, data=replace(config.data, num_workers=started.data.num_workers))
+    """The configuration without what may differ between the starts of one run.
+
+    Workers, trackers and the split of the global batch change no example; data may have moved.
+    """
+    data = replace(
+        config.data,
+        num_workers=started.data.num_workers,
+        root=started.data.root if config.data.root else "",
+    )
+    optim = replace(config.optim, micro_batch_size=started.optim.micro_batch_size)
+    return replace(config, data=data, optim=optim, report_to=started.report_to)
 
 
 def _take_resume(flags: list[str]) -> tuple[list[str], str]:
@@ -131,7 +143,7 @@ def _take_resume(flags: list[str]) -> tuple[list[str], str]:
 def _dry_run(options: TrainOptions) -> int:
     from vidllm.dry_run import describe, readable
 
-    description = describe(options.config)
+    description = describe(options.config, options.gpus or num_processes())
     print(json.dumps(description, indent=2) if options.json else readable(description))
     return 0
 
