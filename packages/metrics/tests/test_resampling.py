@@ -29,7 +29,7 @@ def test_weights_draw_every_resample_with_replacement() -> None:
 
 
 def test_blocks_do_not_change_the_number_of_resamples() -> None:
-    rows = [len(block) for block in bootstrap_weights(400_000, Resampling(num_resamples=5))]
+    rows = [len(block) for block in bootstrap_weights(40_000, Resampling(num_resamples=5))]
     assert rows == [2, 2, 1]
 
 

@@ -21,7 +21,7 @@ _PROTOCOLS = ("timechat", "soda", "vidchapters")  # PROTOCOLS, without importing
 _RUN = {
     "dvc": ("dense_cli", "score_dense"),
     "tvg": ("grounding_cli", "score_grounding"),
-    "highlights": ("grounding_cli", "score_highlights"),
+    "highlights": ("highlights_cli", "score_highlights"),
     "richness": ("richness_cli", "measure_richness"),
     "compare": ("compare_cli", "compare_systems"),
     "report": ("report_cli", "write_report"),

@@ -82,6 +82,9 @@ def check_span(span: object, place: Callable[[], str]) -> Span:
     Raises:
         InputError: not two values, or a time that is no finite number.
     """
+    ordinary = _ordinary_span(span)
+    if ordinary is not None:
+        return ordinary
     span = plain(span)
     if not is_list(span) or len(span) != 2:
         raise InputError(
@@ -96,6 +99,9 @@ def check_scored_span(span: object, place: Callable[[], str]) -> Span | tuple[fl
     Raises:
         InputError: not two or three values, or one that is no finite number.
     """
+    ordinary = _ordinary_span(span)
+    if ordinary is not None:
+        return ordinary
     span = plain(span)
     if is_list(span) and len(span) == 3:
         start, end = check_span(list(span[:2]), place)
@@ -105,6 +111,17 @@ def check_scored_span(span: object, place: Callable[[], str]) -> Span | tuple[fl
             raise InputError(f"{place()}: a score must be finite, got {span[2]!r:.60}")
         return start, end, float(span[2])
     return check_span(span, place)
+
+
+def _ordinary_span(span: object) -> Span | None:
+    """The span if it is a pair of ordinary floats, as nearly all are: the checks cost more."""
+    if type(span) in (list, tuple) and len(span) == 2:  # type: ignore[arg-type]
+        start, end = span  # type: ignore[misc]
+        if type(start) is type(end) is float and (
+            -MAX_SECONDS < start < MAX_SECONDS and -MAX_SECONDS < end < MAX_SECONDS
+        ):
+            return start, end
+    return None
 
 
 def check_videos(

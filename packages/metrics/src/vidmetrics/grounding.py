@@ -24,9 +24,8 @@ from vidmetrics.events import (
     plain,
     span_array,
 )
-from vidmetrics.iou import IouRule, ReversedSpans, iou_pairs
+from vidmetrics.iou import IouRule, ReversedSpans, check_iou_thresholds, iou_pairs
 from vidmetrics.moments import MOMENT_IOU_THRESHOLDS, average_precision
-from vidmetrics.protocol import check_iou_thresholds
 from vidmetrics.resampling import (
     Interval,
     Resampling,
@@ -142,12 +141,12 @@ def evaluate_grounding(
     statistics = Statistics(
         queries, {name: mean_statistic(values, counted) for name, values in metrics.items()}
     )
-    lists = {name: values.tolist() for name, values in columns.items()}
+    rows = zip(*(values.tolist() for values in columns.values()), strict=True)
     return GroundingResult(
         scores={name: statistic.score for name, statistic in statistics.metrics.items()},
         per_query={
-            query: {name: values[row] for name, values in lists.items()}
-            for row, query in enumerate(queries)
+            query: dict(zip(columns, row, strict=True))
+            for query, row in zip(queries, rows, strict=True)
         },
         signature=grounding_signature(rule, thresholds, *(["map:.5-.95,10"] if moments else [])),
         counts=_counts(queries, predictions, answers),

@@ -1,4 +1,4 @@
-"""The commands `tvg` and `highlights`; they do not load METEOR."""
+"""The command `tvg`, and the reading that others need for grounding; it does not load METEOR."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ from collections.abc import Sequence
 
 from vidmetrics.errors import InputError
 from vidmetrics.grounding import GroundingResult, evaluate_grounding
-from vidmetrics.highlights import evaluate_highlights
 from vidmetrics.jobs import Job, make_jobs
 from vidmetrics.output_cli import (
     label,
@@ -20,7 +19,7 @@ from vidmetrics.output_cli import (
     text_stream,
     write_json,
 )
-from vidmetrics.readers import read_answers, read_clip_scores, read_queries, read_saliency
+from vidmetrics.readers import read_answers, read_queries
 from vidmetrics.score_tables import score_table, systems_table, unit_table
 
 
@@ -56,23 +55,6 @@ def score_grounding(parsed: argparse.Namespace) -> int:
             print("\n" + unit_table(result.per_query, ("iou",), "query", "iou"), file=out)
         _say_grounding(job, result)
     print_signatures([result for _, result in results], out)
-    return 0
-
-
-def score_highlights(parsed: argparse.Namespace) -> int:
-    """`vidmetrics highlights`."""
-    result = evaluate_highlights(
-        read_saliency(parsed.references),
-        read_clip_scores(parsed.predictions),
-        min_rating=parsed.min_rating,
-        resampling=resampling_of(parsed),
-    )
-    write_json(parsed, "highlights", [(Job("", "", (), {}, ()), result)])
-    out = text_stream(parsed)
-    print(score_table(result), file=out)
-    counts = result.counts
-    say(f"{counts['queries']} queries, {counts['missing']} without predictions (count 0)")
-    print_signatures([result], out)
     return 0
 
 

@@ -47,6 +47,14 @@ class IouRule:
             raise ValueError(f"epsilon must lie in [0, 1), got {self.epsilon!r}")
 
 
+def check_iou_thresholds(iou_thresholds: tuple[float, ...]) -> None:
+    """Raise ValueError unless there is at least one threshold and each lies in (0, 1]."""
+    if not iou_thresholds or not all(0.0 < threshold <= 1.0 for threshold in iou_thresholds):
+        raise ValueError(f"IoU thresholds must lie in (0, 1], got {iou_thresholds!r}")
+    if len(set(iou_thresholds)) < len(iou_thresholds):
+        raise ValueError(f"an IoU threshold stands twice in {iou_thresholds!r}")
+
+
 def iou_matrix(references: FloatArray, predictions: FloatArray, rule: IouRule) -> FloatArray:
     """IoU of every reference span (row) with every predicted span (column).
 

@@ -6,12 +6,14 @@ import argparse
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from vidmetrics.jobs import Job
 from vidmetrics.resampling import Resampling
-from vidmetrics.results_file import Result, result_to_json, results_to_json
 from vidmetrics.tables import printable
+
+if TYPE_CHECKING:
+    from vidmetrics.results_file import Result
 
 
 def resampling_of(parsed: argparse.Namespace) -> Resampling:
@@ -25,6 +27,8 @@ def write_json(
     """Write the results where `--json` says."""
     if parsed.json is None:
         return
+    from vidmetrics.results_file import result_to_json, results_to_json
+
     files = {"references": parsed.references, "predictions": parsed.predictions}
     if getattr(parsed, "second_references", None):
         files["second_references"] = parsed.second_references

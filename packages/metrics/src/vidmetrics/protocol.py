@@ -11,7 +11,7 @@ import dataclasses
 from dataclasses import dataclass
 from typing import Literal, get_args, get_type_hints
 
-from vidmetrics.iou import IouRule, ReversedSpans, Union
+from vidmetrics.iou import IouRule, ReversedSpans, Union, check_iou_thresholds
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -90,14 +90,6 @@ class Protocol:
         return IouRule(
             union=self.iou_union, epsilon=self.iou_epsilon, reversed_spans=self.reversed_spans
         )
-
-
-def check_iou_thresholds(iou_thresholds: tuple[float, ...]) -> None:
-    """Raise ValueError unless there is at least one threshold and each lies in (0, 1]."""
-    if not iou_thresholds or not all(0.0 < threshold <= 1.0 for threshold in iou_thresholds):
-        raise ValueError(f"IoU thresholds must lie in (0, 1], got {iou_thresholds!r}")
-    if len(set(iou_thresholds)) < len(iou_thresholds):
-        raise ValueError(f"an IoU threshold stands twice in {iou_thresholds!r}")
 
 
 TIMECHAT = Protocol(name="timechat")

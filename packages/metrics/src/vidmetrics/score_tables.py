@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
 from vidmetrics.resampling import Interval
-from vidmetrics.results_file import Result
 from vidmetrics.tables import render_table
+
+if TYPE_CHECKING:
+    from vidmetrics.results_file import Result
 
 _TITLES = {
     "soda_c": "SODA_c",

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
-from vidmetrics.iou import IouRule
-from vidmetrics.protocol import Protocol
 from vidmetrics.version import __version__
+
+if TYPE_CHECKING:
+    from vidmetrics.iou import IouRule
+    from vidmetrics.protocol import Protocol
 
 _COUNTED = {"zero": "0", "skipped": "skipped"}
 

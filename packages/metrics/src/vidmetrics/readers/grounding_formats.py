@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -294,7 +293,7 @@ def _read_answer_lists(document: Document, queries: Queries) -> Iterator[Record]
         record = Record(id=name, place=place, spans=spans)
         if name not in queries and name.count(SEPARATOR) >= 1:
             video, sentence = name.split(SEPARATOR)[:2]
-            record = replace(record, id=by_sentence.get((video, sentence), name))
+            record = record._replace(id=by_sentence.get((video, sentence), name))
         yield record
 
 

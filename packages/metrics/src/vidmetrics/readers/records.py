@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 from vidmetrics.errors import InputError
 from vidmetrics.events import Event, check_event, check_scored_span, is_list, seconds
@@ -12,8 +11,7 @@ from vidmetrics.events import Event, check_event, check_scored_span, is_list, se
 ScoredSpan = tuple[float, float] | tuple[float, float, float]
 
 
-@dataclass(frozen=True, slots=True)
-class Record:
+class Record(NamedTuple):
     """One video's events or one query's spans.
 
     Attributes:
@@ -31,7 +29,7 @@ class Record:
     """
 
     id: str
-    place: Callable[[], str] = field(repr=False, compare=False)
+    place: Callable[[], str]
     events: tuple[Event, ...] = ()
     spans: tuple[ScoredSpan, ...] = ()
     task: str = ""
@@ -103,8 +101,10 @@ def events_of(items: object, place: Callable[[], str]) -> tuple[Event, ...]:
     if not is_list(items):
         raise InputError(f"{place()}: expected a list of events, got {items!r:.60}")
     return tuple(
-        check_event(item, numbered(place, "event", number))
-        for number, item in enumerate(items, start=1)
+        [
+            check_event(item, numbered(place, "event", number))
+            for number, item in enumerate(items, start=1)
+        ]
     )
 
 
@@ -121,8 +121,10 @@ def spans_of(items: object, place: Callable[[], str]) -> tuple[ScoredSpan, ...]:
     if len(items) in (2, 3) and not any(is_list(item) for item in items):
         items = [items]
     return tuple(
-        check_scored_span(item, numbered(place, "span", number))
-        for number, item in enumerate(items, start=1)
+        [
+            check_scored_span(item, numbered(place, "span", number))
+            for number, item in enumerate(items, start=1)
+        ]
     )
 
 

@@ -1,0 +1,28 @@
+"""The command `highlights`."""
+
+from __future__ import annotations
+
+import argparse
+
+from vidmetrics.highlights import evaluate_highlights
+from vidmetrics.jobs import Job
+from vidmetrics.output_cli import print_signatures, resampling_of, say, text_stream, write_json
+from vidmetrics.readers import read_clip_scores, read_saliency
+from vidmetrics.score_tables import score_table
+
+
+def score_highlights(parsed: argparse.Namespace) -> int:
+    """`vidmetrics highlights`."""
+    result = evaluate_highlights(
+        read_saliency(parsed.references),
+        read_clip_scores(parsed.predictions),
+        min_rating=parsed.min_rating,
+        resampling=resampling_of(parsed),
+    )
+    write_json(parsed, "highlights", [(Job("", "", (), {}, ()), result)])
+    out = text_stream(parsed)
+    print(score_table(result), file=out)
+    counts = result.counts
+    say(f"{counts['queries']} queries, {counts['missing']} without predictions (count 0)")
+    print_signatures([result], out)
+    return 0
