@@ -113,15 +113,15 @@ def check_scored_span(span: object, place: Callable[[], str]) -> Span | tuple[fl
     return check_span(span, place)
 
 
-def _ordinary_span(span: object) -> Span | None:
+def _ordinary_span(span: Any) -> Span | None:
     """The span if it is a pair of ordinary floats, as nearly all are: the checks cost more."""
-    if type(span) in (list, tuple) and len(span) == 2:  # type: ignore[arg-type]
-        start, end = span  # type: ignore[misc]
-        if type(start) is type(end) is float and (
-            -MAX_SECONDS < start < MAX_SECONDS and -MAX_SECONDS < end < MAX_SECONDS
-        ):
-            return start, end
-    return None
+    if type(span) not in (list, tuple) or len(span) != 2:
+        return None
+    start, end = span
+    if type(start) is not float or type(end) is not float:
+        return None
+    bounded = -MAX_SECONDS < start < MAX_SECONDS and -MAX_SECONDS < end < MAX_SECONDS
+    return (start, end) if bounded else None
 
 
 def check_videos(
