@@ -22,8 +22,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from vidllm.model.labelled_loss import labelled_loss
 from vidllm.model.token_rows import embed_tokens, output_logits
-from vidllm.prompting import IGNORED
 from vidllm.timechat import parts
 from vidllm.timechat.config import TimeChatConfig
 
@@ -131,20 +131,7 @@ class TimeChat(nn.Module):
         """
         embeds_BTD = self.embed(input_ids, self.encode(videos))
         hidden_BTD = self.decode(embeds_BTD, attention_mask, position_ids)
-        labelled_BT = labels[:, 1:] != IGNORED
-        logits_LK = self.logits(hidden_BTD[:, :-1][labelled_BT])
-        losses_L = functional.cross_entropy(
-            logits_LK.float(), labels[:, 1:][labelled_BT], reduction="none"
-        )
-        rows_L = labelled_BT.nonzero()[:, 0]
-        example_losses_B = losses_L.new_zeros(len(labels)).index_add(0, rows_L, losses_L)
-        if num_items_in_batch is None:
-            num_items_in_batch = labelled_BT.sum().clamp(min=1)
-        return {
-            "loss": losses_L.sum() / num_items_in_batch,
-            "example_losses": example_losses_B.detach(),
-            "example_labels": labelled_BT.sum(1),
-        }
+        return labelled_loss(self.logits, hidden_BTD, labels, num_items_in_batch)
 
     def encode(self, videos: Sequence[Video]) -> list[Tensor]:
         """Each video's tokens as input embeddings: (num_video_tokens, D) for each.
