@@ -15,6 +15,7 @@ from vidllm.config import PromptConfig, TrainConfig
 from vidllm.features import FeatureStore, frames_of_corpus
 from vidllm.recipes import smoke
 from vidllm.shapes import shapes_corpus
+from vidllm.testing import SIDE, write_tiny_vlm
 
 # Deadlines measure the machine, not the code.
 settings.register_profile("without deadlines", deadline=None)
@@ -84,3 +85,30 @@ def example(corpus: Corpus) -> Example:
         targets=((Target(1 / 3, 2 / 3, "a cat"),), (Target(0.0, 1 / 3, "a dog"),)),
         duration_seconds=3.0,
     )
+
+
+@pytest.fixture(scope="session")
+def bases(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
+    """The folder of a tiny base, written once."""
+    root = tmp_path_factory.mktemp("bases")
+
+    def folder(family: str, *, tied: bool = False) -> Path:
+        path = root / f"{family}-{'tied' if tied else 'untied'}"
+        return path if path.exists() else write_tiny_vlm(path, family, tied=tied)
+
+    return folder
+
+
+@pytest.fixture
+def vlm_config(config: TrainConfig, bases: Callable[..., Path]) -> Callable[..., TrainConfig]:
+    """The smoke recipe on a tiny base; settings are those of the model."""
+
+    def make(family: str, *, tied: bool = False, turns: str = "apart", **model: Any) -> TrainConfig:
+        settings = {"base": str(bases(family, tied=tied)), "image_sizes": (SIDE,), **model}
+        return replace(
+            config,
+            model=replace(config.model, adapter="vlm", **settings),
+            prompt=replace(config.prompt, template="chat", layout="code_first", turns=turns),
+        )
+
+    return make

@@ -134,7 +134,7 @@ class VlmAdapter:
             script=script_of(family, tokenizer, model.config, config),
             model_of=lambda llm: VisionLLM(llm, family),
             lora_scope=family.decoder,
-            learned_modules=family.connectors if config.connector_learns else (),
+            learned_modules=_learned_modules(model, family) if config.connector_learns else (),
         )
 
 
@@ -169,6 +169,16 @@ def script_of(family: Family, tokenizer: Any, base_config: Any, config: ModelCon
         frames_per_picture=family.pictured(config),
         chat=family.chat,
     )
+
+
+def _learned_modules(model: Any, family: Family) -> tuple[str, ...]:
+    """The connectors by name, those in lists one by one: PEFT takes no list as a whole."""
+    names: list[str] = []
+    for name in family.connectors:
+        module = model.get_submodule(name)
+        is_list = isinstance(module, nn.ModuleList)
+        names += [f"{name}.{number}" for number in range(len(module))] if is_list else [name]
+    return tuple(names)
 
 
 def _token_id(tokenizer: Any, token: str, config: ModelConfig) -> int:
