@@ -6,6 +6,7 @@ import pytest
 
 from seqsynth import _native
 from seqsynth.clip_table import ClipTable
+from seqsynth.frame_packing import pixel_table
 from seqsynth.sampler import SamplerSpec, SequencePlanner
 
 HAS_NATIVE = importlib.util.find_spec("seqnative") is not None
@@ -52,3 +53,19 @@ def test_native_gives_the_same_plans() -> None:
         assert ours.clip_ids.tolist() == theirs.clip_ids.tolist()
         assert ours.frame_counts.tolist() == theirs.frame_counts.tolist()
         assert ours.frame_indices.tolist() == theirs.frame_indices.tolist()
+
+
+def packed() -> np.ndarray:
+    clips = [np.full((count, 4, 5, 3), 40 * count, dtype=np.uint8) for count in (1, 3)]
+    out = np.empty((2, 4, 3, 4, 5), dtype=np.float32)
+    _native.pack_normalize(clips, pixel_table((0.5, 0.4, 0.3), (0.2, 0.2, 0.2)), out, 2)
+    return out
+
+
+def test_frames_are_packed_alike_with_and_without_native(monkeypatch: pytest.MonkeyPatch) -> None:
+    installed = packed()
+    monkeypatch.setattr(_native, "_compiled", None)
+    monkeypatch.delenv("SEQ2TIME_REQUIRE", raising=False)
+    _native.backend.cache_clear()
+    assert packed().tobytes() == installed.tobytes()
+    assert installed[1, 2, 0, 0, 0] == pytest.approx((120 / 255 - 0.5) / 0.2, abs=1e-6)

@@ -12,9 +12,9 @@ from typing import Any, Literal, Protocol
 
 import numpy as np
 
-from seqsynth import packet_choice, sampler
+from seqsynth import frame_packing, sampler
 from seqsynth.clip_table import ClipTable
-from seqsynth.packet_choice import PacketTable, Uint8Array
+from seqsynth.frame_packing import PixelTable, Uint8Array
 from seqsynth.sampler import SamplerSpec, SequencePlan
 
 _compiled: Any
@@ -41,26 +41,34 @@ class Planner(Protocol):
 
 @functools.cache
 def backend() -> Literal["native", "reference"]:
-    """Which planner this process uses.
+    """Which planner and packer of frames this process uses.
 
     Raises:
         RuntimeError: `$SEQ2TIME_REQUIRE` asks for native and it is not installed.
     """
     if _compiled is not None:
-        log.info("clip sequences are planned by seqnative %s", _compiled.__version__)
+        log.info("seqnative %s plans clip sequences and packs frames", _compiled.__version__)
         return "native"
     if "native" in os.environ.get(REQUIRE_VARIABLE, "").split(","):
         raise RuntimeError(
             f"{REQUIRE_VARIABLE} asks for native, and seqnative is not installed; "
             "run: pip install seq2time-seqsynth[native]"
         )
-    log.info("clip sequences are planned in NumPy; seq2time-seqsynth[native] is faster")
+    log.info("NumPy plans clip sequences and packs frames; seq2time-seqsynth[native] is faster")
     return "reference"
 
 
-def select_packets(table: PacketTable, frame_indices: Sequence[int]) -> Uint8Array:
-    """See `seqsynth.packet_choice.select_packets`."""
-    return packet_choice.select_packets(table, frame_indices)
+def pack_normalize(
+    clips: Sequence[Uint8Array], table: PixelTable, out: PixelTable, num_threads: int = 1
+) -> None:
+    """See `frame_packing.pack_normalize`, whose bits these are; compiled, it uses the threads.
+
+    Other Python threads run meanwhile where it is compiled.
+    """
+    if backend() == "native":
+        _compiled.pack_normalize(list(clips), table, out, num_threads)
+    else:
+        frame_packing.pack_normalize(clips, table, out, num_threads)
 
 
 def make_planner(table: ClipTable, spec: SamplerSpec) -> Planner:

@@ -14,12 +14,11 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from seqsynth._native import select_packets
 from seqsynth.frames.errors import MediaError, no_such_frame, unreadable
 from seqsynth.frames.geometry import Fit, VideoScaler, upright_picture
 from seqsynth.frames.requests import VideoRequest
 from seqsynth.frames.video_index import open_video, read_packets
-from seqsynth.packet_choice import SEND_AND_DRAIN, SKIP, PacketTable
+from seqsynth.packet_choice import SEND_AND_DRAIN, SKIP, PacketTable, select_packets
 
 Shown = TypeVar("Shown")
 Take = Callable[[Any], Shown]
