@@ -2,7 +2,7 @@
 
 from importlib.metadata import version
 
-from seqsynth._native import backend
+from seqsynth._native import backend, pack_normalize
 from seqsynth.benchmark import BenchmarkSpec, build_default_benchmark
 from seqsynth.build import BuildPlan, PictureFormat, build_examples
 from seqsynth.cache import default_cache_dir
@@ -13,6 +13,7 @@ from seqsynth.default_data import DefaultCorpus, DefaultModels, default_corpus, 
 from seqsynth.example_files import read_examples, write_examples
 from seqsynth.export import export_examples
 from seqsynth.fetch import FetchError, FetchReport, fetch_default
+from seqsynth.frame_packing import pixel_table
 from seqsynth.frame_tar import read_frame_tar
 from seqsynth.frames import MediaError, load_frames
 from seqsynth.image_tasks import alr, iic, iig
@@ -95,6 +96,8 @@ __all__ = [
     "load_templates",
     "measure_coverage",
     "open_corpus",
+    "pack_normalize",
+    "pixel_table",
     "random_frames",
     "read_examples",
     "read_frame_tar",
