@@ -42,7 +42,7 @@ def fails(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
         (["trian"], "no command 'trian'; did you mean train?"),
         (["train"], "name a recipe: vidllm train RECIPE; one of: tiny,"),
         (["train", "tinny"], "no recipe 'tinny'; did you mean tiny?"),
-        (["train", "xyzzy"], "no recipe 'xyzzy'; there is: paper, "),
+        (["train", "xyzzy"], "no recipe 'xyzzy'; there is: internvl3_5_2b, "),
         (
             ["train", "smoke", "--optim.max-step", "4"],
             "no setting --optim.max-step; did you mean --optim.max-steps",

@@ -433,3 +433,20 @@ def test_sizes_are_counted_without_weights(
                 described.eye_parameters + described.llm_parameters + described.connector_parameters
             )
             assert described.visual_tokens_per_frame == len(parts.prompter.script.picture)
+
+
+@every_family
+def test_what_learns_beside_weights_in_bfloat16_is_kept_in_float32(
+    family: str, vlm_config: Callable[..., TrainConfig], corpus: Corpus, example: Example
+) -> None:
+    config = vlm_config(family, weights="bfloat16", connector_learns=True)
+    parts, source = opened(config, corpus)
+    assert parts.model.vlm.get_input_embeddings().weight.dtype == torch.bfloat16
+    loss = parts.model(**batch_of(source, parts.prompter.encode(example)))["loss"]
+    loss.backward()
+    exact, _ = opened(replace(config, model=replace(config.model, weights="float32")), corpus)
+    expected = exact.model(**batch_of(source, exact.prompter.encode(example)))["loss"]
+    torch.testing.assert_close(loss, expected, rtol=0.05, atol=0.05)
+    learning = [p for p in parts.model.parameters() if p.requires_grad]
+    assert {p.dtype for p in learning} == {torch.float32}
+    assert all(p.grad.isfinite().all() for p in learning if p.grad is not None)

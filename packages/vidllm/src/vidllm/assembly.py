@@ -219,7 +219,11 @@ def with_lora(
         modules_to_save=list(learned_modules) or None,
         task_type="CAUSAL_LM",
     )
-    return get_peft_model(llm, lora)
+    model = get_peft_model(llm, lora)
+    for parameter in model.parameters():  # steps of AdamW are lost on rows in bfloat16
+        if parameter.requires_grad:
+            parameter.data = parameter.data.float()
+    return model
 
 
 def is_tied(llm: Any) -> bool:

@@ -21,7 +21,7 @@ COMMANDS = {
     "ground": "say where in a video something happens",
     "caption": "say what happens in a video, and when",
     "demo": "a page on this machine with a video, a question and a timeline",
-    "merge": "write a run as a full model that plain transformers loads",
+    "merge": "write a run as a full model, its adapter folded in",
     "convert": "turn released checkpoints of TimeChat and its parts into ours, or back",
     "report": "render a run's report.html",
 }

@@ -18,6 +18,7 @@ from seqsynth import (
     MixtureRecipe,
     SequenceRecipe,
 )
+from vidllm.adapters import Description
 from vidllm.assembly import adapter_of
 from vidllm.config import StageConfig, TrainConfig
 from vidllm.mixture_data import manifest_corpus, mixture_recipe
@@ -64,7 +65,7 @@ def describe(config: TrainConfig, num_processes: int = 1) -> dict[str, Any]:
         "accumulation_steps": config.optim.accumulation_steps(num_processes),
         "examples": config.num_steps * config.optim.global_batch_size,
         "parameters": parameters,
-        **memory(config, parameters, description.hidden_size, num_tokens, num_processes),
+        **memory(config, parameters, description, num_tokens, num_processes),
         "visual_tokens_per_frame": per_frame,
         "data": coverage(config),
         "parts": dict(description.provenance),
@@ -88,7 +89,7 @@ def count_parameters(config: TrainConfig, description: Any) -> dict[str, int]:
         "eye": description.eye_parameters,
         "llm": description.llm_parameters,
         "lora": description.lora_parameters,
-        "token_rows": rows * description.hidden_size,
+        "token_rows": rows * description.hidden_size * description.token_matrices,
         "projector": projector,
     }
     optim, stages = config.optim, config.data.stages
@@ -105,14 +106,15 @@ def count_parameters(config: TrainConfig, description: Any) -> dict[str, int]:
 def memory(
     config: TrainConfig,
     parameters: dict[str, int],
-    hidden_size: int,
+    description: Description,
     num_tokens: int,
     num_processes: int,
 ) -> dict[str, int]:
     """Estimated bytes on each GPU, with and without the activations of the longest micro batch."""
     compute = config.compute
     learning, frozen = parameters["learning"], parameters["total"] - parameters["learning"]
-    state = FLOAT32_BYTES * (frozen + LEARNING_COPIES * learning)
+    hidden_size = description.hidden_size
+    state = description.frozen_bytes * frozen + FLOAT32_BYTES * LEARNING_COPIES * learning
     if compute.fsdp:
         state = -(-state // num_processes)
     layers = max(1, round(parameters["llm"] / (PARAMETERS_PER_LAYER * hidden_size**2)))

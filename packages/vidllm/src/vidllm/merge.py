@@ -16,6 +16,8 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+import torch
+
 import timetokens as tt
 from vidllm import assembly, checkpoint
 from vidllm.checkpoint import Checkpoint, CheckpointError
@@ -72,6 +74,8 @@ def merge(config: TrainConfig, run_dir: Path, out_dir: Path) -> Checkpoint:
 
 def _write(parts: assembly.Assembly, config: TrainConfig, directory: Path) -> None:
     llm: Any = parts.model.llm.merge_and_unload()
+    if config.model.base:  # what learned was kept in float32
+        llm = llm.to(getattr(torch, config.model.weights))
     llm.save_pretrained(directory)
     parts.tokenizer.save_pretrained(directory)
     if config.model.base:

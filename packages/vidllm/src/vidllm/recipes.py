@@ -14,6 +14,7 @@ from vidllm.config import (
     TrainConfig,
 )
 from vidllm.paper_recipes import PAPER_RECIPES
+from vidllm.vlm_recipes import VLM_RECIPES
 
 
 def tiny() -> TrainConfig:
@@ -127,4 +128,5 @@ RECIPES: dict[str, Callable[[], TrainConfig]] = {
     "smoke": smoke,
     "smoke_without_seq2time": smoke_without_seq2time,
     **PAPER_RECIPES,
+    **VLM_RECIPES,
 }

@@ -179,6 +179,8 @@ class Description:
         connector_parameters: between vision and language, where the base brings them and they
             learn; a pooled base gets vidllm's own projector, which is not counted here.
         visual_tokens_per_frame: input embeddings of a frame; 0: model.num_visual_tokens.
+        token_matrices: 2 where rows of time tokens learn in input and output embeddings each.
+        frozen_bytes: of a parameter that does not learn.
         provenance: what the parts are and under which licence, for the manifest.
     """
 
@@ -190,6 +192,8 @@ class Description:
     feature_key: str = ""
     connector_parameters: int = 0
     visual_tokens_per_frame: float = 0
+    token_matrices: int = 1
+    frozen_bytes: int = 4
     provenance: Mapping[str, str] = field(default_factory=dict)
 
 

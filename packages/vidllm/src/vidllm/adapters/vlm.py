@@ -83,7 +83,8 @@ class VlmAdapter:
         connector = sum(_count(module) for module in connectors)
         llm = _count(decoder)
         head = model.get_output_embeddings()
-        if head.weight is not model.get_input_embeddings().weight:
+        is_untied = head.weight is not model.get_input_embeddings().weight
+        if is_untied:
             llm += _count(head)
         num_tokens = family.num_tokens(base_config, config)
         around = sum(len(tokens) for tokens in family.around)
@@ -94,6 +95,8 @@ class VlmAdapter:
             hidden_size=int(model.config.get_text_config().hidden_size),
             connector_parameters=connector if config.connector_learns else 0,
             visual_tokens_per_frame=(num_tokens + around) / family.pictured(config),
+            token_matrices=1 + is_untied,
+            frozen_bytes=getattr(torch, config.weights).itemsize,
             provenance={
                 "eye": f"vision tower of {config.base}, frozen",
                 "llm": f"{config.base} ({family.model_type})",

@@ -161,7 +161,12 @@ class VisionLLM(nn.Module):
 
     def _see(self, inputs: Mapping[str, Tensor]) -> Visual:
         """Vision is frozen; gradients go no further than a connector that learns."""
-        with torch.set_grad_enabled(torch.is_grad_enabled() and self.connector_learns):
+        # Beside a tower in bfloat16 such a connector is kept in float32.
+        is_mixed = self.connector_learns and self.vlm.dtype == torch.bfloat16
+        with (
+            torch.set_grad_enabled(torch.is_grad_enabled() and self.connector_learns),
+            torch.autocast(self.device.type, torch.bfloat16, enabled=is_mixed),
+        ):
             return self.family.visual(self.vlm, inputs)
 
     def _positions(
