@@ -145,7 +145,7 @@ def _run_check(arguments: argparse.Namespace) -> int:
 def _print_checks(report: CheckReport) -> None:
     record: dict[str, Any] = report.to_record()
     table = Table(box=box.SIMPLE, title=f"{report.num_captions:,} captions", title_justify="left")
-    for name in ("score", "captions", "mean", "5 % are below", "half are below", "95 % are below"):
+    for name in ("score", "captions", "mean", "5 % below", "half below", "95 % below"):
         table.add_column(name, justify="left" if name == "score" else "right")
     for name, spread in record["scores"].items():
         numbers = [spread[key] for key in ("mean", "quantile_05", "median", "quantile_95")]

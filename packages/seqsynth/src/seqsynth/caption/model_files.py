@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,8 @@ def hub_libraries() -> tuple[Any, Any]:
         raise BackendError(
             f'{name} is not installed: pip install "seq2time-seqsynth[caption]"'
         ) from error
+    if not sys.stderr.isatty():  # its bars are lines of noise in a log
+        transformers.utils.logging.disable_progress_bar()
     return torch, transformers
 
 

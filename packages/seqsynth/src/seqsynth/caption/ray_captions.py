@@ -6,6 +6,7 @@ repeated; since a caption depends on its request alone, the results are those of
 
 from __future__ import annotations
 
+import logging
 import os
 import pickle
 from collections.abc import Callable, Generator, Iterable
@@ -14,13 +15,13 @@ from typing import Any
 
 import pyarrow as pa
 
-from seqsynth.caption.backends import CaptionBackend
+from seqsynth.caption.backends import BackendError, CaptionBackend
 from seqsynth.caption.engines import Batch, caption_batch
 from seqsynth.caption.records import Result
 from seqsynth.caption.settings import CaptionSettings
 
 _MAX_BLOCKS = 2000  # of which Ray Data keeps track; more only cost
-_COLUMN = "batch"
+_COLUMN, _ERROR = "batch", "error"
 
 
 class CaptionActor:
@@ -35,16 +36,24 @@ class CaptionActor:
     def __init__(
         self, make: Callable[[], CaptionBackend], settings: CaptionSettings, root: Path
     ) -> None:
-        self._backend = make()
         self._settings = settings
         self._root = root
+        self._error = ""  # Ray would try again for a while, then bury it in its own words
+        try:
+            self._backend = make()
+        except BackendError as error:
+            self._error = str(error)
 
     def __call__(self, row: dict[str, Any]) -> dict[str, Any]:
-        """The results of a batch, packed as the batch is."""
+        """The results of a batch, packed as the batch is, or why there can be none."""
+        if self._error:
+            return {_COLUMN: b"", _ERROR: self._error}
         batch = pickle.loads(row[_COLUMN])
-        return {
-            _COLUMN: pickle.dumps(caption_batch(self._backend, self._settings, self._root, batch))
-        }
+        try:
+            results = caption_batch(self._backend, self._settings, self._root, batch)
+        except BackendError as error:
+            return {_COLUMN: b"", _ERROR: str(error)}
+        return {_COLUMN: pickle.dumps(results), _ERROR: ""}
 
 
 def ray_results(
@@ -67,7 +76,8 @@ def ray_results(
         gpus_per_worker: of each copy; 0: it computes on the CPU.
 
     Raises:
-        RuntimeError: Ray Data is not installed, or a model cannot be loaded.
+        BackendError: a worker cannot load the model.
+        RuntimeError: Ray Data is not installed, or Ray gave up.
     """
     ray = _ray_data()
     starts_ray = not ray.is_initialized()
@@ -90,11 +100,16 @@ def ray_results(
         answered = ray.data.from_arrow(blocks).map(
             CaptionActor,
             fn_constructor_args=(make, settings, root),
-            concurrency=num_workers,
+            compute=ray.data.ActorPoolStrategy(size=num_workers),
             num_gpus=gpus_per_worker,
         )
         for row in answered.iter_rows():
+            if row[_ERROR]:
+                raise BackendError(row[_ERROR])
             yield from pickle.loads(row[_COLUMN])
+    except ray.exceptions.RayError as error:
+        lines = str(error).strip().splitlines() or [type(error).__name__]
+        raise RuntimeError(f"Ray gave up ({type(error).__name__}): {lines[-1]}") from error
     finally:
         if starts_ray:
             ray.shutdown()
@@ -109,4 +124,5 @@ def _ray_data() -> Any:
             'Ray Data is not installed: pip install "seq2time-seqsynth[scale]", or leave --engine '
             "out"
         ) from error
+    logging.getLogger("ray.data").setLevel(logging.WARNING)  # it reports on every step
     return ray
