@@ -1,0 +1,155 @@
+"""The command as people run it: killed, interrupted, and asked for what cannot be."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pyarrow.parquet as pq
+import pytest
+
+from seqsynth import Manifest, cli
+from seqsynth.caption.shards import shard_paths
+
+from .conftest import StubServer
+
+
+@pytest.fixture
+def command(clip_folder: Path, server: StubServer, tmp_path: Path) -> list[str]:
+    words = ["caption", str(clip_folder), "--out", str(tmp_path / "out"), "--backend", "server"]
+    words += ["--server", server.url, "--model", "tiny", "--frames", "2", "--size", "16"]
+    return [*words, "--concurrency", "1", "--shard-size", "2"]
+
+
+def start(command: list[str]) -> subprocess.Popen[str]:
+    words = [sys.executable, "-m", "seqsynth", *command]
+    return subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+
+def wait_for_answers(server: StubServer, count: int) -> None:
+    while len(server.bodies) < count:
+        time.sleep(0.005)
+
+
+def rows_in(folder: Path) -> list[dict[str, Any]]:
+    return [row for path in shard_paths(folder) for row in pq.read_table(path).to_pylist()]
+
+
+def test_a_killed_run_loses_the_unfinished_shard_alone(
+    command: list[str], server: StubServer, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "out"
+    server.pause_seconds = 0.05
+    process = start(command)
+    wait_for_answers(server, 5)
+    process.kill()
+    process.communicate()
+    kept = {path.name: path.read_bytes() for path in shard_paths(out)}
+    assert set(kept) == {"captions-00000.parquet", "captions-00001.parquet"}
+    server.pause_seconds = 0
+    assert cli.main(command) == 0
+    assert "5 captions written, 4 were there" in capsys.readouterr().err
+    rows = rows_in(out)
+    assert len({row["id"] for row in rows}) == len(rows) == 9
+    assert {name: (out / name).read_bytes() for name in kept} == kept
+    assert cli.main([*command, "--out", str(tmp_path / "whole")]) == 0
+    names = [path.name for path in shard_paths(out)]
+    assert names == [path.name for path in shard_paths(tmp_path / "whole")]
+    for name in names:
+        assert (out / name).read_bytes() == (tmp_path / "whole" / name).read_bytes()
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Ctrl-C cannot be sent to one process on Windows")
+@pytest.mark.parametrize("concurrency", ["1", "4"])
+def test_ctrl_c_ends_at_once_and_keeps_what_is_done(
+    command: list[str], server: StubServer, tmp_path: Path, concurrency: str
+) -> None:
+    server.ills = ["", "", "", *["hang"] * 9]
+    process = start([*command, "--concurrency", concurrency])
+    wait_for_answers(server, 3)
+    while len(server.ills) > 8:  # somebody waits for an answer that does not come
+        time.sleep(0.005)
+    time.sleep(0.2)
+    process.send_signal(signal.SIGINT)
+    _, errors = process.communicate(timeout=20)
+    assert process.returncode == 130
+    assert errors.splitlines() == ["seqsynth: interrupted; run the same command again to go on"]
+    kept = [row["id"] for row in rows_in(tmp_path / "out")]
+    clips = Manifest.open(tmp_path / "out" / "clips.arrow")
+    assert kept == [clip.id for clip in clips][: len(kept)]
+    assert len(kept) == 3 or concurrency == "4"  # then any of the first may be among the slow
+
+
+def test_a_folder_and_a_manifest_come_to_the_same_captions(
+    command: list[str], manifest: Manifest, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert cli.main(command) == 0
+    other = ["caption", str(manifest.path), *command[2:], "--out", str(tmp_path / "two")]
+    assert cli.main(other) == 0
+    assert capsys.readouterr().out == f"{tmp_path / 'out'}\n{tmp_path / 'two'}\n"
+    assert rows_in(tmp_path / "out") == rows_in(tmp_path / "two")
+    assert Manifest.open(tmp_path / "out" / "clips.arrow").content_sha256 == manifest.content_sha256
+
+
+def test_captions_of_a_folder_end_up_in_its_manifest(
+    command: list[str], clip_folder: Path, tmp_path: Path
+) -> None:
+    assert cli.main([*command, "--count", "7"]) == 0
+    out = tmp_path / "captioned.arrow"
+    words = ["index", "clip_folder", str(clip_folder), "--captions", str(tmp_path / "out")]
+    assert cli.main([*words, "--min-label-words", "1", "--out", str(out)]) == 0
+    clips = Manifest.open(out).select(kind="clip")
+    assert len(clips) == 7
+    for clip in clips:
+        assert clip.caption.startswith(f"Someone is {clip.label}. It is number ")
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--backend", "servr"], "unknown backend 'servr'; did you mean server?"),
+        (["--prompt", "facts"], "unknown prompt 'facts'"),
+        (["--frames", "0"], "num_frames must be at least 1, got 0"),
+        (["--temperature", "-1"], "temperature must be 0 or more"),
+        (["--concurrency", "0"], "concurrency must be at least 1"),
+        (["--start", "99"], "has 9 clips, none from 99 on"),
+        (["--engine", "ray"], "server does not hold a model, so Ray adds nothing"),
+    ],
+)
+def test_wrong_requests_are_one_line_and_status_2(
+    command: list[str], words: list[str], message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert cli.main([*command, *words]) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("seqsynth: ")
+    assert message in line
+
+
+def test_what_is_not_there_is_named(
+    command: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert cli.main(["caption", str(tmp_path / "gone.arrow"), *command[2:]]) == 2
+    assert "gone.arrow is not there" in capsys.readouterr().err
+    assert cli.main([*command, "--server", "http://127.0.0.1:9/v1"]) == 1
+    assert "no server answers at http://127.0.0.1:9/v1" in capsys.readouterr().err
+
+
+def test_vllm_that_is_absent_is_said(
+    command: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setitem(sys.modules, "vllm", None)
+    assert cli.main([*command, "--backend", "vllm"]) == 1
+    assert "vLLM is not installed: pip install vllm" in capsys.readouterr().err
+
+
+def test_transformers_that_are_absent_are_said(
+    command: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setitem(sys.modules, "torch", None)
+    assert cli.main([*command, "--backend", "transformers"]) == 1
+    assert 'torch is not installed: pip install "seq2time-seqsynth[caption]"' in (
+        capsys.readouterr().err
+    )
