@@ -42,7 +42,7 @@ class MeteorAligner:
         """
         (pairs, 23) METEOR statistics of pairs of sentence numbers, without the GIL.
         """
-def pack_normalize(clips: list[typing.Annotated[numpy.typing.ArrayLike, numpy.uint8]], table: numpy.ndarray, out: numpy.ndarray, num_threads: typing.SupportsInt | typing.SupportsIndex = 1) -> None:
+def pack_normalize(clips: list[numpy.ndarray], table: numpy.ndarray, out: numpy.ndarray, num_threads: int = 1) -> None:
     """
     Writes frames into a normalised batch, by table, without the GIL; the twin of seqsynth.frame_packing.
     """

@@ -15,8 +15,6 @@ namespace {
 
 constexpr std::int64_t kMaxThreads = 256;
 
-using Clip = py::array_t<std::uint8_t>;
-
 std::string text(const py::handle& object) { return py::str(object); }
 std::string shape_of(const py::array& array) { return text(array.attr("shape")); }
 
@@ -145,8 +143,8 @@ std::vector<seqnative::PackedFrame> frames_of(const std::vector<py::array>& clip
   return frames;
 }
 
-void pack_normalize(const py::typing::List<Clip>& clip_list, const py::array& table, py::array out,
-                    std::int64_t num_threads) {
+void pack_normalize(const py::typing::List<py::array>& clip_list, const py::array& table,
+                    py::array out, std::int64_t num_threads) {
   check_table(table);
   check_out(out, table);
   if (num_threads < 1 || num_threads > kMaxThreads) {
@@ -175,7 +173,7 @@ void pack_normalize(const py::typing::List<Clip>& clip_list, const py::array& ta
 
 void bind_pack(py::module_& module) {
   module.def("pack_normalize", &pack_normalize, py::arg("clips"), py::arg("table").noconvert(),
-             py::arg("out").noconvert(), py::arg("num_threads") = 1,
+             py::arg("out").noconvert(), py::arg("num_threads").noconvert() = 1,
              "Writes frames into a normalised batch, by table, without the GIL; the twin of "
              "seqsynth.frame_packing.");
 }
