@@ -338,19 +338,20 @@ def native_dev(session: nox.Session) -> None:
 
 @nox.session(venv_backend="none", requires=["env", "native"])
 def stubs(session: nox.Session) -> None:
-    """Write native/python/seqnative/_cpu.pyi anew from the compiled module."""
+    """Write native/python/seqnative/*.pyi anew from the compiled modules."""
     python(session, "tools/native_stubs.py")
 
 
-@nox.session(venv_backend="none", requires=["env"])
-def sanitize(session: nox.Session) -> None:
-    """Run the native tests on a build with the address and undefined-behaviour sanitizers (gcc)."""
-    folder = session.cache_dir / "sanitized"
-    shutil.rmtree(folder, ignore_errors=True)
-    settings = {"SEQNATIVE_SANITIZE": "ON", "SEQNATIVE_CUDA": "OFF"}
-    pip = ("-m", "pip", "install", "-q", "--no-deps", "--target", str(folder), "./native")
-    debug = ("-Ccmake.build-type=RelWithDebInfo", "-Cinstall.strip=false")
-    python(session, *pip, *debug, "-Cbuild-dir=build/sanitized", env=settings)
+def sanitized_build(session: nox.Session) -> dict[str, str]:
+    """seqnative with sanitizers (gcc), built once per content; the settings to run Python with."""
+    sources = [path for path in (ROOT / "native").rglob("*") if is_native_source(path)]
+    folder = session.cache_dir / "sanitized" / digest_of(*sources)
+    if not folder.exists():
+        shutil.rmtree(folder.parent, ignore_errors=True)
+        settings = {"SEQNATIVE_SANITIZE": "ON", "SEQNATIVE_CUDA": "OFF"}
+        pip = ("-m", "pip", "install", "-q", "--no-deps", "--target", str(folder), "./native")
+        debug = ("-Ccmake.build-type=RelWithDebInfo", "-Cinstall.strip=false")
+        python(session, *pip, *debug, "-Cbuild-dir=build/sanitized", env=settings)
     # C++ exceptions of a module that Python loads pass through ASan only with libstdc++ before it.
     libraries = [
         str(session.run("gcc", f"-print-file-name={name}", external=True, silent=True)).strip()
@@ -358,9 +359,21 @@ def sanitize(session: nox.Session) -> None:
     ]
     settings = {"LD_PRELOAD": " ".join(libraries), "ASAN_OPTIONS": "detect_leaks=0"}
     settings |= {"UBSAN_OPTIONS": "halt_on_error=1", "PYTHONPATH": str(folder)}
-    settings |= {"SEQ2TIME_REQUIRE": "native"}
+    return settings | {"SEQ2TIME_REQUIRE": "native"}
+
+
+@nox.session(venv_backend="none", requires=["env"])
+def sanitize(session: nox.Session) -> None:
+    """Run the native tests on a build with the address and undefined-behaviour sanitizers (gcc)."""
     tests = ("native/tests", "--ignore=native/tests/gpu", *session.posargs)
-    python(session, "-m", "pytest", *tests, env=settings)
+    python(session, "-m", "pytest", *tests, env=sanitized_build(session))
+
+
+@nox.session(venv_backend="none", requires=["env"])
+def fuzz(session: nox.Session) -> None:
+    """Call the kernels with odd arguments for 600 seconds (or `-- SECONDS`), with sanitizers."""
+    seconds = session.posargs or ["600"]
+    python(session, "native/tests/test_fuzz.py", *seconds, env=sanitized_build(session))
 
 
 @nox.session(venv_backend="none")
