@@ -318,6 +318,19 @@ def scale(session: nox.Session) -> None:
 
 
 @nox.session
+def readers(session: nox.Session) -> None:
+    """Read what seqsynth writes by the readers of others: Megatron-Energon, webdataset."""
+    session.install("--no-compile", *PINS, "torch", silent=False)
+    # Not with our pins: Energon's storage clients ask for an older python-dateutil.
+    session.install(
+        "--no-compile", *groups("test"), *editable("timetokens", "seqsynth"),
+        "torch==2.13.0", "megatron-energon==7.4.1", "webdataset==1.0.2",
+    )  # fmt: skip
+    env = {"SEQ2TIME_REQUIRE": "readers"}
+    session.run("python", "-m", "pytest", "-m", "slow", "packages/seqsynth/tests/readers", env=env)
+
+
+@nox.session
 def oracle(session: nox.Session) -> None:
     """Compare vidmetrics with the original scorers on fresh random input; needs Java."""
     session.install(*PINS, *groups("test"), *editable("metrics"))

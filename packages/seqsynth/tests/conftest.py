@@ -16,7 +16,14 @@ import pytest
 from hypothesis import settings
 from PIL import Image
 
-from seqsynth import ClipItem, Corpus, ImageItem, default_data
+from seqsynth import (
+    ClipItem,
+    Corpus,
+    ImageItem,
+    SequenceDataset,
+    SequenceRecipe,
+    default_data,
+)
 from seqsynth.default_packages import DEFAULT_PACKAGES, Package, clip_stems
 from seqsynth.fetch import default_dir
 from seqsynth.registry_clients import Clients
@@ -26,6 +33,9 @@ from seqsynth.unpack import unpack
 settings.register_profile("without deadlines", deadline=None)
 settings.load_profile("without deadlines")
 
+COLOUR_RECIPE = SequenceRecipe(
+    tasks={"iig": 1, "alr": 1}, min_images=4, max_images=6, num_examples=60
+)
 STUB_CLIENT = Path(__file__).parent / "stub_client.py"
 
 
@@ -70,6 +80,25 @@ def corpus() -> Corpus:
         heldout_clips=clip_items(11, "jump"),
         root="/media",
     )
+
+
+@pytest.fixture
+def make_stream(tmp_path: Path) -> Callable[..., SequenceDataset]:
+    """A stream over pictures of one colour each; some of them are damaged."""
+
+    def make(*bad: int) -> SequenceDataset:
+        folder = tmp_path / "media"
+        folder.mkdir(exist_ok=True)
+        items = []
+        for number in range(40):
+            path = folder / f"{number}.png"
+            Image.new("RGB", (12, 8), (6 * number, 0, 255 - 6 * number)).save(path)
+            if number in bad:
+                path.write_bytes(b"no picture")
+            items.append(ImageItem(f"i{number}", f"colour {number}", str(path), "x"))
+        return SequenceDataset(Corpus(items, (), (), (), str(folder)), COLOUR_RECIPE, 5)
+
+    return make
 
 
 @pytest.fixture

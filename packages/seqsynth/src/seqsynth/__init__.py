@@ -4,7 +4,8 @@ from importlib.metadata import version
 
 from seqsynth._native import backend, pack_normalize
 from seqsynth.benchmark import BenchmarkSpec, build_default_benchmark
-from seqsynth.build import BuildPlan, PictureFormat, build_examples
+from seqsynth.build import build_examples
+from seqsynth.build_plan import BuildPlan, PictureFormat
 from seqsynth.cache import default_cache_dir
 from seqsynth.clip_tasks import dvc, tvg
 from seqsynth.corpus import Corpus
@@ -14,6 +15,7 @@ from seqsynth.example_files import read_examples, write_examples
 from seqsynth.export import export_examples
 from seqsynth.fetch import FetchError, FetchReport, fetch_default
 from seqsynth.frame_packing import pixel_table
+from seqsynth.frame_parquet import read_frame_parquet
 from seqsynth.frame_tar import read_frame_tar
 from seqsynth.frames import MediaError, load_frames
 from seqsynth.image_tasks import alr, iic, iig
@@ -100,6 +102,7 @@ __all__ = [
     "pixel_table",
     "random_frames",
     "read_examples",
+    "read_frame_parquet",
     "read_frame_tar",
     "read_frames",
     "read_mixture",

@@ -23,14 +23,9 @@ from rich.progress import (
 )
 from rich.text import Text
 
-from seqsynth.build import (
-    EXAMPLES_NAME,
-    BuildPlan,
-    OnDone,
-    PictureFormat,
-    ShardReport,
-    build_examples,
-)
+from seqsynth.build import EXAMPLES_NAME, build_examples
+from seqsynth.build_plan import CONTAINERS, BuildPlan, PictureFormat, ShardReport
+from seqsynth.build_shard import OnDone
 from seqsynth.cache import CACHE_VARIABLE
 from seqsynth.contact_sheet import describe, draw_sheet
 from seqsynth.corpus import Corpus
@@ -38,9 +33,11 @@ from seqsynth.default_data import default_corpus
 from seqsynth.example_files import read_examples, replacing
 from seqsynth.export import DATA_NAME, FORMATS, export_examples
 from seqsynth.fetch import default_dir
+from seqsynth.frame_parquet import read_frame_parquet
 from seqsynth.frame_tar import JPEG_QUALITY, read_frame_tar
 from seqsynth.frames import Geometry, load_frames
 from seqsynth.html_sheet import sheet_html
+from seqsynth.index_checks import ENGINES
 from seqsynth.mixture import MixtureRecipe
 from seqsynth.mixture_dataset import MixtureDataset, stream_of
 from seqsynth.mixture_recipes import MIXTURES, TABLES, Recipe, load_recipe
@@ -50,7 +47,7 @@ from seqsynth.records import Example
 from seqsynth.skipping import DEFAULT_MAX_SHARE
 
 _VERSIONED = ("seq2time-seqsynth", "seq2time-timetokens")
-_PICTURE_MAKERS = ("pillow", "av")
+_PICTURE_MAKERS = ("pillow", "av", "simplejpeg")
 _SHEET_FRAME_PIXELS = 112
 _SHEET_SUFFIXES = (".png", ".html")
 _PROGRESS_HERTZ = 4
@@ -71,12 +68,14 @@ def _add_build(commands: Commands) -> None:
         "build",
         help="write examples of a recipe as JSON lines, with pictures if asked",
         description="Writes DIR/examples.jsonl, COUNT examples of a recipe, one a line, and "
-        "DIR/manifest.json; with --frames also DIR/frames-K-of-N.tar in webdataset's layout. The "
+        "DIR/manifest.json; with --frames also DIR/frames-K-of-N.tar in webdataset's layout, which "
+        "Megatron-Energon opens too, or with --container parquet DIR/frames-K-of-N.parquet. The "
         "same arguments give the same bytes on every machine and with any number of workers "
-        "(pictures: with the same versions of Pillow and PyAV, which the manifest names). A build "
-        "that was stopped goes on when the same command is run again. A recipe is a name or "
-        'a TOML file: fields of seqsynth.SequenceRecipe (base = "paper", max_images = 16), or a '
-        'mixture (base = "paper_phase1", without = ["valley"], [parts.timeit] share = 0.2).',
+        "(pictures: with the same versions of Pillow, PyAV and simplejpeg, which the manifest "
+        "names). A build that was stopped goes on when the same command is run again. A recipe is "
+        'a name or a TOML file: fields of seqsynth.SequenceRecipe (base = "paper", max_images = '
+        '16), or a mixture (base = "paper_phase1", without = ["valley"], [parts.timeit] share = '
+        "0.2).",
         epilog=f"Rows of the paper's tables, by their first phase: {_rows_of_tables()}.",
     )
     names = ", ".join([*RECIPES, *MIXTURES])
@@ -89,12 +88,23 @@ def _add_build(commands: Commands) -> None:
     parser.add_argument("--seed", type=int, default=0, metavar="S", help="default 0")
     parser.add_argument("--workers", type=int, default=1, metavar="N", help="default 1")
     parser.add_argument(
+        "--engine",
+        choices=ENGINES,
+        default="local",
+        help="where shards are made: on this machine (default), or on a Ray cluster, the one that "
+        "$RAY_ADDRESS names or N processes here, whose machines see DIR and the media at the same "
+        "paths; needs the extra scale",
+    )
+    parser.add_argument(
         "--shard-size", type=int, default=1000, metavar="N",
-        help="examples that a stopped build may lose for each worker, and that a tar has; "
-        "default 1000",
+        help="examples that a stopped build may lose for each worker, and that a file of pictures "
+        "has; default 1000",
     )  # fmt: skip
     parser.add_argument(
         "--frames", type=int, metavar="PIXELS", help="write pictures too, squares of this edge"
+    )
+    parser.add_argument(
+        "--container", choices=CONTAINERS, default="tar", help="of pictures; default tar"
     )
     parser.add_argument(
         "--geometry", choices=get_args(Geometry), default="stretch", help="default stretch"
@@ -146,7 +156,8 @@ def _add_inspect(commands: Commands) -> None:
     parser.add_argument(
         "source",
         metavar="SOURCE",
-        help="a file of examples (.jsonl), a tar that build wrote, or a recipe as for build",
+        help="a file of examples (.jsonl), a tar or parquet file that build wrote, or a recipe as "
+        "for build",
     )
     parser.add_argument("--index", type=int, default=0, metavar="I", help="from 0; default 0")
     parser.add_argument("--seed", type=int, default=0, metavar="S", help="of a recipe; default 0")
@@ -206,7 +217,10 @@ def _run_build(arguments: argparse.Namespace) -> int:
     pictures = None
     if arguments.frames is not None:
         pictures = PictureFormat(
-            size=arguments.frames, geometry=arguments.geometry, quality=arguments.quality
+            size=arguments.frames,
+            geometry=arguments.geometry,
+            quality=arguments.quality,
+            container=arguments.container,
         )
     plan = BuildPlan(
         start=arguments.start,
@@ -220,7 +234,9 @@ def _run_build(arguments: argparse.Namespace) -> int:
     stream = stream_of(_corpus(arguments), recipe, arguments.seed)
     if isinstance(stream, MixtureDataset):
         _note_repeats(stream)
-    versioned = _VERSIONED if pictures is None else _VERSIONED + _PICTURE_MAKERS
+    versioned = list(_VERSIONED)
+    if pictures is not None:
+        versioned += [*_PICTURE_MAKERS, *(["pyarrow"] if pictures.container == "parquet" else [])]
     facts = {"versions": {name: version(name) for name in versioned}}
     with _shown_progress(count) as on_done:
         report = build_examples(
@@ -229,6 +245,7 @@ def _run_build(arguments: argparse.Namespace) -> int:
             plan,
             facts=facts,
             num_workers=arguments.workers,
+            engine=arguments.engine,
             on_done=on_done,
         )
     _note_losses(report)
@@ -295,15 +312,16 @@ def _one_example(arguments: argparse.Namespace) -> Shown:
     if arguments.index < 0:
         raise ValueError(f"--index counts from 0, got {arguments.index}")
     source = Path(arguments.source)
-    if source.suffix not in (".jsonl", ".tar"):
+    if source.suffix not in (".jsonl", ".tar", ".parquet"):
         stream = stream_of(_corpus(arguments), load_recipe(arguments.source), arguments.seed)
         return stream[arguments.index], None
     root = arguments.media_root or arguments.root or default_dir(arguments.cache)
-    shown: Iterator[Shown] = (
-        read_frame_tar(source, media_root=root)
-        if source.suffix == ".tar"
-        else ((example, None) for example in read_examples(source, media_root=root))
-    )
+    shown: Iterator[Shown]
+    if source.suffix == ".jsonl":
+        shown = ((example, None) for example in read_examples(source, media_root=root))
+    else:
+        read = read_frame_tar if source.suffix == ".tar" else read_frame_parquet
+        shown = read(source, media_root=root)
     number = -1
     for number, pair in enumerate(shown):
         if number == arguments.index:

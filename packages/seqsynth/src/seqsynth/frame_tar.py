@@ -7,7 +7,7 @@ bytes.
 
 import io
 import tarfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sized
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -28,6 +28,9 @@ class FrameTarWriter:
         path: the file; it is written in place, so give a temporary name.
         media_root: see `Example.to_json`.
         quality: of the JPEG pictures, 1 to 95.
+
+    Attributes:
+        offsets: the first byte of each example in the file, and the one behind the last.
     """
 
     def __init__(
@@ -36,6 +39,7 @@ class FrameTarWriter:
         self._tar = tarfile.open(path, "w", format=tarfile.USTAR_FORMAT)  # noqa: SIM115 see exit
         self._media_root = media_root
         self._quality = quality
+        self.offsets = [0]
 
     def __enter__(self) -> Self:
         return self
@@ -56,22 +60,38 @@ class FrameTarWriter:
             example: what the frames belong to.
             frames: (len(example.frames), height, width, 3) uint8.
         """
-        if len(frames) != len(example.frames):
-            raise ValueError(
-                f"{example.id} plans {len(example.frames)} frames, got {len(frames)} pictures"
-            )
+        check_whole(example, frames)
         key = key.replace(".", "_").replace("/", "_")
         self._add_member(f"{key}.json", example.to_json(self._media_root).encode())
         digits = max(3, len(str(len(frames) - 1)))
         for number, frame in enumerate(frames):
-            content = io.BytesIO()
-            Image.fromarray(frame).save(content, "JPEG", quality=self._quality)
-            self._add_member(f"{key}.{number:0{digits}d}.jpg", content.getvalue())
+            content = jpeg_of(frame, self._quality)
+            self._add_member(f"{key}.{number:0{digits}d}.jpg", content)
+        self.offsets.append(self._tar.offset)
 
     def _add_member(self, name: str, content: bytes) -> None:
         member = tarfile.TarInfo(name)  # time 0, owner 0: the same bytes every time
         member.size = len(content)
         self._tar.addfile(member, io.BytesIO(content))
+
+
+def check_whole(example: Example, pictures: Sized) -> None:
+    """Refuses other than a picture for each frame.
+
+    Raises:
+        ValueError: names the example.
+    """
+    if len(pictures) != len(example.frames):
+        raise ValueError(
+            f"{example.id} plans {len(example.frames)} frames, got {len(pictures)} pictures"
+        )
+
+
+def jpeg_of(frame: NDArray[np.uint8], quality: int) -> bytes:
+    """A frame as the bytes of a JPEG file."""
+    content = io.BytesIO()
+    Image.fromarray(frame).save(content, "JPEG", quality=quality)
+    return content.getvalue()
 
 
 def read_frame_tar(

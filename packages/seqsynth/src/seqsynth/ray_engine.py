@@ -31,7 +31,7 @@ def ordered_map(
         num_workers: processes on this machine; where `RAY_ADDRESS` names a cluster, that decides.
 
     Raises:
-        RuntimeError: Ray is not installed.
+        RuntimeError: Ray is not installed, or it lost the workers of one task several times.
     """
     ray = _ray()
     starts_ray = not ray.is_initialized()
@@ -47,12 +47,22 @@ def ordered_map(
         for batch in batches:
             pending.append(task.remote(shared, batch))
             if len(pending) >= num_in_flight:
-                yield ray.get(pending.popleft())
+                yield _result(ray, pending.popleft())
         while pending:
-            yield ray.get(pending.popleft())
+            yield _result(ray, pending.popleft())
     finally:
         if starts_ray:
             ray.shutdown()
+
+
+def _result(ray: Any, reference: Any) -> Any:
+    """What a task returned; what it raised is raised as if it had been raised here."""
+    try:
+        return ray.get(reference)
+    except ray.exceptions.RayTaskError as error:
+        raise error.cause from None
+    except ray.exceptions.RayError as error:
+        raise RuntimeError(f"Ray lost a task and gave it up: {error}") from error
 
 
 def _call(function: Callable[[BatchT], ResultT], batch: BatchT) -> ResultT:

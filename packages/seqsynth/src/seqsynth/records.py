@@ -141,7 +141,12 @@ class Example:
             media_root: paths below this folder are written relative to it, with `/`; such
                 lines are the same on every machine.
         """
-        record = {
+        record = self.to_record(media_root)
+        return json.dumps(record, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+
+    def to_record(self, media_root: str | Path | None = None) -> dict[str, Any]:
+        """The fields of that line as plain values."""
+        return {
             "id": self.id,
             "task": self.task,
             "codec": self.codec,
@@ -151,7 +156,6 @@ class Example:
             "turns": [dataclasses.asdict(turn) for turn in self.turns],
             "targets": [[[t.start, t.end, t.caption] for t in turn] for turn in self.targets],
         }
-        return json.dumps(record, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
 
     @classmethod
     def from_json(cls, line: str, media_root: str | Path | None = None) -> "Example":
@@ -166,10 +170,11 @@ class Example:
             raise ValueError(f"not a line of JSON: {error}") from None
         if not isinstance(record, dict):
             raise ValueError(f"expected a JSON object, got {type(record).__name__}")
-        return _example(record, media_root)
+        return example_of(record, media_root)
 
 
-def _example(record: Mapping[str, Any], media_root: str | Path | None) -> Example:
+def example_of(record: Mapping[str, Any], media_root: str | Path | None = None) -> Example:
+    """The example of the fields of `Example.to_record`; see `Example.from_json`."""
     missing = [name for name in _FIELDS if name not in record]
     if missing:
         raise ValueError(f"example {record.get('id', '?')!r} lacks {', '.join(missing)}")

@@ -11,8 +11,11 @@ from typing import Any
 
 import pytest
 
-from seqsynth import Checks, index_corpus, index_survey
+from seqsynth import Checks, SequenceDataset, build, index_corpus, index_survey
+from seqsynth.build import build_examples
+from seqsynth.build_plan import BuildPlan, Container, PictureFormat
 from seqsynth.ray_engine import ordered_map
+from seqsynth.skipping import TooManySkippedError
 
 needs_ray = pytest.mark.skipif(
     importlib.util.find_spec("ray") is None, reason="Ray (the extra scale) is not installed"
@@ -96,6 +99,52 @@ def test_results_come_in_order_and_batches_are_read_as_they_are_needed(two_worke
     assert next(results) == 0
     assert len(taken) <= 4
     assert list(results) == list(range(1, 40))
+
+
+@needs_ray
+@quiet
+@pytest.mark.slow
+@pytest.mark.parametrize("container", ["tar", "parquet"])
+def test_a_build_made_by_ray_is_the_same_when_a_worker_is_killed(
+    two_workers: Any,
+    tmp_path: Path,
+    make_stream: Callable[..., SequenceDataset],
+    monkeypatch: pytest.MonkeyPatch,
+    container: Container,
+) -> None:
+    stream = make_stream(3)
+    pictures = PictureFormat(size=8, container=container)
+    plan = BuildPlan(count=50, shard_size=4, pictures=pictures, max_skipped=1.0)
+    here, there, marker = (tmp_path / name for name in ("here", "there", "killed"))
+    done: list[int] = []
+    report = build_examples(here, stream, plan)
+    whole = build.make_shard
+
+    def dying(*arguments: Any) -> Any:
+        return die_once(arguments[-1], marker, partial(whole, *arguments[:-1]))
+
+    monkeypatch.setattr(build, "make_shard", dying)
+    assert build_examples(there, stream, plan, engine="ray", on_done=done.append) == report
+    assert marker.exists()
+    assert done == [4] * 12 + [2]
+    names = sorted(path.relative_to(here) for path in here.rglob("*") if path.is_file())
+    assert Path("skipped.jsonl") in names
+    assert names == sorted(path.relative_to(there) for path in there.rglob("*") if path.is_file())
+    for name in names:
+        assert (here / name).read_bytes() == (there / name).read_bytes(), name
+
+
+@needs_ray
+@quiet
+@pytest.mark.slow
+def test_what_a_shard_raises_is_raised_here(
+    two_workers: Any, tmp_path: Path, make_stream: Callable[..., SequenceDataset]
+) -> None:
+    plan = BuildPlan(count=50, shard_size=25, pictures=PictureFormat(size=8), max_skipped=0.0)
+    with pytest.raises(TooManySkippedError, match=r"^1 of \d+ examples replaced") as caught:
+        build_examples(tmp_path / "out", make_stream(*range(9)), plan, engine="ray")
+    assert "ray::" not in str(caught.value)
+    assert not (tmp_path / "out/examples.jsonl").exists()
 
 
 def test_without_ray_the_command_says_what_to_install(

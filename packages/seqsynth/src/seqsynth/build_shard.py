@@ -1,0 +1,104 @@
+"""Makes one shard of a build in its working folder, from the stream to files."""
+
+import contextlib
+import json
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import asdict
+from functools import partial
+from pathlib import Path
+
+from seqsynth.build_plan import BuildPlan, PictureFormat, ShardReport
+from seqsynth.dataset import SequenceDataset
+from seqsynth.energon import tar_index_path, write_tar_index
+from seqsynth.example_files import replacing
+from seqsynth.frame_parquet import FrameParquetWriter
+from seqsynth.frame_tar import FrameTarWriter
+from seqsynth.frames import load_frames
+from seqsynth.mixture_dataset import MixtureDataset
+from seqsynth.skipping import SkipLog, read_frames
+from seqsynth.text_budget import REPLACED_PREFIX
+
+_EXAMPLES_PER_REPORT = 16
+_WRITERS: dict[str, type[FrameTarWriter] | type[FrameParquetWriter]] = {
+    "tar": FrameTarWriter,
+    "parquet": FrameParquetWriter,
+}
+
+Stream = SequenceDataset | MixtureDataset
+OnDone = Callable[[int], None]
+
+
+def make_shard(
+    work_dir: Path,
+    stream: Stream,
+    plan: BuildPlan,
+    number: int,
+    on_done: OnDone | None = None,
+) -> ShardReport:
+    """Writes one shard; its report is written last and says that it is whole."""
+    paths = ShardPaths(work_dir, number, plan.pictures)
+    paths.skipped.unlink(missing_ok=True)
+    log = SkipLog(paths.skipped, max_share=plan.max_skipped)
+    cuts: Counter[str] = Counter()
+    root = stream.corpus.root
+    num_reported = 0
+    indices = plan.shards[number]
+    with replacing(paths.examples) as handle, _writer(paths.frames, plan, root) as writer:
+        for count, index in enumerate(indices, start=1):
+            known = set(cuts.items())
+            example = stream.draw(index, cuts)
+            for reason, _ in set(cuts.items()) - known:
+                if reason.startswith(REPLACED_PREFIX):  # it stands in for one without a text
+                    log.add_skipped(index, "", 0, example.id, reason.removeprefix(REPLACED_PREFIX))
+            if writer is not None and plan.pictures is not None:
+                load = partial(
+                    load_frames, size=plan.pictures.size, geometry=plan.pictures.geometry
+                )
+                example, frames = read_frames(stream, index, load, log, example=example)
+                writer.add(f"{index:09d}-{example.id}", example, frames)
+            else:
+                log.add_read()
+            handle.write(example.to_json(root) + "\n")
+            if on_done and (count % _EXAMPLES_PER_REPORT == 0 or count == len(indices)):
+                on_done(count - num_reported)
+                num_reported = count
+    report = ShardReport(len(indices), log.num_replaced, dict(log.reasons), dict(cuts))
+    with replacing(paths.report) as handle:
+        handle.write(json.dumps(asdict(report)) + "\n")
+    return report
+
+
+class ShardPaths:
+    """The files of one shard in the working folder."""
+
+    def __init__(self, work_dir: Path, number: int, pictures: PictureFormat | None = None) -> None:
+        self.examples = work_dir / f"{number:05d}.jsonl"
+        self.frames = work_dir / f"{number:05d}.{pictures.container if pictures else 'tar'}"
+        self.skipped = work_dir / f"{number:05d}.skipped.jsonl"
+        self.report = work_dir / f"{number:05d}.done.json"
+
+
+@contextlib.contextmanager
+def _writer(
+    path: Path, plan: BuildPlan, root: str
+) -> Iterator[FrameTarWriter | FrameParquetWriter | None]:
+    """A file of pictures that takes its name when all is written; None where none are asked for."""
+    if plan.pictures is None:
+        yield None
+        return
+    partial_path = path.with_name(f"{path.name}.partial")
+    kind = _WRITERS[plan.pictures.container]
+    with kind(partial_path, media_root=root, quality=plan.pictures.quality) as writer:
+        yield writer
+    if isinstance(writer, FrameTarWriter):
+        write_tar_index(tar_index_path(path), writer.offsets)
+    partial_path.replace(path)
+
+
+def finished(work_dir: Path, number: int) -> ShardReport | None:
+    """The report of a shard that is whole."""
+    try:
+        return ShardReport(**json.loads(ShardPaths(work_dir, number).report.read_text("utf-8")))
+    except FileNotFoundError:
+        return None

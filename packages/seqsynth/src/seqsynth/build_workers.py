@@ -1,0 +1,78 @@
+"""Who makes the shards of a build: this process, several of this machine, or a Ray cluster."""
+
+import os
+import signal
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
+from multiprocessing import get_context, parent_process
+
+from seqsynth.build_plan import ShardReport
+from seqsynth.index_checks import Engine
+
+Make = Callable[[int], ShardReport]
+
+
+def shards_made(
+    make: Make, numbers: Sequence[int], *, num_workers: int, engine: Engine
+) -> Iterator[tuple[int, ShardReport]]:
+    """Makes shards on several processes and yields number and report of each as it is done.
+
+    Args:
+        make: makes the shard of a number; a pure function, can be pickled.
+        numbers: of the shards.
+        num_workers: processes.
+        engine: see `Checks`.
+    """
+    if engine == "ray":
+        from seqsynth.ray_engine import ordered_map
+
+        yield from zip(numbers, ordered_map(make, numbers, num_workers=num_workers), strict=True)
+    else:
+        yield from _in_processes(make, numbers, num_workers)
+
+
+def _in_processes(
+    make: Make, numbers: Sequence[int], num_workers: int
+) -> Iterator[tuple[int, ShardReport]]:
+    # Spawned, not forked: threads of a progress bar or of FFmpeg do not survive a fork.
+    context = get_context("spawn")
+    with ProcessPoolExecutor(
+        min(num_workers, len(numbers)),
+        mp_context=context,
+        initializer=_keep_maker,
+        initargs=(make,),  # with the stream: sent once to each process, not with each shard
+    ) as pool:
+        number_of = {pool.submit(_make_kept, number): number for number in numbers}
+        try:
+            pending = set(number_of)
+            while pending:
+                done, pending = wait(pending, return_when=FIRST_COMPLETED)
+                for future in done:
+                    yield number_of[future], future.result()
+        finally:
+            pool.shutdown(wait=True, cancel_futures=True)
+
+
+_maker: Make | None = None
+
+
+def _keep_maker(make: Make) -> None:
+    global _maker  # noqa: PLW0603 a worker process has no other place to keep it
+    _maker = make
+    # Ctrl-C reaches every process: the build itself says so, a worker has nothing to add.
+    signal.signal(signal.SIGINT, lambda *_: os._exit(1))
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _end_with_parent() -> None:
+    """Ends this worker when the build is killed; it would wait for work for ever otherwise."""
+    parent = parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)
+
+
+def _make_kept(number: int) -> ShardReport:
+    assert _maker is not None
+    return _maker(number)
