@@ -74,34 +74,7 @@ class VlmAdapter:
 
     def describe(self, config: ModelConfig) -> Description:
         """Sizes from the base's configuration alone."""
-        base_config = _config_of(config)
-        family = family_of(base_config, config)
-        with torch.device("meta"):
-            model = _auto_model().from_config(base_config)
-        decoder = model.get_submodule(family.decoder)
-        connectors = [model.get_submodule(name) for name in family.connectors]
-        connector = sum(_count(module) for module in connectors)
-        llm = _count(decoder)
-        head = model.get_output_embeddings()
-        is_untied = head.weight is not model.get_input_embeddings().weight
-        if is_untied:
-            llm += _count(head)
-        num_tokens = family.num_tokens(base_config, config)
-        around = sum(len(tokens) for tokens in family.around)
-        return Description(
-            eye_parameters=sum(p.numel() for p in model.parameters()) - llm - connector,
-            llm_parameters=llm + (0 if config.connector_learns else connector),
-            lora_parameters=_lora_parameters(decoder, config),
-            hidden_size=int(model.config.get_text_config().hidden_size),
-            connector_parameters=connector if config.connector_learns else 0,
-            visual_tokens_per_frame=(num_tokens + around) / family.pictured(config),
-            token_matrices=1 + is_untied,
-            frozen_bytes=getattr(torch, config.weights).itemsize,
-            provenance={
-                "eye": f"vision tower of {config.base}, frozen",
-                "llm": f"{config.base} ({family.model_type})",
-            },
-        )
+        return _described(config, known_config(config.base) or _config_of(config))
 
     def open_frames(self, config: ModelConfig, cache_dir: Path | None) -> FrameSource:
         """The base's own image processor; loads no weights."""
@@ -139,6 +112,37 @@ class VlmAdapter:
             lora_scope=family.decoder,
             learned_modules=_learned_modules(model, family) if config.connector_learns else (),
         )
+
+
+def _described(config: ModelConfig, base_config: Any) -> Description:
+    """Counts the parameters of a model that takes no memory."""
+    family = family_of(base_config, config)
+    with torch.device("meta"):
+        model = _auto_model().from_config(base_config)
+    decoder = model.get_submodule(family.decoder)
+    connectors = [model.get_submodule(name) for name in family.connectors]
+    connector = sum(_count(module) for module in connectors)
+    llm = _count(decoder)
+    head = model.get_output_embeddings()
+    is_untied = head.weight is not model.get_input_embeddings().weight
+    if is_untied:
+        llm += _count(head)
+    num_tokens = family.num_tokens(base_config, config)
+    around = sum(len(tokens) for tokens in family.around)
+    return Description(
+        eye_parameters=sum(p.numel() for p in model.parameters()) - llm - connector,
+        llm_parameters=llm + (0 if config.connector_learns else connector),
+        lora_parameters=_lora_parameters(decoder, config),
+        hidden_size=int(model.config.get_text_config().hidden_size),
+        connector_parameters=connector if config.connector_learns else 0,
+        visual_tokens_per_frame=(num_tokens + around) / family.pictured(config),
+        token_matrices=1 + is_untied,
+        frozen_bytes=getattr(torch, config.weights).itemsize,
+        provenance={
+            "eye": f"vision tower of {config.base}, frozen",
+            "llm": f"{config.base} ({family.model_type})",
+        },
+    )
 
 
 def family_of(base_config: Any, config: ModelConfig) -> Family:
@@ -195,7 +199,7 @@ def _token_id(tokenizer: Any, token: str, config: ModelConfig) -> int:
 
 
 def _config_of(config: ModelConfig) -> Any:
-    """The base's configuration, without a download where it is one of those known by name."""
+    """The base's configuration."""
     from transformers import AutoConfig
 
     if not config.base:
@@ -204,7 +208,7 @@ def _config_of(config: ModelConfig) -> Any:
             "such as Qwen/Qwen3-VL-2B-Instruct"
         )
     load: Any = AutoConfig
-    return known_config(config.base) or _found(config, lambda: load.from_pretrained(config.base))
+    return _found(config, lambda: load.from_pretrained(config.base))
 
 
 def _found(config: ModelConfig, load: Callable[[], T]) -> T:
