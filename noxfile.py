@@ -312,9 +312,10 @@ def lmms_eval(session: nox.Session) -> None:
 @nox.session
 def scale(session: nox.Session) -> None:
     """Test `--engine ray` of seqsynth on two local workers, one of them killed."""
-    session.install(*PINS, *groups("test"), *editable("timetokens", "seqsynth"), "ray")
-    tests = "packages/seqsynth/tests/sources/test_ray_engine.py"
-    session.run("python", "-m", "pytest", "-m", "slow or not slow", tests, *session.posargs)
+    session.install(*PINS, *groups("test"), *editable("timetokens", "seqsynth"), "ray[data]")
+    folder = "packages/seqsynth/tests"
+    tests = (f"{folder}/sources/test_ray_engine.py", f"{folder}/caption/test_ray_captions.py")
+    session.run("python", "-m", "pytest", "-m", "slow or not slow", *tests, *session.posargs)
 
 
 @nox.session
