@@ -75,7 +75,7 @@ def clip_seed(seed: int, clip_id: str) -> int:
 
     Example:
         >>> clip_seed(0, "a"), clip_seed(0, "a") == clip_seed(1, "a")
-        (713229612, False)
+        (1392137939, False)
     """
     digest = hashlib.blake2b(f"{seed}\0{clip_id}".encode(), digest_size=4).digest()
     return int.from_bytes(digest, "little") >> 1
