@@ -15,7 +15,9 @@ from typing import Any
 import timetokens as tt
 
 TASKS = ("iig", "iic", "alr", "dvc", "tvg")
-"""Index grounding, indexed captioning, adjacent location; dense captioning, temporal grounding."""
+"""Of made sequences: index grounding, indexed captioning, adjacent location; dense captioning,
+temporal grounding. Examples of annotated videos are `dvc` and `tvg` too, or what video_tasks.py
+calls `READY` (turns of their own) and `CAPTION`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +118,7 @@ class Example:
 
     Attributes:
         id: names corpus, recipe, seed and index, so that the example can be rebuilt alone.
-        task: one of `TASKS`; the turns of an example share it.
+        task: one of `TASKS`, or "video" or "caption"; the turns of an example share it.
         codec: name of the `timetokens` codec that wrote the positions.
         frames: the frame plan, in showing order.
         frame_codes: text of each frame's position, as long as `frames`.

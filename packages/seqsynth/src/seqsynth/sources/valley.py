@@ -2,13 +2,14 @@
 
 As published: `{"v_id", "video", "source", "conversations": [{"from", "value"}]}`, where the first
 turn of `human` holds the marker `<video>`; or in the form of TimeChat's files (`question_answers`).
+A `v_id` of VATEX names a cut of a video, and `video` that cut or the whole: only the cut is shown.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from seqsynth.records import Turn
 from seqsynth.sources.fields import Record, list_of, object_of, optional_text, text_of
@@ -19,7 +20,8 @@ from seqsynth.sources.rows import Entry, RowError, SourceRow, parsed
 PATTERNS = ("*alley*.json", "data/*alley*.json")
 
 _MARKER = "<video>"
-_CUT = re.compile(r"(?P<video>.{11})_\d{6}_\d{6}")  # VATEX: seconds from and to
+_ID_LENGTH = 11
+_CUT = re.compile(rf".{{{_ID_LENGTH}}}_\d{{6}}_\d{{6}}")  # VATEX: seconds from and to
 
 
 def rows(root: Path, annotations: Sequence[Path]) -> Iterator[Entry]:
@@ -35,21 +37,21 @@ def _row(origin: str, record: Record) -> SourceRow:
     turns, flaws = _turns([object_of(turn) for turn in list_of(record, "conversations")])
     if not turns:
         raise RowError("no questions and answers")
-    video = safe_path(text_of(record, "video"), "video")
-    names = [video]
+    names = [safe_path(text_of(record, "video"), "video")]
     if record.get("v_id") is not None:
         names.append(safe_path(text_of(record, "v_id"), "v_id"))
+    cuts = [name for name in names if _CUT.fullmatch(PurePosixPath(split_suffix(name)[0]).name)]
+    wholes = [
+        str(PurePosixPath(cut).with_name(PurePosixPath(cut).name[:_ID_LENGTH])) for cut in cuts
+    ]
     folders = ["", safe_path(part, "source")] if part else [""]
     return SourceRow(
         origin=origin,
         id=origin,
         kind="video",
-        paths=tuple(path for name in names for path in in_folders(folders, name)),
+        paths=tuple(path for name in cuts or names for path in in_folders(folders, name)),
         uncut_paths=tuple(
-            path
-            for name in names
-            if (cut := _CUT.fullmatch(split_suffix(name)[0]))
-            for path in in_folders(folders, cut["video"])
+            dict.fromkeys(path for name in wholes for path in in_folders(folders, name))
         ),
         turns=turns,
         part=part,

@@ -15,6 +15,7 @@ from seqsynth.sources.events import events_of
 from seqsynth.sources.fields import (
     Record,
     duration_of,
+    key_of,
     list_of,
     object_of,
     optional_text,
@@ -48,7 +49,7 @@ def _row(origin: str, member: tuple[str, Record]) -> SourceRow:
     split = optional_text(record, "subset") and safe_path(optional_text(record, "subset"), "subset")
     steps = [object_of(step) for step in list_of(record, "annotations")]
     events, flaws = events_of((step.get("segment"), step.get("sentence")) for step in steps)
-    recipe = optional_text(record, "recipe_type")
+    recipe = "" if record.get("recipe_type") in (None, "") else key_of(record, "recipe_type")
     folders = [""]
     if recipe:
         inside = safe_path(recipe, "recipe_type")
