@@ -43,15 +43,29 @@ def seconds(value: object, place: Callable[[], str]) -> float:
     """
     if type(value) is float and -MAX_SECONDS < value < MAX_SECONDS:
         return value  # almost every time there is; the checks below cost more than the scores
+    return min(max(finite(value, "a time", place), -MAX_SECONDS), MAX_SECONDS)
+
+
+def finite(value: object, what: str, place: Callable[[], str]) -> float:
+    """One number as a float.
+
+    Args:
+        value: an int or float; NumPy scalars count.
+        what: what it is, for an error.
+        place: where it stands, likewise.
+
+    Raises:
+        InputError: not a number, NaN, infinite, or too large for a float.
+    """
     if isinstance(value, bool) or not isinstance(value, int | float | np.integer | np.floating):
-        raise InputError(f"{place()}: a time must be a number of seconds, got {value!r:.60}")
+        raise InputError(f"{place()}: {what} must be a number, got {value!r:.60}")
     try:
-        time = float(value)
+        number = float(value)
     except OverflowError:
-        time = math.inf
-    if not math.isfinite(time):
-        raise InputError(f"{place()}: a time must be finite, got {value!r:.60}")
-    return min(max(time, -MAX_SECONDS), MAX_SECONDS)
+        number = math.inf
+    if not math.isfinite(number):
+        raise InputError(f"{place()}: {what} must be finite, got {value!r:.60}")
+    return number
 
 
 def check_event(event: object, place: Callable[[], str]) -> Event:
@@ -105,11 +119,7 @@ def check_scored_span(span: object, place: Callable[[], str]) -> Span | tuple[fl
     span = plain(span)
     if is_list(span) and len(span) == 3:
         start, end = check_span(list(span[:2]), place)
-        if isinstance(span[2], bool) or not isinstance(span[2], int | float):
-            raise InputError(f"{place()}: a score must be a number, got {span[2]!r:.60}")
-        if not math.isfinite(span[2]):
-            raise InputError(f"{place()}: a score must be finite, got {span[2]!r:.60}")
-        return start, end, float(span[2])
+        return start, end, finite(span[2], "a score", place)
     return check_span(span, place)
 
 

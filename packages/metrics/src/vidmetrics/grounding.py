@@ -156,6 +156,7 @@ def evaluate_grounding(
 
 
 def _checked_windows(references: Mapping[str, Sequence[Span]]) -> dict[str, list[Span]]:
+    _check_mapping(references, "references")
     windows: dict[str, list[Span]] = {}
     for query, given in references.items():
         spans = plain(given)
@@ -171,6 +172,7 @@ def _checked_windows(references: Mapping[str, Sequence[Span]]) -> dict[str, list
 
 
 def _checked_answers(predictions: Predictions) -> dict[str, list[ScoredSpan]]:
+    _check_mapping(predictions, "predictions")
     answers: dict[str, list[ScoredSpan]] = {}
     for query, given in predictions.items():
         spans = plain(given)
@@ -183,6 +185,11 @@ def _checked_answers(predictions: Predictions) -> dict[str, list[ScoredSpan]]:
             for i, span in enumerate(spans or ())
         ]
     return answers
+
+
+def _check_mapping(given: object, name: str) -> None:
+    if not isinstance(given, Mapping):
+        raise InputError(f"{name} must be a mapping of query to spans, got {type(given).__name__}")
 
 
 def _best_iou(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -21,6 +22,7 @@ from vidmetrics.version import __version__
 
 CLIP_SECONDS = 2.0
 VERY_GOOD = 4
+MAX_CLIPS = 1_000_000  # more than three weeks of video; a matrix of more may not fit in memory
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,15 +43,23 @@ class Saliency:
         """Ratings of every clip: (clips, annotators) float64.
 
         Raises:
-            InputError: a clip beyond the video, or ratings that do not fit the clips.
+            InputError: a video without end, a clip that it does not have, or ratings that do not
+                fit the clips.
         """
+        if not 0.0 < self.duration_seconds <= CLIP_SECONDS * MAX_CLIPS:
+            raise InputError(
+                f"a video of {self.duration_seconds:g} seconds has no clips that can be rated"
+            )
         num_clips = int(self.duration_seconds / CLIP_SECONDS)
-        ratings = np.array(self.ratings, dtype=np.float64)
-        if ratings.ndim != 2 or len(ratings) != len(self.clip_indices):
+        ratings = _rating_matrix(self.ratings)
+        if ratings.ndim != 2 or not ratings.size or len(ratings) != len(self.clip_indices):
             raise InputError(
                 f"{len(self.clip_indices)} rated clips need as many rows of ratings, "
                 f"got shape {ratings.shape}"
             )
+        odd = [clip for clip in self.clip_indices if not isinstance(clip, int | np.integer)]
+        if odd:
+            raise InputError(f"a clip must be a whole number, got {odd[0]!r:.60}")
         outside = [clip for clip in self.clip_indices if not 0 <= clip < num_clips]
         if outside:
             raise InputError(
@@ -104,8 +114,11 @@ def evaluate_highlights(
         resampling: how intervals are drawn; 1000 resamples at 95 % with seed 0 if not given.
 
     Raises:
-        InputError: scores that are no finite numbers, ratings that do not fit (names the query).
+        InputError: scores that are no finite numbers, ratings that do not fit (names the query),
+            `min_rating` NaN, no queries at all.
     """
+    if math.isnan(min_rating):
+        raise InputError("min_rating must be a number, got nan")
     if not references:
         raise InputError("references hold no query, so there is nothing to score")
     queries = tuple(references)
@@ -145,6 +158,17 @@ def evaluate_highlights(
     )
 
 
+def _rating_matrix(rows: Sequence[Sequence[float]]) -> FloatArray:
+    """Ratings as (rated clips, annotators) float64."""
+    try:
+        ratings = np.array(rows, dtype=np.float64)
+    except (TypeError, ValueError, OverflowError):
+        ratings = np.array([np.nan])
+    if not np.isfinite(ratings).all():
+        raise InputError("ratings must be lists of numbers, one list a clip, all equally long")
+    return ratings
+
+
 def _clip_scores(values: object, query: str) -> FloatArray:
     if not is_list(values):
         raise InputError(f"predictions[{query!r}] must be a list of numbers, one a clip")
@@ -167,7 +191,8 @@ def _average_precision(positive: BoolArray, scores: FloatArray) -> float:
     if positive.all():
         return 1.0
     order = np.argsort(-scores, kind="stable")
-    last_of_tie = np.flatnonzero(np.diff(scores[order], append=-np.inf))
+    ranked = scores[order]
+    last_of_tie = np.flatnonzero(np.append(ranked[1:] != ranked[:-1], True))
     hits = np.cumsum(positive[order])[last_of_tie]
     precision = hits / (last_of_tie + 1.0)
     best_later = np.maximum.accumulate(precision[::-1])[::-1]

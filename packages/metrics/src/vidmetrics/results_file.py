@@ -19,6 +19,7 @@ from vidmetrics.resampling import FINISHERS, Interval, Resampling, Statistic, St
 
 FORMAT = "vidmetrics-results"
 FORMAT_VERSION = 1
+_LARGEST = 1e15  # no score and no number of words comes near it
 
 
 class Result(Protocol):
@@ -138,7 +139,7 @@ def results_from_json(value: Mapping[str, Any], path: Path) -> list[StoredResult
             )
             for item in value["results"]
         ]
-    except (KeyError, TypeError, ValueError) as error:
+    except (AttributeError, KeyError, OverflowError, TypeError, ValueError) as error:
         raise InputError(f"{path} is damaged ({error}); score the predictions again") from None
 
 
@@ -148,7 +149,8 @@ def _statistics(value: Mapping[str, Any]) -> Statistics:
     for name, item in value["scores"].items():
         numerators = np.array(item["numerators"], dtype=np.float64).reshape(len(ids), -1)
         denominators = np.array(item["denominators"], dtype=np.float64).reshape(len(ids), -1)
-        if item["kind"] not in FINISHERS or not np.isfinite(numerators).all():
+        possible = (np.abs(np.hstack([numerators, denominators])) < _LARGEST).all()  # nor NaN
+        if item["kind"] not in FINISHERS or not possible:
             raise ValueError(f"statistics of {name}")
         metrics[str(name)] = Statistic(item["kind"], numerators, denominators)
     return Statistics(ids, metrics)

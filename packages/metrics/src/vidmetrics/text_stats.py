@@ -13,6 +13,7 @@ from typing import Literal
 
 from vidmetrics.errors import InputError
 from vidmetrics.events import is_list
+from vidmetrics.version import __version__
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +62,8 @@ def text_richness(
     if not isinstance(by_video, Mapping):
         raise InputError(f"captions must be a mapping or a list, got {type(captions).__name__}")
     for video, texts in by_video.items():
+        if not is_list(texts):
+            raise InputError(f"captions of video {video!r} must be a list, got {texts!r:.60}")
         for text in texts:
             if not isinstance(text, str):
                 raise InputError(f"a caption of video {video!r} must be text, got {text!r:.60}")
@@ -77,7 +80,7 @@ def text_richness(
         type_token_ratio_caption=_mean(_ratio(caption) for caption in captions_words if caption),
         num_captions=len(captions_words),
         num_words=num_words,
-        signature=f"TEXT|tok:{tokenizer}|ttr:video",
+        signature=f"TEXT|tok:{tokenizer}|ttr:video|v:{__version__}",
     )
 
 

@@ -144,9 +144,9 @@ def _read_youcook2(document: Document, split: str) -> Iterator[Record]:
     if split != "all" and split not in subsets:
         raise InputError(f"{document.path}: no subset {split!r}; there are {', '.join(subsets)}")
     for video, item in database.items():
-        if split not in ("all", item.get("subset")):
-            continue
         place = video_place(document, video)
+        if split not in ("all", text_member(item, "subset", place)):
+            continue
         annotations = member(item, "annotations", list, place)
         yield Record(
             id=video,
@@ -253,7 +253,7 @@ def _is_vtimellm(document: Document) -> bool:
 def _read_vtimellm(document: Document, durations: Durations) -> Iterator[Record]:
     """VTimeLLM's log lines `{"video_id", "task": "captioning", "answer"}`, in hundredths."""
     for place, item in document.entries():
-        if item.get("task") != "captioning":
+        if text_member(item, "task", place) != "captioning":
             continue
         video = text_member(item, "video_id", place)
         if video not in durations:

@@ -247,7 +247,7 @@ def _is_vtimellm(document: Document) -> bool:
 def _read_vtimellm(document: Document, queries: Queries) -> Iterator[Record]:
     """VTimeLLM's log lines `{"video_id", "task": "grounding", "answer", "info"}`."""
     for place, item in document.entries():
-        if item.get("task") != "grounding":
+        if text_member(item, "task", place) != "grounding":
             continue
         video = text_member(item, "video_id", place)
         info = member(item, "info", dict, place)

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from vidmetrics.errors import InputError
+from vidmetrics.events import finite
 from vidmetrics.highlights import Saliency
 from vidmetrics.readers.documents import load_document
 from vidmetrics.readers.records import duration_member, member, named, text_member
@@ -30,7 +31,7 @@ def read_saliency(path: str | Path) -> dict[str, Saliency]:
         )
         try:
             saliency.matrix()
-        except (InputError, TypeError, ValueError) as error:
+        except InputError as error:
             raise InputError(f"{place()}: {error}") from None
         ratings[name] = saliency
     return ratings
@@ -40,10 +41,13 @@ def read_clip_scores(path: str | Path) -> dict[str, list[float]]:
     """Predicted saliency of each query: `{"qid", "pred_saliency_scores": [one a clip]}`.
 
     Raises:
-        InputError: another format (names file and query).
+        InputError: another format, or a score that is no finite number (names file and query).
     """
     return {
-        name: member(item, "pred_saliency_scores", list, place)
+        name: [
+            finite(score, "a clip's score", place)
+            for score in member(item, "pred_saliency_scores", list, place)
+        ]
         for name, place, item in _items(path)
     }
 
