@@ -285,8 +285,8 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--sequences",
         type=int,
-        default=25,
-        help="image sequences of each length, and clip sequences (default: 25)",
+        default=48,
+        help="image sequences of each length, and clip sequences (default: 48)",
     )
     parser.add_argument(
         "--update-readme", action="store_true", help="write the table into README.md"

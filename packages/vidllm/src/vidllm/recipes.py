@@ -14,6 +14,7 @@ from vidllm.config import (
     TrainConfig,
 )
 from vidllm.paper_recipes import PAPER_RECIPES
+from vidllm.timechat_recipes import TIMECHAT_RECIPES
 from vidllm.vlm_recipes import VLM_RECIPES
 
 
@@ -24,18 +25,18 @@ def tiny() -> TrainConfig:
         model=ModelConfig(image_sizes=(160, 256), align=AlignConfig(ridge_strength=8000.0)),
         data=DataConfig(
             stages=(
-                # Many short questions first: finding a place is learned in some forty steps.
+                # Many short questions first: finding a place is learned in some seventy steps.
                 StageConfig(
                     name="pairs",
-                    num_steps=44,
+                    num_steps=70,
                     templates=("pairs",),
                     supervise="codes",
                     max_images=24,
-                    num_turns=12,
+                    num_turns=16,
                     text_fraction=0.3,
                     task_weights=(1.0, 0.0, 0.0),
-                    image_weight=0.68,
-                    clip_weight=0.32,
+                    image_weight=0.72,
+                    clip_weight=0.28,
                     still_clip_fraction=0.7,
                     num_clip_turns=5,
                     clip_task_weights=(0.0, 1.0),
@@ -44,16 +45,16 @@ def tiny() -> TrainConfig:
                 # Then the paper's tasks in its wording, the short one in between.
                 StageConfig(
                     name="paper",
-                    num_steps=124,
+                    num_steps=222,
                     templates=("paper", "paper", "pairs"),
                     supervise="codes",
                     min_images=8,
                     max_images=32,
-                    num_turns=10,
-                    text_fraction=0.2,
+                    num_turns=14,
+                    text_fraction=0.0,
                     task_weights=(0.9, 0.05, 0.05),
-                    image_weight=0.7,
-                    clip_weight=0.3,
+                    image_weight=0.79,
+                    clip_weight=0.21,
                     still_clip_fraction=0.6,
                     num_clip_turns=5,
                     clip_task_weights=(0.1, 0.9),
@@ -64,7 +65,12 @@ def tiny() -> TrainConfig:
             ),
         ),
         optim=OptimConfig(
-            projector_learning_rate=0.0, lora_learning_rate=1.5e-3, token_learning_rate=1.5e-3
+            # Two sequences of many questions each: four were half as many steps for the same tokens.
+            global_batch_size=2,
+            micro_batch_size=2,
+            projector_learning_rate=0.0,
+            lora_learning_rate=1.5e-3,
+            token_learning_rate=1.5e-3,
         ),
     )
 
@@ -127,6 +133,7 @@ RECIPES: dict[str, Callable[[], TrainConfig]] = {
     "small": small,
     "smoke": smoke,
     "smoke_without_seq2time": smoke_without_seq2time,
+    **TIMECHAT_RECIPES,
     **PAPER_RECIPES,
     **VLM_RECIPES,
 }
