@@ -28,7 +28,8 @@ def hub_libraries() -> tuple[Any, Any]:
             f'{name} is not installed: pip install "seq2time-seqsynth[caption]"'
         ) from error
     if not sys.stderr.isatty():  # its bars are lines of noise in a log
-        transformers.utils.logging.disable_progress_bar()
+        logging: Any = transformers.utils.logging
+        logging.disable_progress_bar()
     return torch, transformers
 
 
