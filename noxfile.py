@@ -357,7 +357,7 @@ def stubs(session: nox.Session) -> None:
 
 
 def sanitized_build(session: nox.Session) -> dict[str, str]:
-    """seqnative with sanitizers (gcc), built once per content; the settings to run Python with."""
+    """Build seqnative with sanitizers (gcc), once per content; the settings to run Python with."""
     sources = [path for path in (ROOT / "native").rglob("*") if is_native_source(path)]
     folder = session.cache_dir / "sanitized" / digest_of(*sources)
     if not folder.exists():
