@@ -221,8 +221,8 @@ def test_real_instructblip_has_the_names_of_the_table() -> None:
     theirs = InstructBlipConfig(
         vision_config={
             "hidden_size": vision.width,
-            "image_size": 28,
-            "patch_size": 14,
+            "image_size": vision.image_size,
+            "patch_size": vision.patch_size,
             "num_hidden_layers": vision.num_layers,
             "num_attention_heads": 4,
             "intermediate_size": vision.mlp_width,

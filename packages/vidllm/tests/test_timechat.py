@@ -24,7 +24,7 @@ from vidllm.timechat import (
     tiny_timechat,
     videollama,
 )
-from vidllm.timechat.model import TimeChat, Video
+from vidllm.timechat.model import TimeChat, Video, packed
 from vidllm.timechat.prompt import attention_mask, encode_question
 from vidllm.timechat.weights import disk_name, expected_shapes, load_tensors, trained_names
 
@@ -148,8 +148,8 @@ def watch(model: TimeChat) -> tuple[dict[str, list[Tensor]], list[Any]]:
     parts = {
         "vit_out": model.vision.encoder,
         "ln_vision_out": model.vision.post_layernorm,
-        "image_qformer_out": model.frame_qformer,
-        "video_qformer_out": model.video_qformer,
+        "image_qformer_out": model.connector.frame_qformer,
+        "video_qformer_out": model.connector.video_qformer,
     }
     return seen, [part.register_forward_hook(keep(name)) for name, part in parts.items()]
 
@@ -185,7 +185,7 @@ def test_loss_and_gradients_equal_the_original(
 ) -> None:
     model.zero_grad()
     ids, mask = recorded["A.input_ids"], recorded["A.attention_mask"]
-    out = model(case_a(recorded), ids, recorded["A.labels"], mask)
+    out = model(ids, recorded["A.labels"], attention_mask=mask, **packed(case_a(recorded)))
     out["loss"].backward()
     assert near(out["loss"][None], recorded["A.loss"])
     found = {disk_name(n): p.grad for n, p in model.named_parameters() if p.requires_grad}
@@ -201,9 +201,9 @@ def test_loss_and_gradients_equal_the_original(
 def test_ragged_videos_equal_the_original(model: TimeChat, recorded: dict[str, Tensor]) -> None:
     seen, hooks = watch(model)
     ids = recorded["B.input_ids"]
-    mask = attention_mask(ids, [0, 0], model.config.differences)
+    mask = attention_mask(ids, [0, 0], model.settings.differences)
     with torch.no_grad():
-        out = model(case_b(recorded), ids, recorded["B.labels"], mask)
+        out = model(ids, recorded["B.labels"], attention_mask=mask, **packed(case_b(recorded)))
         for hook in hooks:
             hook.remove()
         logits = logits_of(model, case_b(recorded), ids, mask)
@@ -224,7 +224,7 @@ def test_one_window_equals_the_original(
     seen, _ = watch(model)
     ids, video = recorded["C.input_ids"], case_a(recorded)[:1]
     with torch.no_grad():
-        out = model(video, ids, recorded["C.labels"])
+        out = model(ids, recorded["C.labels"], **packed(video))
         check_logits(
             recorded, "C", logits_of(model, video, ids, torch.ones_like(ids)), torch.ones_like(ids)
         )
@@ -248,7 +248,7 @@ def test_answer_equals_the_original(
         tokenizer,
         notes["text"]["conversations"][0]["msg"],
         "When does the dog walk?",
-        model.config.num_video_tokens(6),
+        model.settings.num_video_tokens(6),
         system="You are able to see the video.",
         differences=greedy,
     )
@@ -262,7 +262,7 @@ def test_answer_equals_the_original(
 
 
 def test_answers_in_a_batch_are_those_alone(model: TimeChat, recorded: dict[str, Tensor]) -> None:
-    greedy = replace(model.config, differences=Differences())
+    greedy = replace(model.settings, differences=Differences())
     model = TimeChat(greedy, model.llm).eval()
     videos = case_b(recorded)
     prompts = [[1, 300, *[420] * 6, 310, 311, 312], [1, *[420] * 3, 310]]
@@ -297,7 +297,9 @@ def test_time_text_is_read_and_videollama_has_none(recorded: dict[str, Tensor]) 
     video = case_b(recorded)[1]
     assert video.text_ids_FS is not None
     other = replace(video, text_ids_FS=video.text_ids_FS.roll(1, 0))
-    model = TimeChat.from_parts(replace(tiny_timechat(), qformer=CONFIG.qformer)).eval()
+    model = TimeChat.from_parts(
+        replace(tiny_timechat(), vision=CONFIG.vision, qformer=CONFIG.qformer)
+    ).eval()
     with torch.no_grad():
         assert not torch.equal(model.encode([video])[0], model.encode([other])[0])
     sizes: dict[str, Any] = {
@@ -323,7 +325,7 @@ def test_sampled_answers_are_the_originals(model: TimeChat, recorded: dict[str, 
         for seed in range(4)
     }
     assert len(drawn) > 1
-    greedy = TimeChat(replace(model.config, differences=Differences()), model.llm).eval()
+    greedy = TimeChat(replace(model.settings, differences=Differences()), model.llm).eval()
     assert len({tuple(greedy.generate(video, prompt, max_new_tokens=4)[0]) for _ in range(2)}) == 1
 
 

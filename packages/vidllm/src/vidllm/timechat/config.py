@@ -202,11 +202,13 @@ def timechat(original: Literal["", "timechat"] = "") -> TimeChatConfig:
 
 
 def videollama() -> TimeChatConfig:
-    """Video-LLaMA-2 at its released size: no time text, one window, a frozen frame Q-Former."""
+    """Video-LLaMA at its released size: no time text, one window, a frozen frame Q-Former.
+
+    Its table of 32 frame positions is stretched to the 96 frames of Seq2Time's sequences, as
+    TimeChat does with it (`vidllm convert`).
+    """
     return TimeChatConfig(
-        qformer=QFormerSizes(),
         has_frame_text=False,
-        max_frames=32,
         window=0,
         trains_frame_qformer=False,
         lora_rank=0,
@@ -217,7 +219,7 @@ def tiny_timechat() -> TimeChatConfig:
     """A random model of some hundred thousand weights, for trials and tests."""
     return TimeChatConfig(
         vision=VisionSizes(
-            image_size=28, patch_size=14, width=32, num_layers=2, num_heads=4, mlp_width=64
+            image_size=32, patch_size=16, width=32, num_layers=2, num_heads=4, mlp_width=64
         ),
         qformer=QFormerSizes(
             width=48,

@@ -1,21 +1,14 @@
 """TimeChat: frames and their times to video tokens, video tokens into LLaMA's input embeddings.
 
-    frames -> vision transformer -> frame Q-Former (reads the frame's time) -> + frame position
-    -> windows of 32 frames -> video Q-Former -> projector -> LLaMA with LoRA
+Logits are computed at the labelled positions alone, as in `vidllm.model.video_llm`.
 
-A video is its own frames, whatever it is batched with: vision and frame Q-Former take all frames of
-a batch together, the video Q-Former all windows of the same length. Logits are computed at the
-labelled positions alone, as in `vidllm.model.video_llm`.
-
-Shape suffixes: B videos, F frames of one video, N frames of all videos, C H W pixels, P patches,
-S tokens of the time text, Q queries, X queries and time text together, D width, T tokens,
-L labelled positions, K vocabulary.
+Shape suffixes: B videos or examples, N frames of all videos, C H W pixels, P patches, D width,
+T tokens, S sequences, R rows, L labelled positions, K vocabulary.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
@@ -23,26 +16,12 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from vidllm.model.labelled_loss import labelled_loss
-from vidllm.model.token_rows import embed_tokens, output_logits
-from vidllm.timechat import parts
+from vidllm.model.token_rows import adapter_groups, embed_tokens, output_logits
 from vidllm.timechat.config import TimeChatConfig
+from vidllm.timechat.connector import Connector, Video, packed, unpacked
+from vidllm.timechat.parts import EOS_ID, llama, vision_model
 
-INIT_STD = 0.02
-
-
-@dataclass(frozen=True)
-class Video:
-    """What the model is shown of one video.
-
-    Attributes:
-        frames_FCHW: float, normalised (vidllm.timechat.frames).
-        text_ids_FS: the time text of each frame, filled up with 0; None without time text.
-        text_mask_FS: 1 where there is text, 0 where there is filling.
-    """
-
-    frames_FCHW: Tensor  # noqa: N815 a shape suffix
-    text_ids_FS: Tensor | None = None  # noqa: N815
-    text_mask_FS: Tensor | None = None  # noqa: N815
+__all__ = ["TimeChat", "Video", "packed"]
 
 
 class TimeChat(nn.Module):
@@ -58,19 +37,10 @@ class TimeChat(nn.Module):
 
     def __init__(self, config: TimeChatConfig, llm: nn.Module):
         super().__init__()
-        self.config = config
-        width, sizes = config.qformer.width, config.qformer
-        self.vision = parts.vision_model(config.vision)
-        self.frame_queries = nn.Parameter(torch.zeros(1, sizes.num_frame_queries, width))
-        self.frame_queries.requires_grad_(config.trains_frame_qformer)
-        self.frame_qformer = parts.frame_qformer(config)
-        self.frame_positions = nn.Embedding(config.max_frames, width)
-        self.video_queries = nn.Parameter(torch.zeros(1, sizes.num_video_queries, width))
-        self.video_qformer = parts.video_qformer(sizes)
+        self.settings = config  # the trainer takes an attribute `config` for transformers' own
+        self.vision = vision_model(config.vision)
         self.llm = llm
-        self.projector = nn.Linear(width, self.causal_lm.config.hidden_size)
-        for queries in (self.frame_queries, self.video_queries):
-            nn.init.normal_(queries, std=INIT_STD)
+        self.connector = Connector(config, self.causal_lm.config.hidden_size)
 
     @classmethod
     def from_parts(
@@ -91,7 +61,7 @@ class TimeChat(nn.Module):
         """
         from vidllm.timechat.time_tokens import with_lora
 
-        base = parts.llama(config.llm) if llm is None else llm
+        base = llama(config.llm) if llm is None else llm
         return cls(config, with_lora(base, config, code_ids))
 
     @property
@@ -100,36 +70,44 @@ class TimeChat(nn.Module):
         unwrap = getattr(self.llm, "get_base_model", None)
         return self.llm if unwrap is None else unwrap()
 
+    @property
+    def parts(self) -> dict[str, nn.Module]:
+        """What a checkpoint keeps beside the adapter."""
+        return {"connector": self.connector}
+
+    @property
+    def device(self) -> torch.device:
+        """Where inputs go."""
+        return self.connector.projector.weight.device
+
     def forward(
         self,
-        videos: Sequence[Video],
         input_ids: Tensor,
         labels: Tensor,
-        attention_mask: Tensor | None = None,
         position_ids: Tensor | None = None,
+        attention_mask: Tensor | None = None,
         num_items_in_batch: Tensor | int | None = None,
+        **inputs: Tensor,
     ) -> dict[str, Tensor]:
         """The training loss.
 
         Examples are padded on the right, so a causal mask alone keeps padding out of sight.
 
         Args:
-            videos: one for each row.
-            input_ids: (B, T) ids, config.image_token_id where a video token goes.
+            input_ids: (B, T) ids, settings.image_token_id where a video token goes.
             labels: (B, T), IGNORED where there is nothing to learn.
-            attention_mask: (B, T), or (B, 1, T, T), True where row sees column; default causal.
             position_ids: (B, T); default in order.
+            attention_mask: (B, T), or (B, 1, T, T), True where row sees column; default causal.
             num_items_in_batch: labels of the whole global batch; default those given here.
+            inputs: one video for each row, as `packed` makes them.
 
         Returns:
-            loss: cross entropy summed over the labels, divided by num_items_in_batch.
-            example_losses: (B,) its sum over each example's labels, undivided.
-            example_labels: (B,) how many labels each example has.
+            See `vidllm.model.labelled_loss`.
 
         Raises:
             ValueError: video tokens in the text that do not match the videos; too many frames.
         """
-        embeds_BTD = self.embed(input_ids, self.encode(videos))
+        embeds_BTD = self.embed(input_ids, self.encode(unpacked(inputs)))
         hidden_BTD = self.decode(embeds_BTD, attention_mask, position_ids)
         return labelled_loss(self.logits, hidden_BTD, labels, num_items_in_batch)
 
@@ -141,14 +119,14 @@ class TimeChat(nn.Module):
         """
         counts = [len(video.frames_FCHW) for video in videos]
         for number, count in enumerate(counts):
-            if not 1 <= count <= self.config.max_frames:
+            if not 1 <= count <= self.settings.max_frames:
                 raise ValueError(
-                    f"video {number} has {count} frames: give 1 to {self.config.max_frames} "
+                    f"video {number} has {count} frames: give 1 to {self.settings.max_frames} "
                     "(max_frames)"
                 )
         patches_NPD = self.see(torch.cat([video.frames_FCHW for video in videos]))
-        encoded = self._frames(videos, patches_NPD)
-        return self._watch(encoded)
+        tokens: list[Tensor] = self.connector(videos, patches_NPD)
+        return tokens
 
     @torch.no_grad()
     def see(self, frames_NCHW: Tensor) -> Tensor:
@@ -159,85 +137,13 @@ class TimeChat(nn.Module):
         normed_NPD: Tensor = norm(hidden_NPD.to(norm.weight.dtype))
         return normed_NPD
 
-    def _frames(self, videos: Sequence[Video], patches_NPD: Tensor) -> list[Tensor]:
-        """(F, X, D) of each video: its frames' queries, in the original also their time text."""
-        num_queries = self.config.qformer.num_frame_queries
-        queries_NQD = self.frame_queries.expand(len(patches_NPD), -1, -1)
-        ids_NS, mask_NX, widths = self._frame_text(videos, queries_NQD.device)
-        hidden_NXD = self.frame_qformer(
-            input_ids=ids_NS,
-            attention_mask=mask_NX,
-            query_embeds=queries_NQD,
-            encoder_hidden_states=patches_NPD.to(queries_NQD.dtype),
-        ).last_hidden_state
-        kept = [num_queries] * len(videos)
-        if self.config.differences.text_outputs_reach_video:
-            kept = [num_queries + width for width in widths]
-        counts = [len(video.frames_FCHW) for video in videos]
-        return [
-            hidden_FXD[:, :length] + self.frame_positions.weight[: len(hidden_FXD), None]
-            for hidden_FXD, length in zip(torch.split(hidden_NXD, counts), kept, strict=True)
-        ]
-
-    def _frame_text(
-        self, videos: Sequence[Video], device: torch.device
-    ) -> tuple[Tensor | None, Tensor | None, list[int]]:
-        """Ids (N, S) and mask (N, Q + S) of all frames' text, and each video's own width."""
-        if not self.config.has_frame_text:
-            return None, None, [0] * len(videos)
-        rows: list[Tensor] = []
-        masks: list[Tensor] = []
-        for number, video in enumerate(videos):
-            if video.text_ids_FS is None or video.text_mask_FS is None:
-                raise ValueError(f"video {number} has no time text, which this model reads")
-            if len(video.text_ids_FS) != len(video.frames_FCHW):
-                raise ValueError(
-                    f"video {number} has {len(video.frames_FCHW)} frames, but the time text of "
-                    f"{len(video.text_ids_FS)}"
-                )
-            rows.append(video.text_ids_FS)
-            masks.append(video.text_mask_FS)
-        widths = [row.shape[1] for row in rows]
-        widest = max(widths)
-
-        def filled(texts: list[Tensor]) -> Tensor:
-            return torch.cat([functional.pad(t, (0, widest - t.shape[1])) for t in texts])
-
-        mask_NS = filled(masks).to(device)
-        queries_NQ = mask_NS.new_ones(len(mask_NS), self.config.qformer.num_frame_queries)
-        return filled(rows).to(device), torch.cat([queries_NQ, mask_NS], dim=1), widths
-
-    def _watch(self, encoded: Sequence[Tensor]) -> list[Tensor]:
-        """Each video's tokens: its windows through the video Q-Former and the projector."""
-        windows: dict[tuple[int, int], Tensor] = {}
-        for video, hidden_FXD in enumerate(encoded):
-            bounds = self.config.window_bounds(len(hidden_FXD))
-            for number, (start, end) in enumerate(bounds):
-                windows[video, number] = hidden_FXD[start:end].flatten(0, 1)
-        by_length: dict[int, list[tuple[int, int]]] = {}
-        for key, seen in windows.items():
-            by_length.setdefault(len(seen), []).append(key)
-        tokens: dict[tuple[int, int], Tensor] = {}
-        for keys in by_length.values():
-            queries = self.video_queries.expand(len(keys), -1, -1)
-            hidden = self.video_qformer(
-                input_ids=None,
-                query_embeds=queries,
-                encoder_hidden_states=torch.stack([windows[key] for key in keys]),
-            ).last_hidden_state
-            tokens.update(zip(keys, self.projector(hidden), strict=True))
-        return [
-            torch.cat([tokens[key] for key in windows if key[0] == video])
-            for video in range(len(encoded))
-        ]
-
     def embed(self, input_ids_BT: Tensor, tokens: Sequence[Tensor]) -> Tensor:
         """Input embeddings (B, T, D), each row's video tokens in their places.
 
         Raises:
             ValueError: a row has not as many places as its video has tokens, or not in one piece.
         """
-        video_BT = input_ids_BT == self.config.image_token_id
+        video_BT = input_ids_BT == self.settings.image_token_id
         places_B = video_BT.sum(1).tolist()
         for row, (num_places, own) in enumerate(zip(places_B, tokens, strict=True)):
             if num_places != len(own):
@@ -278,6 +184,26 @@ class TimeChat(nn.Module):
         """Scores of the next token: (L, K)."""
         return output_logits(self.causal_lm.get_output_embeddings(), hidden_LD)
 
+    def begin(self, input_ids_ST: Tensor, inputs: Mapping[str, Tensor]) -> tuple[Any, Tensor]:
+        """Keys and values of whole sequences, and the position (S,) of what follows each."""
+        embeds_STD = self.embed(input_ids_ST, self.encode(unpacked(inputs)))
+        shown = self.causal_lm.get_decoder()(inputs_embeds=embeds_STD, use_cache=True)
+        num_sequences, length = input_ids_ST.shape
+        return shown.past_key_values, input_ids_ST.new_full((num_sequences,), length)
+
+    def go_on(
+        self, input_ids_RT: Tensor, mask_RT: Tensor, positions_RT: Tensor, cache: Any
+    ) -> Tensor:
+        """Scores (R, K) of what follows text after the sequences; the cache grows by it."""
+        hidden_RTD = self.causal_lm.get_decoder()(
+            inputs_embeds=embed_tokens(self.causal_lm.get_input_embeddings(), input_ids_RT),
+            attention_mask=mask_RT,
+            position_ids=positions_RT,
+            past_key_values=cache,
+            use_cache=True,
+        ).last_hidden_state
+        return self.logits(hidden_RTD[:, -1])
+
     @torch.inference_mode()
     def generate(
         self,
@@ -285,14 +211,14 @@ class TimeChat(nn.Module):
         prompts: Sequence[Sequence[int]],
         *,
         max_new_tokens: int = 512,
-        end_id: int = parts.EOS_ID,
+        end_id: int = EOS_ID,
         generator_seed: int | None = None,
     ) -> list[list[int]]:
         """Answers as token ids, the end token not among them; greedy unless the switch says drawn.
 
         Args:
             videos: one for each prompt.
-            prompts: token ids, config.image_token_id where video tokens go.
+            prompts: token ids, settings.image_token_id where video tokens go.
             max_new_tokens: where an answer is cut off.
             end_id: the token that ends an answer.
             generator_seed: of drawn answers (`sampled_answers`); None: torch's own state.
@@ -306,7 +232,7 @@ class TimeChat(nn.Module):
         embeds_BTD = torch.stack([functional.pad(r, (0, 0, widest - len(r), 0)) for r in rows])
         mask = [[0] * (widest - len(row)) + [1] * len(row) for row in rows]
         drawn: dict[str, Any] = {"do_sample": False}
-        if self.config.differences.sampled_answers:
+        if self.settings.differences.sampled_answers:
             drawn = {"do_sample": True, "top_p": 0.8, "temperature": 1.0, "top_k": 0}
         if generator_seed is not None:
             torch.manual_seed(generator_seed)
@@ -323,15 +249,12 @@ class TimeChat(nn.Module):
 
     def parameter_groups(self) -> dict[str, list[nn.Parameter]]:
         """What learns, by the learning rate it has: projector (all before LLaMA), lora, tokens."""
-        groups: dict[str, list[nn.Parameter]] = {"projector": [], "lora": [], "tokens": []}
-        for name, parameter in self.named_parameters():
-            if not parameter.requires_grad:
-                continue
-            kind = "projector"
-            if name.startswith("llm."):
-                kind = "tokens" if "trainable_tokens_delta" in name else "lora"
-            groups[kind].append(parameter)
-        return groups
+        learned = [p for p in self.connector.parameters() if p.requires_grad]
+        return {**adapter_groups(self.llm), "projector": learned}
+
+    def gradient_checkpointing_enable(self, **settings: Any) -> None:
+        """Computes activations twice instead of keeping them; called by the trainer."""
+        self.causal_lm.gradient_checkpointing_enable(**settings)
 
 
 def _until(ids: list[int], end_id: int) -> list[int]:

@@ -79,8 +79,8 @@ def drop_text_branch(model: InstructBlipQFormerModel) -> None:
         layer.output = None
 
 
-def llama(sizes: LlamaSizes) -> LlamaForCausalLM:
-    """A language model with random weights."""
+def llama(sizes: LlamaSizes, dtype: torch.dtype = torch.float32) -> LlamaForCausalLM:
+    """A language model with random weights; its rotary frequencies are float32 in any case."""
     config = LlamaConfig(
         vocab_size=sizes.vocab_size,
         hidden_size=sizes.hidden_size,
@@ -95,7 +95,9 @@ def llama(sizes: LlamaSizes) -> LlamaForCausalLM:
         eos_token_id=EOS_ID,
         pad_token_id=PAD_ID,
     )
-    return LlamaForCausalLM(config)
+    build: Any = LlamaForCausalLM
+    model: LlamaForCausalLM = build._from_config(config, dtype=dtype)
+    return model
 
 
 def cast_parameters(module: nn.Module, dtype: torch.dtype) -> None:

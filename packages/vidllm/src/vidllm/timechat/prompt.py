@@ -87,7 +87,7 @@ def frame_text(
     """
     call: Any = tokenizer
     ids = call(list(sentences), truncation=True, max_length=MAX_FRAME_TEXT_TOKENS).input_ids
-    longest = max(len(row) for row in ids)
+    longest = max(1, *(len(row) for row in ids))  # a frame may have no text at all
     filled = [[*row, *[0] * (longest - len(row))] for row in ids]
     mask = [[1] * len(row) + [0] * (longest - len(row)) for row in ids]
     return torch.tensor(filled), torch.tensor(mask)

@@ -8,7 +8,7 @@ On disk a tensor has the name of its module, whatever PEFT has wrapped around it
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -32,7 +32,7 @@ def disk_name(module_name: str) -> str:
         'llm.model.layers.0.self_attn.q_proj.weight'
     """
     if not module_name.startswith("llm."):
-        return module_name
+        return module_name.removeprefix("connector.")
     for wrapper in _WRAPPERS:
         module_name = module_name.replace(wrapper, "")
     for suffix in _ADAPTER_SUFFIXES:
@@ -94,8 +94,14 @@ def load_tensors(model: nn.Module, tensors: Iterable[tuple[str, Tensor]]) -> set
     return missing
 
 
-def read_folder(folder: Path) -> Iterator[tuple[str, Tensor]]:
+def read_folder(
+    folder: Path, wanted: Callable[[str], bool] = lambda name: True
+) -> Iterator[tuple[str, Tensor]]:
     """Names and tensors of a folder that `vidllm convert` wrote, one at a time.
+
+    Args:
+        folder: has the index.
+        wanted: which names to read.
 
     Raises:
         FileNotFoundError: no index there.
@@ -106,4 +112,5 @@ def read_folder(folder: Path) -> Iterator[tuple[str, Tensor]]:
     for shard in sorted(set(index["weight_map"].values())):
         with safe_open(folder / shard, framework="pt") as handle:
             for name in handle.keys():  # noqa: SIM118 not a dictionary
-                yield name, handle.get_tensor(name)
+                if wanted(name):
+                    yield name, handle.get_tensor(name)
