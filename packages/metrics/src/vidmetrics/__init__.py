@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from vidmetrics.errors import InputError
     from vidmetrics.grounding import GroundingResult, evaluate_grounding
     from vidmetrics.highlights import HighlightResult, Saliency, evaluate_highlights
+    from vidmetrics.meteor_tables import MeteorDataError
     from vidmetrics.protocol import PROTOCOLS, Protocol
     from vidmetrics.resampling import Comparison, Interval, Resampling, compare
     from vidmetrics.text_stats import TextRichness, text_richness
@@ -29,6 +30,7 @@ __all__ = [
     "HighlightResult",
     "InputError",
     "Interval",
+    "MeteorDataError",
     "Protocol",
     "Resampling",
     "Saliency",
@@ -50,6 +52,7 @@ _MODULES = {
     "HighlightResult": "highlights",
     "InputError": "errors",
     "Interval": "resampling",
+    "MeteorDataError": "meteor_tables",
     "Protocol": "protocol",
     "Resampling": "resampling",
     "Saliency": "highlights",

@@ -161,17 +161,21 @@ def confidence(statistics: Statistics, resampling: Resampling) -> dict[str, Inte
     }
 
 
-def compare(first: Statistics, second: Statistics, resampling: Resampling) -> dict[str, Comparison]:
+def compare(
+    first: Statistics, second: Statistics, resampling: Resampling | None = None
+) -> dict[str, Comparison]:
     """Both systems' scores, an interval of each difference, and a paired test.
 
     Args:
-        first: one system's statistics.
+        first: one system's statistics (`result.statistics` of any evaluation).
         second: the other's, of the same units.
-        resampling: the randomization test uses as many trials as there are resamples.
+        resampling: how both are drawn; the test makes as many trials as there are resamples. 1000
+            at 95 % with seed 0 if not given.
 
     Raises:
         ValueError: the units differ (names one), no score is in both, or no resamples.
     """
+    resampling = resampling or Resampling()
     first, second = _aligned(first, second)
     if resampling.num_resamples == 0:
         raise ValueError("a comparison needs at least one resample, got num_resamples=0")
