@@ -99,8 +99,8 @@ class StubServer:
 
     Attributes:
         url: its address.
-        ills: what goes wrong with the next requests: "429", "500", "400", "garbage", "no choices",
-            "hang", "drop"; then all goes well.
+        ills: what goes wrong with the next requests: "429", "500", "400", "garbage", "null",
+            "no choices", "hang", "drop"; then all goes well.
         pause_seconds: how long each answer takes.
         bodies: the requests that were answered.
         keys: the authorization of every request.
@@ -146,6 +146,9 @@ def server() -> Iterator[StubServer]:
                 self.close_connection = True
             elif ill == "garbage":
                 self.reply(200, None)
+            elif ill == "null":
+                choice = {"message": {"content": None}, "finish_reason": "length"}
+                self.reply(200, {"choices": [choice]})
             elif ill == "no choices":
                 self.reply(200, {"choices": []})
             else:

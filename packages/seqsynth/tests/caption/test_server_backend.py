@@ -111,6 +111,13 @@ def test_a_request_that_is_at_fault_is_not_sent_again(
     assert connect().answer([question]) == [NoAnswer("status 400 Bad Request: told to say 400")]
 
 
+def test_an_answer_that_was_cut_off_before_it_began_is_empty(
+    server: StubServer, connect: Callable[..., ServerBackend], question: Question
+) -> None:
+    server.ills = ["null"]
+    assert connect().answer([question]) == [Answer("", "length")]
+
+
 def test_a_server_that_hangs_costs_the_timeout(
     server: StubServer, connect: Callable[..., ServerBackend], question: Question
 ) -> None:

@@ -50,6 +50,8 @@ def answer_of(response: Mapping[str, Any]) -> Answer:
         text, reason = choice["message"]["content"], choice.get("finish_reason")
     except (KeyError, IndexError, TypeError, AttributeError):
         raise ValueError("the response holds no choices[0].message.content") from None
+    if text is None:  # a model that thinks aloud and was cut off before it answered
+        text = ""
     if not isinstance(text, str):
         raise ValueError(f"choices[0].message.content is no text but {type(text).__name__}")
     return Answer(text, reason if isinstance(reason, str) else "stop")
