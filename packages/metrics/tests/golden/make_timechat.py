@@ -59,7 +59,7 @@ def dense(metrics: Path, old: Content) -> Content:
         video: before["per_video"][video] | {name: column[k] for name, column in columns.items()}
         for k, video in enumerate(found["key"])
     }
-    corpus = {name: sum(column) / len(column) for name, column in columns.items()}
+    corpus = {name: float(np.mean(column)) for name, column in columns.items()}
     return old | {"timechat": {"corpus": before["corpus"] | corpus, "per_video": per_video}}
 
 
