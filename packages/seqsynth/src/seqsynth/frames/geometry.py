@@ -119,7 +119,9 @@ class VideoScaler:
         from av.video.reformatter import Interpolation, VideoReformatter
 
         self._fit = fit
-        self._bicubic = Interpolation.BICUBIC
+        # The same bits with every instruction set.
+        exact = Interpolation.ACCURATE_RND | Interpolation.BITEXACT
+        self._bicubic = Interpolation.BICUBIC | exact
         self._reformatter = VideoReformatter()
 
     def frame(self, decoded: Any) -> NDArray[np.uint8]:
