@@ -332,6 +332,15 @@ def test_a_closed_pipe_is_no_traceback(grounding) -> None:
     assert "Traceback" not in finished.stderr
 
 
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a device that is always full")
+def test_output_that_cannot_be_written_is_one_line(grounding) -> None:
+    with Path("/dev/full").open("w") as full:
+        finished = run("tvg", *grounding, capture_output=False, stdout=full, stderr=subprocess.PIPE)
+    assert finished.returncode == 2
+    assert finished.stderr.splitlines()[-1].startswith("vidmetrics: error: No space left")
+    assert "Traceback" not in finished.stderr
+
+
 def test_an_interrupt_is_no_traceback(tmp_path) -> None:
     pipe = tmp_path / "references.json"
     os.mkfifo(pipe)  # reading it blocks: the command is certainly at work

@@ -37,15 +37,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
             stream.reconfigure(errors="backslashreplace")
     parsed = _parser().parse_args(arguments)
     try:
-        code = _run(parsed)
-        sys.stdout.flush()
+        return _run(parsed)
     except KeyboardInterrupt:
         return 128 + signal.SIGINT
     except BrokenPipeError:
         # The reader of the pipe (`| head`) has gone; the flush at exit must not raise again.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 128 + signal.SIGPIPE
-    return code
 
 
 def _run(parsed: argparse.Namespace) -> int:
@@ -53,7 +51,9 @@ def _run(parsed: argparse.Namespace) -> int:
 
     module, function = _RUN[parsed.command]
     try:
-        return int(getattr(importlib.import_module(f"vidmetrics.{module}"), function)(parsed))
+        code = int(getattr(importlib.import_module(f"vidmetrics.{module}"), function)(parsed))
+        sys.stdout.flush()
+        return code
     except BrokenPipeError:
         raise
     except OSError as error:
