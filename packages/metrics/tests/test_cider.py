@@ -29,6 +29,8 @@ def test_empty_input_gives_no_scores_and_empty_captions_score_zero() -> None:
 def test_an_item_without_reference_is_named() -> None:
     with pytest.raises(ValueError, match="item 1"):
         cider_d(["a", "b"], [["a"], []])
+    with pytest.raises(ValueError, match="item 0 needs a list of references, got 'a'"):
+        cider_d(["a"], ["a"])
     with pytest.raises(ValueError, match="2 hypotheses but 1"):
         cider_d(["a", "b"], [["a"]])
 

@@ -61,6 +61,12 @@ def test_the_same_point_twice_is_no_division_by_zero() -> None:
     assert evaluate_grounding({"q": [(3.0, 3.0)]}, {"q": [(3.0, 3.0)]}).mean_iou == 0.0
 
 
+def test_numpy_scores_are_numbers() -> None:
+    spans = [(0.0, 9.0, np.float32(0.5)), (5.0, 6.0, np.int64(1))]
+    result = evaluate_grounding({"q": [(5.0, 6.0)]}, {"q": spans}, moments=True)
+    assert result.scores["map"] == 1.0
+
+
 def test_arrays_are_lists_of_spans() -> None:
     windows = {"q": np.array([[0.0, 10.0]])}
     assert evaluate_grounding(windows, windows).mean_iou == 1.0
@@ -97,6 +103,9 @@ def test_no_resamples_give_no_intervals() -> None:
         ({"q": [(0.0, 9.0)]}, {"q": 5}, "list of spans"),
         ({"q": [(0.0, 9.0)]}, {"q": [(0.0, 9.0, "best")]}, "score must be a number"),
         ({"q": [(0.0, 10**400)]}, {}, "finite"),
+        ({"q": [(0.0, 9.0)]}, {"q": [(0.0, 9.0, 10**400)]}, "score must be finite"),
+        ([[(0.0, 9.0)]], {}, "references must be a mapping of query to spans, got list"),
+        ({"q": [(0.0, 9.0)]}, None, "predictions must be a mapping"),
     ],
 )
 def test_bad_input_is_named(references, predictions, message: str) -> None:

@@ -62,6 +62,11 @@ def test_a_lower_rating_makes_more_highlights() -> None:
     [
         (Saliency(4.0, [2], [[4]]), [0.0], "clip 2 lies outside the 2 clips"),
         (Saliency(4.0, [0], []), [0.0], "need as many rows"),
+        (Saliency(4.0, [0], [[]]), [0.0], "need as many rows"),
+        (Saliency(4.0, [0, 1], [[4], [4, 3]]), [0.0], "all equally long"),
+        (Saliency(4.0, [0], [[float("nan")]]), [0.0], "lists of numbers"),
+        (Saliency(4.0, [0.5], [[4]]), [0.0], "a clip must be a whole number, got 0.5"),
+        (Saliency(1e12, [0], [[4]]), [0.0], "1e[+]12 seconds has no clips that can be rated"),
         (Saliency(4.0, [0], [[4]]), [float("nan")], "finite"),
         (Saliency(4.0, [0], [[4]]), ["high"], "finite"),
         (Saliency(4.0, [0], [[4]]), "high", "list of numbers"),
@@ -71,3 +76,13 @@ def test_what_does_not_fit_is_named(reference, prediction, message: str) -> None
     with pytest.raises(InputError, match=message) as error:
         evaluate_highlights({"q7": reference}, {"q7": prediction})
     assert "q7" in str(error.value)
+
+
+def test_a_rating_that_is_no_number_makes_no_highlights() -> None:
+    with pytest.raises(InputError, match="min_rating must be a number"):
+        evaluate_highlights({"q": Saliency(4.0, [0], [[4]])}, {}, min_rating=float("nan"))
+
+
+def test_scores_of_any_size_rank() -> None:
+    rated = {"q": Saliency(6.0, [1], [[4]])}
+    assert evaluate_highlights(rated, {"q": [-1e308, 1e308, 0.0]}).scores["map"] == 1.0

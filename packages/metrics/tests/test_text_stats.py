@@ -53,7 +53,7 @@ def test_words_that_are_only_punctuation_do_not_count() -> None:
     assert text_richness(["...", "!!"]).mean_length < 2.0
 
 
-@pytest.mark.parametrize("captions", [{}, {"a": []}, [], {"a": [3]}, 5])
+@pytest.mark.parametrize("captions", [{}, {"a": []}, [], {"a": [3]}, {"a": "cut"}, 5])
 def test_nothing_to_measure_is_an_error(captions) -> None:
     with pytest.raises(InputError, match="caption"):
         text_richness(captions)

@@ -29,7 +29,7 @@ def cider_d(hypotheses: Sequence[str], references: Sequence[Sequence[str]]) -> F
         whatever it says, because log 1 = 0 weighs every n-gram with nothing.
 
     Raises:
-        ValueError: different lengths, or an item without reference (names it).
+        ValueError: different lengths, or an item without a list of references (names it).
 
     Example:
         >>> cider_d(["cut the onion", "boil water"], [["cut the onion"], ["boil some water"]])
@@ -38,8 +38,8 @@ def cider_d(hypotheses: Sequence[str], references: Sequence[Sequence[str]]) -> F
     if len(hypotheses) != len(references):
         raise ValueError(f"{len(hypotheses)} hypotheses but {len(references)} lists of references")
     for item, captions in enumerate(references):
-        if not captions:
-            raise ValueError(f"item {item} has no reference")
+        if isinstance(captions, str) or not captions:
+            raise ValueError(f"item {item} needs a list of references, got {captions!r:.60}")
     num_references = np.array([len(captions) for captions in references], dtype=np.int64)
     item_of_pair = np.repeat(np.arange(len(hypotheses), dtype=np.int64), num_references)
     ngrams = count_ngrams([*hypotheses, *(text for captions in references for text in captions)])
