@@ -1,17 +1,20 @@
 """Predictions on disk: seconds, exactness, resuming, and what chance says."""
 
 import json
+import shutil
 from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
 import timetokens as tt
 from seqsynth import BenchmarkSpec, Corpus, Example, FrameRef, Target, Turn, build_default_benchmark
 from vidllm import predict as predict_module
+from vidllm.adapters import ADAPTERS
 from vidllm.assembly import Assembly
 from vidllm.benchmarks import (
     Query,
@@ -22,8 +25,10 @@ from vidllm.benchmarks import (
     templates_of,
 )
 from vidllm.chance import chance_events
+from vidllm.config import TrainConfig
 from vidllm.features import FeatureStore
 from vidllm.predict import PredictionSettings, events_of, predict, read_predictions, write_events
+from vidllm.reading import reader
 
 SETTINGS = PredictionSettings("trained", "some weights", "0" * 64, True, "brief")
 
@@ -186,6 +191,62 @@ def test_a_benchmark_is_read_as_it_was_written(
     assert templates_of(benchmark_dir) == "brief"
     assert templates_of(tmp_path) is None
     assert len(content_hash(benchmark_dir)) == 64
+
+
+def test_files_of_examples_and_of_references_are_datasets_too(
+    benchmark_dir: Path, queries: list[Query], corpus: Corpus, tmp_path: Path
+) -> None:
+    assert read_benchmark(benchmark_dir / "examples.jsonl", corpus.root) == queries
+    lines = (benchmark_dir / "references.jsonl").read_text().splitlines()
+    shutil.copy(benchmark_dir / "examples.jsonl", tmp_path)
+    some = tmp_path / "some.jsonl"
+    some.write_text("\n".join(lines[2:5]) + "\n")
+    assert read_benchmark(some, corpus.root) == queries[2:5]
+    hashes = {content_hash(path) for path in (some, benchmark_dir)}
+    assert len(hashes) == 2
+    assert content_hash(benchmark_dir) == content_hash(benchmark_dir / "examples.jsonl")
+    some.write_text('{"id": "another"}\n')
+    with pytest.raises(ValueError, match=r"examples\.jsonl has no question 'another'"):
+        read_benchmark(some, corpus.root)
+    some.write_text("{}\n")
+    with pytest.raises(ValueError, match=r"some\.jsonl:1: no example, no reference"):
+        read_benchmark(some, corpus.root)
+
+
+def test_processes_share_the_questions_and_any_number_goes_on(
+    assembly: Assembly,
+    features: FeatureStore,
+    queries: list[Query],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    whole, path = tmp_path / "whole.jsonl", tmp_path / "predictions.jsonl"
+    predict(assembly, features, queries, SETTINGS, whole)
+    # The second of two processes, as it stands when the first one was killed.
+    monkeypatch.setenv("RANK", "1")
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    monkeypatch.setattr(predict_module, "wait_for_all", lambda: None)
+    with pytest.raises(KeyError):  # the first one's answers never came
+        predict(assembly, features, queries, SETTINGS, path)
+    begun = read_predictions(tmp_path / "predictions.jsonl.part-1")
+    assert 0 < len(begun) < len(queries)
+    monkeypatch.delenv("RANK")
+    monkeypatch.delenv("WORLD_SIZE")
+    counts = predict(assembly, features, queries, SETTINGS, path)
+    assert counts["answered"] == len(queries) - len(begun)
+    assert sorted(path.read_text().splitlines()) == sorted(whole.read_text().splitlines())
+    assert not list(tmp_path.glob("*.part*"))
+
+
+def test_frames_can_be_read_as_they_are_asked_for(
+    config: TrainConfig, assembly: Assembly, features: FeatureStore, queries: list[Query]
+) -> None:
+    source = reader(ADAPTERS[config.model.adapter], config.model, None)
+    prefixes = [assembly.prompter.prefix(query.example) for query in queries]
+    stills = [prefix for prefix in prefixes if prefix.frames[0].path.endswith(".png")]
+    torch.testing.assert_close(
+        source.inputs(stills)["features"], features.inputs(stills)["features"]
+    )
 
 
 def test_a_folder_without_questions_is_refused(tmp_path: Path) -> None:

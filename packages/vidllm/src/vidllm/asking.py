@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 
 import timetokens as tt
 from seqsynth import AnnotatedVideo, Example, Turn, load_templates
@@ -22,6 +21,7 @@ from vidllm.config import TrainConfig
 from vidllm.generation import answers
 from vidllm.mixture_data import mixture_recipe
 from vidllm.predict import PredictionSettings, events_of, group_by_prefix, weights_name
+from vidllm.processes import own_device
 from vidllm.reading import reader
 
 GROUND, CAPTION = "tvg", "dvc"
@@ -104,7 +104,7 @@ class Asker:
         self.parts = assembly.assemble(self.config, self.frames.width)
         checkpoint.load_weights(self.parts.model, found.path)
         model: Any = self.parts.model
-        model.to("cuda" if torch.cuda.is_available() else "cpu").eval()
+        model.to(own_device()).eval()
         self.settings = replace(
             settings, num_frames=settings.num_frames or trained_frames(self.config)
         )

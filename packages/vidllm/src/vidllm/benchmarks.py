@@ -39,17 +39,56 @@ class Query:
         return len(self.example.frames)
 
 
-def read_benchmark(directory: Path, media_root: str | Path) -> list[Query]:
+def read_benchmark(dataset: Path, media_root: str | Path) -> list[Query]:
     """The questions of a benchmark, in order.
+
+    Args:
+        dataset: a folder with examples.jsonl, a file of examples, or a file of references beside
+            examples.jsonl, whose questions alone are asked.
+        media_root: relative paths of media start here.
 
     Raises:
         ValueError: no benchmark, or a damaged line (names file and line).
     """
-    path = directory / EXAMPLES_NAME
-    if not path.is_file():
-        raise ValueError(f"{directory} is no benchmark: it has no {EXAMPLES_NAME}")
+    path, ids = _parts_of(dataset)
     examples = read_examples(path, media_root=media_root)
-    return [query for example in examples for query in queries_of(example)]
+    queries = [query for example in examples for query in queries_of(example)]
+    if ids is None:
+        return queries
+    unknown = sorted(ids - {query.id for query in queries})
+    if unknown:
+        raise ValueError(f"{dataset}: {path} has no question {unknown[0]!r}")
+    return [query for query in queries if query.id in ids]
+
+
+def _parts_of(dataset: Path) -> tuple[Path, set[str] | None]:
+    """The file of examples, and the ids of those questions that are asked; None: all."""
+    if not dataset.is_file():
+        path = dataset / EXAMPLES_NAME
+        if not path.is_file():
+            raise ValueError(f"{dataset} is no benchmark: it has no {EXAMPLES_NAME}")
+        return path, None
+    ids: set[str] = set()
+    with dataset.open(encoding="utf-8") as handle:
+        for number, line in enumerate(handle, start=1):
+            try:
+                row = json.loads(line)
+                if "frames" in row:
+                    return dataset, None
+                ids.add(row["id"])
+            except (ValueError, TypeError, KeyError) as error:
+                raise ValueError(
+                    f"{dataset}:{number}: no example, no reference: {error!r}"
+                ) from None
+    path = dataset.parent / EXAMPLES_NAME
+    if not path.is_file():
+        raise ValueError(f"{dataset} has questions without frames: {path} is missing")
+    return path, ids
+
+
+def folder_of(dataset: Path) -> Path:
+    """Where a dataset's manifest lies."""
+    return dataset.parent if dataset.is_file() else dataset
 
 
 def queries_of(example: Example) -> Iterator[Query]:
@@ -87,6 +126,10 @@ def _spec(directory: Path) -> dict[str, Any] | None:
         raise ValueError(f"{path} is no manifest of a benchmark: {error!r}") from None
 
 
-def content_hash(directory: Path) -> str:
+def content_hash(dataset: Path) -> str:
     """Hex sha256 of the benchmark's questions."""
-    return hashlib.sha256((directory / EXAMPLES_NAME).read_bytes()).hexdigest()
+    path, ids = _parts_of(dataset)
+    digest = hashlib.sha256(path.read_bytes())
+    if ids is not None:
+        digest.update(dataset.read_bytes())
+    return digest.hexdigest()

@@ -9,12 +9,13 @@ flushed to disk and renamed, so that a killed process leaves either a complete c
 
 from __future__ import annotations
 
+import contextlib
 import json
 import logging
 import os
 import re
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -32,6 +33,10 @@ class CheckpointError(RuntimeError):
     """A checkpoint that is missing, damaged or of another model; the message says what to do."""
 
 
+class CheckpointWriteError(OSError):
+    """A checkpoint that could not be written; those before it are as they were."""
+
+
 @dataclass(frozen=True, slots=True)
 class Checkpoint:
     """A complete checkpoint: optimizer steps done, and its folder."""
@@ -43,6 +48,29 @@ class Checkpoint:
 def scratch_path(run_dir: Path, step: int) -> Path:
     """Where a checkpoint is built before it gets its name."""
     return run_dir / f".checkpoint-{step}.partial"
+
+
+@contextlib.contextmanager
+def writing(run_dir: Path, step: int) -> Iterator[None]:
+    """Turns whatever goes wrong with the disk into one error, and clears away what is half built.
+
+    Raises:
+        CheckpointWriteError: says why, how much room there is, and how to go on.
+    """
+    from safetensors import SafetensorError
+
+    try:
+        yield
+    except (OSError, RuntimeError, SafetensorError) as error:
+        shutil.rmtree(scratch_path(run_dir, step), ignore_errors=True)
+        free = shutil.disk_usage(run_dir).free / 2**20
+        kept = named(run_dir)
+        stands = f"the run stands at step {kept[0].step}" if kept else "there is none before it"
+        reason = str(error).strip().splitlines() or [type(error).__name__]
+        raise CheckpointWriteError(
+            f"the checkpoint of step {step} cannot be written ({reason[0]}; {free:.0f} MiB free in "
+            f"{run_dir}); {stands}: make room, then continue it with --resume"
+        ) from error
 
 
 def publish(run_dir: Path, step: int) -> Checkpoint:
@@ -70,6 +98,21 @@ def rotate(run_dir: Path, keep: int) -> None:
         doomed = scratch_path(run_dir, checkpoint.step)
         checkpoint.path.rename(doomed)
         shutil.rmtree(doomed)
+
+
+def to_resume(run_dir: Path) -> Checkpoint | None:
+    """The checkpoint that a run goes on from; None where none was written yet.
+
+    Raises:
+        CheckpointError: all are damaged. A run does not start over by itself.
+    """
+    found = newest_good(run_dir)
+    if found is None and (there := named(run_dir)):
+        raise CheckpointError(
+            f"all checkpoints in {run_dir} are damaged ({', '.join(c.path.name for c in there)}): "
+            "delete them to train from the start"
+        )
+    return found
 
 
 def newest_good(run_dir: Path) -> Checkpoint | None:
@@ -114,7 +157,9 @@ def save_weights(model: Any, directory: Path, state: Mapping[str, Any] | None = 
     model.llm.save_pretrained(directory, state_dict=inside, save_embedding_layers=False)
     (directory / "README.md").unlink(missing_ok=True)  # PEFT's empty model card
     for part, module in model.parts.items():
-        tensors = module.state_dict() if state is None else _below(f"{part}.", state)
+        tensors = module.state_dict()
+        if state is not None:
+            tensors = _below(f"{_name_of(model, module)}.", state)
         contiguous = {name: t.contiguous() for name, t in tensors.items()}
         save_file(contiguous, directory / f"{part}{PART_SUFFIX}")
 
@@ -122,6 +167,11 @@ def save_weights(model: Any, directory: Path, state: Mapping[str, Any] | None = 
 def _below(prefix: str, state: Mapping[str, Any]) -> dict[str, Any]:
     """What a state holds of one module, by the names inside it."""
     return {n.removeprefix(prefix): t for n, t in state.items() if n.startswith(prefix)}
+
+
+def _name_of(model: Any, wanted: Any) -> str:
+    """The dotted name of a module inside the model."""
+    return next(name for name, module in model.named_modules() if module is wanted)
 
 
 def load_weights(model: Any, directory: Path) -> None:

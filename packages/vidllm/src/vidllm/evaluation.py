@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import time
+from functools import cached_property
 from pathlib import Path
 
-import torch
 from rich.console import Console
 
+from seqsynth import Corpus
 from vidllm import assembly, benchmarks, checkpoint
 from vidllm.adapters import FrameSource
 from vidllm.assembly import Assembly
@@ -15,6 +16,7 @@ from vidllm.chance import NUM_CLIPS, chance_events
 from vidllm.checkpoint import Checkpoint, CheckpointError
 from vidllm.config import TrainConfig
 from vidllm.features import frames_of_corpus
+from vidllm.mixture_data import START_IMAGES, sample_of_images
 from vidllm.predict import (
     PredictionSettings,
     is_complete,
@@ -23,7 +25,9 @@ from vidllm.predict import (
     weights_name,
     write_events,
 )
+from vidllm.processes import own_device
 from vidllm.progress import duration
+from vidllm.reading import reader
 
 CHANCE_SEED = 0
 
@@ -37,6 +41,8 @@ class Evaluator:
         console: where progress goes.
         constrained: hold answers to the form of their task.
         num_beams: places looked at side by side; 1 is greedy.
+        media_root: paths of the benchmark start here, and its frames are read as they are asked
+            for; "": where the run's corpus lies, with its features.
 
     Raises:
         ValueError: no benchmark there, or one in another codec than the run's.
@@ -50,11 +56,13 @@ class Evaluator:
         *,
         constrained: bool = True,
         num_beams: int = 1,
+        media_root: str = "",
     ):
         self.config, self.console = config, console
         self.constrained, self.num_beams = constrained, num_beams
-        self.corpus = assembly.load_corpus(config.data)
-        self.queries = benchmarks.read_benchmark(benchmark_dir, self.corpus.root)
+        self.media_root = media_root
+        root = media_root or self.corpus.root
+        self.queries = benchmarks.read_benchmark(benchmark_dir, root)
         codecs = {query.example.codec for query in self.queries} - {config.model.codec}
         if codecs:
             raise ValueError(
@@ -62,9 +70,15 @@ class Evaluator:
                 f"{config.model.codec!r}: build the benchmark with the run's codec"
             )
         self.benchmark_sha256 = benchmarks.content_hash(benchmark_dir)
-        self.templates = benchmarks.templates_of(benchmark_dir) or config.data.templates
-        self.num_clips = benchmarks.num_clips_of(benchmark_dir) or NUM_CLIPS
+        folder = benchmarks.folder_of(benchmark_dir)
+        self.templates = benchmarks.templates_of(folder) or config.data.templates
+        self.num_clips = benchmarks.num_clips_of(folder) or NUM_CLIPS
         self._features: FrameSource | None = None
+
+    @cached_property
+    def corpus(self) -> Corpus:
+        """What the run was trained on."""
+        return assembly.load_corpus(self.config.data)
 
     def run(self, system: str, run_dir: Path, out: Path) -> dict[str, int]:
         """Predictions of a system: trained, untrained, chance, or another name for trained.
@@ -99,23 +113,38 @@ class Evaluator:
 
     def _assembled(self, found: Checkpoint | None) -> Assembly:
         """The model with a checkpoint's weights, or as it starts."""
-        features = self.features()
-        parts = assembly.assemble(self.config, features.width)
+        parts = assembly.assemble(self.config, self.features().width)
         if found is None:
-            assembly.start_projector(parts, self.config, self.corpus, features)
+            shown, features = self.corpus, self.features()
+            if self._reads_frames:
+                shown = sample_of_images(shown, START_IMAGES, self.config.seed)
+                features = self._kept(shown)
+            assembly.start_projector(parts, self.config, shown, features)
         else:
             checkpoint.load_weights(parts.model, found.path)
-        parts.model.to("cuda" if torch.cuda.is_available() else "cpu")
+        parts.model.to(own_device())
         return parts
 
     def features(self) -> FrameSource:
         """What the model takes of every frame of training and held-out side."""
         if self._features is None:
-            frames = frames_of_corpus(self.corpus, self.config.data.clip_frame_step, heldout=True)
-            self._features = assembly.load_features(
-                self.config, self.corpus, frames, self._reporter("visual features")
-            )
+            adapter = assembly.adapter_of(self.config.model)
+            if self._reads_frames:
+                cache_dir = assembly.cache_dir_of(self.config.data)
+                self._features = reader(adapter, self.config.model, cache_dir)
+            else:
+                self._features = self._kept(self.corpus)
         return self._features
+
+    @property
+    def _reads_frames(self) -> bool:
+        return bool(self.media_root or self.config.data.root)
+
+    def _kept(self, corpus: Corpus) -> FrameSource:
+        """Features of a corpus, from the cache."""
+        frames = frames_of_corpus(corpus, self.config.data.clip_frame_step, heldout=True)
+        report = self._reporter("visual features")
+        return assembly.load_features(self.config, corpus, frames, report)
 
     def _settings(self, system: str, weights: str) -> PredictionSettings:
         return PredictionSettings(

@@ -36,6 +36,7 @@ from vidllm.prompting import Encoded, Prompter
 MANIFEST_SUFFIX = ".arrow"
 SKIPPED_NAME = "skipped.jsonl"
 SEED_BITS = 32  # of a run's seed
+START_IMAGES = 2000  # stills that a projector starts from, where there are too many to look at all
 
 
 @dataclass(frozen=True, slots=True)

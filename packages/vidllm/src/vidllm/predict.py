@@ -8,12 +8,13 @@ anything else starts over. `docs/formats.md` describes the file.
 
 from __future__ import annotations
 
+import glob
 import hashlib
 import json
 import logging
 import os
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +24,9 @@ from vidllm.assembly import Assembly
 from vidllm.benchmarks import Query
 from vidllm.constraints import AnswerForm, answer_form
 from vidllm.generation import Answer, Question, answers
+from vidllm.processes import is_first, num_processes, process_index, wait_for_all
 from vidllm.prompting import Prefix
+from vidllm.run_folder import write_atomically
 
 log = logging.getLogger(__name__)
 
@@ -42,6 +45,7 @@ class PredictionSettings:
         constrained: answers were held to the form of the task (vidllm.constraints).
         templates: the benchmark's wording, which the forms are taken from.
         num_beams: places looked at side by side; 1 is greedy.
+        max_new_tokens: where an answer is cut off, by task.
     """
 
     system: str
@@ -50,6 +54,7 @@ class PredictionSettings:
     constrained: bool = True
     templates: str = "paper"
     num_beams: int = 1
+    max_new_tokens: Mapping[str, int] = field(default_factory=lambda: dict(MAX_NEW_TOKENS))
 
 
 def predict(
@@ -76,34 +81,56 @@ def predict(
     Raises:
         OSError: the file cannot be written.
     """
-    part = path.with_name(path.name + ".part")
-    done = _answered(path, part, settings)
+    done = _answered(path, settings)
     open_queries = [query for query in queries if query.id not in done]
+    wait_for_all()  # nobody writes before everybody has read
     if open_queries or not path.exists():
-        _start_part(part, settings, done)
-        model = assembly.model
-        model.eval()
-        by_id = {query.id: query for query in open_queries}
-        asked = group_by_prefix(assembly, open_queries, settings)
-        end_id = assembly.prompter.end_ids[0]
-        for batch in answers(model, features, asked, end_id, settings.num_beams):
-            rows = [_row(by_id[a.key], a, assembly, settings) for a in batch]
-            _append(part, rows)
-            done.update({row["id"]: row for row in rows})
+        part = _part(path, process_index())
+        if is_first():
+            _start_part(part, settings, done)
+            for other in set(_parts(path)) - {part}:
+                other.unlink()
+        wait_for_all()
+        if not is_first():
+            _start_part(part, settings, {})
+        rows = _share(assembly, features, open_queries, settings)
+        for answered in rows:
+            _append(part, answered)
+            done.update({row["id"]: row for row in answered})
             if progress is not None:
                 progress(len(done), len(queries))
-        _finish(part, path, [done[query.id] for query in queries], settings)
-    rows = [done[query.id] for query in queries]
+        wait_for_all()
+        done = _answered(path, settings)
+        wait_for_all()
+        if is_first():
+            _finish(path, [done[query.id] for query in queries], settings)
     return {
         "queries": len(queries),
         "answered": len(open_queries),
-        "malformed": sum(row["malformed"] for row in rows),
+        "malformed": sum(done[query.id]["malformed"] for query in queries),
     }
+
+
+def _share(
+    assembly: Assembly,
+    features: FrameSource,
+    queries: Sequence[Query],
+    settings: PredictionSettings,
+) -> Iterator[list[dict[str, Any]]]:
+    """Rows of the queries that fall to this process, in batches."""
+    model: Any = assembly.model
+    model.eval()
+    by_id = {query.id: query for query in queries}
+    groups = group_by_prefix(assembly, queries, settings)
+    mine = groups[process_index() :: num_processes()]
+    end_id = assembly.prompter.end_ids[0]
+    for batch in answers(model, features, mine, end_id, settings.num_beams):
+        yield [_row(by_id[a.key], a, assembly, settings) for a in batch]
 
 
 def is_complete(queries: Sequence[Query], settings: PredictionSettings, path: Path) -> bool:
     """Whether `path` already answers all queries with these settings."""
-    done = _answered(path, path.with_name(path.name + ".part"), settings)
+    done = _answered(path, settings)
     return path.exists() and all(query.id in done for query in queries)
 
 
@@ -113,14 +140,16 @@ def write_events(
     settings: PredictionSettings,
     path: Path,
 ) -> None:
-    """Writes predictions that no model made (chance)."""
+    """Writes predictions that no model made (chance); one process does."""
+    if not is_first():
+        return
     rows = []
     for query, found in zip(queries, events, strict=True):
         rounded = [
             [round(start, DECIMALS), round(end, DECIMALS), text] for start, end, text in found
         ]
         rows.append(_record(query, settings, rounded, text="", malformed=0))
-    _finish(path.with_name(path.name + ".part"), path, rows, settings)
+    _finish(path, rows, settings)
 
 
 def group_by_prefix(
@@ -136,7 +165,7 @@ def group_by_prefix(
             forms[example.task] = answer_form(
                 prompter, tt.CODECS[example.codec], example.task, settings.templates
             )
-        limit = MAX_NEW_TOKENS[example.task]
+        limit = settings.max_new_tokens[example.task]
         form = forms.get(example.task)
         question = Question(query.id, prompter.question(query.prompt), limit, form)
         groups.setdefault(prompter.prefix(example), []).append(question)
@@ -209,17 +238,28 @@ def _record(
     }
 
 
-def _answered(path: Path, part: Path, settings: PredictionSettings) -> dict[str, dict[str, Any]]:
+def _part(path: Path, process: int) -> Path:
+    """Where a process adds its rows: NAME.part, NAME.part-1, ..."""
+    return path.with_name(f"{path.name}.part" + (f"-{process}" if process else ""))
+
+
+def _parts(path: Path) -> list[Path]:
+    """The files that processes have begun, of this start or of one before it."""
+    return sorted(path.parent.glob(f"{glob.escape(path.name)}.part*"))
+
+
+def _answered(path: Path, settings: PredictionSettings) -> dict[str, dict[str, Any]]:
     """Rows that were made with the same settings before."""
     if path.exists() and _settings_path(path).exists():
         if json.loads(_settings_path(path).read_text("utf-8")) == asdict(settings):
             return read_predictions(path)
         log.info("%s was made with other settings: predicting again", path)
-    if part.exists():
+    rows: dict[str, dict[str, Any]] = {}
+    for part in _parts(path):
         first = part.read_text("utf-8").partition("\n")[0]
         if first == json.dumps({"made_with": asdict(settings)}):
-            return read_predictions(part)
-    return {}
+            rows |= read_predictions(part)
+    return rows
 
 
 def _start_part(
@@ -228,7 +268,7 @@ def _start_part(
     part.parent.mkdir(parents=True, exist_ok=True)
     lines = [json.dumps({"made_with": asdict(settings)})]
     lines += [json.dumps(row, ensure_ascii=False) for row in done.values()]
-    part.write_text("".join(f"{line}\n" for line in lines), "utf-8")
+    write_atomically(part, "".join(f"{line}\n" for line in lines))
 
 
 def _append(part: Path, rows: Sequence[Mapping[str, Any]]) -> None:
@@ -237,7 +277,6 @@ def _append(part: Path, rows: Sequence[Mapping[str, Any]]) -> None:
 
 
 def _finish(
-    part: Path,
     path: Path,
     rows: Sequence[Mapping[str, Any]],
     settings: PredictionSettings,
@@ -249,7 +288,8 @@ def _finish(
     scratch.write_text(text, "utf-8")
     scratch.replace(path)
     _settings_path(path).write_text(json.dumps(asdict(settings), indent=2) + "\n", "utf-8")
-    part.unlink(missing_ok=True)
+    for part in _parts(path):
+        part.unlink(missing_ok=True)
 
 
 def _settings_path(path: Path) -> Path:

@@ -10,15 +10,17 @@ from rich.console import Console
 
 from vidllm import checkpoint, run_folder
 from vidllm.arguments import UsageError, near_names, parse
+from vidllm.processes import is_first
 
 SYSTEMS = ("trained", "untrained", "chance")
 
 _DESCRIPTION = """Answers the questions of a benchmark and writes predictions in seconds.
 
-  vidllm predict BENCHMARK_DIR [--run DIR] [--system SYSTEM] [--out FILE]
+  vidllm predict DATASET [--run DIR] [--system SYSTEM] [--out FILE] [--media-root DIR]
 
-Decoding is greedy unless --num-beams asks for more. An interrupted prediction goes on when the same
-command is run again."""
+DATASET is a folder with examples.jsonl, a file of examples, or a file of references beside
+examples.jsonl. Decoding is greedy unless --num-beams asks for more. An interrupted prediction goes
+on when the same command is run again. torchrun -m vidllm predict ... shares it among GPUs."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,6 +31,8 @@ class PredictOptions:
     """The run folder. Default: the newest under runs/."""
     system: str = "trained"
     """trained: the newest checkpoint; untrained: the same model as it starts; chance: no model."""
+    media_root: str = ""
+    """Relative paths of the dataset start here. Default: where the run's corpus lies."""
     out: str = ""
     """The predictions file. Default: RUN/predictions/SYSTEM.jsonl."""
     num_beams: int = 1
@@ -41,7 +45,7 @@ def main(arguments: Sequence[str]) -> int:
     """Runs the command and returns the exit status."""
     wants_help = any(argument in ("-h", "--help") for argument in arguments)
     if not wants_help and (not arguments or arguments[0].startswith("-")):
-        raise UsageError("name a benchmark: vidllm predict BENCHMARK_DIR")
+        raise UsageError("name a benchmark: vidllm predict DATASET")
     flags = ["--help"] if wants_help else list(arguments[1:])
     options = parse(PredictOptions, flags, PredictOptions(), "vidllm predict", _DESCRIPTION)
     if options.system not in SYSTEMS:
@@ -52,14 +56,19 @@ def main(arguments: Sequence[str]) -> int:
     config = run_folder.load_config(run_dir)
     benchmark_dir = Path(arguments[0])
     out = Path(options.out or run_dir / "predictions" / f"{options.system}.jsonl")
-    console = Console(stderr=True)
+    console = Console(stderr=True, quiet=not is_first())
 
     from vidllm.evaluation import Evaluator
 
     if options.system == "trained" and checkpoint.newest_good(run_dir) is None:
         raise UsageError(f"{run_dir} has no checkpoint yet: train it first, or --system untrained")
     evaluator = Evaluator(
-        config, benchmark_dir, console, constrained=not options.free, num_beams=options.num_beams
+        config,
+        benchmark_dir,
+        console,
+        constrained=not options.free,
+        num_beams=options.num_beams,
+        media_root=options.media_root,
     )
     counts = evaluator.run(options.system, run_dir, out)
     console.print(

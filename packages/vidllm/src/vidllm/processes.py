@@ -11,6 +11,29 @@ def num_processes() -> int:
     return int(os.environ.get("WORLD_SIZE", "1"))
 
 
+def process_index() -> int:
+    """Which of them this is, from 0. Imports nothing."""
+    return int(os.environ.get("RANK", "0"))
+
+
+def is_first() -> bool:
+    """Whether this process writes what all share."""
+    return process_index() == 0
+
+
+def own_device() -> str:
+    """The GPU of this process among those of its node; the CPU where there is none."""
+    import torch
+
+    return f"cuda:{os.environ.get('LOCAL_RANK', '0')}" if torch.cuda.is_available() else "cpu"
+
+
+def wait_for_all() -> None:
+    """Until every process is here."""
+    if num_processes() > 1:
+        process_state().wait_for_everyone()
+
+
 def process_state() -> Any:
     """Accelerate's view of the processes, set up for GPUs or, where there is none, for gloo."""
     from accelerate.state import PartialState

@@ -141,6 +141,22 @@ def write_atomically(path: Path, text: str) -> None:
     scratch.replace(path)
 
 
+def add_metrics(run_dir: Path, row: dict[str, Any]) -> None:
+    """Adds a row to metrics.jsonl.
+
+    Raises:
+        OSError: it cannot be written (says how to go on).
+    """
+    path = run_dir / METRICS_NAME
+    try:
+        with path.open("a", encoding="utf-8") as handle:
+            handle.write(json.dumps(row) + "\n")
+    except OSError as error:
+        raise OSError(
+            f"{path} cannot be written ({error.strerror}): make room, then continue with --resume"
+        ) from error
+
+
 def read_metrics(run_dir: Path) -> list[dict[str, Any]]:
     """The rows of metrics.jsonl; a last line that a killed process left half is dropped."""
     path = run_dir / METRICS_NAME

@@ -205,7 +205,7 @@ def _prepare(options: TrainOptions) -> tuple[Path, Checkpoint | None]:
     if options.resume:
         run_dir = Path(options.resume)
         run_folder.check_writable(run_dir)
-        return run_dir, checkpoint.newest_good(run_dir)
+        return run_dir, checkpoint.to_resume(run_dir)
     run_dir = Path(options.out) if options.out else run_folder.default_dir(options.config)
     run_folder.create(run_dir, options.config)
     return run_dir, None

@@ -8,7 +8,6 @@ the whole global batch.
 
 from __future__ import annotations
 
-import json
 import math
 import shutil
 import time
@@ -40,7 +39,7 @@ class SequenceTrainer(Trainer):
     """See the module.
 
     Args:
-        model: what is trained.
+        model: what is trained, a `SequenceModel`.
         config: the whole configuration.
         run_dir: where checkpoints and metrics go; exists.
         dataset: item i is example i of the run (`vidllm.data.TrainingData`).
@@ -139,8 +138,7 @@ class SequenceTrainer(Trainer):
             return  # the library's summary at the end
         row = self._row(logs)
         if self.is_world_process_zero():
-            with (self.run_dir / run_folder.METRICS_NAME).open("a", encoding="utf-8") as handle:
-                handle.write(json.dumps(row) + "\n")
+            run_folder.add_metrics(self.run_dir, row)
             self.progress.step(row)
 
     def _row(self, logs: dict[str, float]) -> dict[str, Any]:
@@ -185,27 +183,54 @@ class SequenceTrainer(Trainer):
         accelerator: Any = self.accelerator
         step = self.state.global_step
         scratch = checkpoint.scratch_path(self.run_dir, step)
-        if self.is_world_process_zero():
-            shutil.rmtree(scratch, ignore_errors=True)
-            scratch.mkdir()
-            checkpoint.save_weights(self.accelerator.unwrap_model(model), scratch)
-            self.state.save_to_json(str(scratch / "trainer_state.json"))
-        accelerator.wait_for_everyone()
-        self._save_optimizer_and_scheduler(str(scratch))
-        self._save_scaler(str(scratch))
-        self._save_rng_state(str(scratch))
-        accelerator.wait_for_everyone()
-        if self.is_world_process_zero():
-            checkpoint.publish(self.run_dir, step)
-            checkpoint.rotate(self.run_dir, self.config.keep_checkpoints)
+        state = _gathered_state(model) if self.is_fsdp_enabled else None
+        with checkpoint.writing(self.run_dir, step):
+            if self.is_world_process_zero():
+                shutil.rmtree(scratch, ignore_errors=True)
+                scratch.mkdir()
+                checkpoint.save_weights(self.accelerator.unwrap_model(model), scratch, state)
+                self.state.save_to_json(str(scratch / "trainer_state.json"))
+            accelerator.wait_for_everyone()
+            self._save_optimizer_and_scheduler(str(scratch))
+            self._save_scaler(str(scratch))
+            self._save_rng_state(str(scratch))
+            accelerator.wait_for_everyone()
+            if self.is_world_process_zero():
+                checkpoint.publish(self.run_dir, step)
+                checkpoint.rotate(self.run_dir, self.config.keep_checkpoints)
         accelerator.wait_for_everyone()
 
+    def _save_optimizer_and_scheduler(self, output_dir: str) -> None:
+        if not self.is_fsdp_enabled:
+            super()._save_optimizer_and_scheduler(output_dir)
+            return
+        # The library's own would write the whole model too, frozen weights included.
+        from accelerate.utils import save_fsdp_optimizer
+        from transformers.trainer import SCHEDULER_NAME
+
+        accelerator: Any = self.accelerator
+        plugin = accelerator.state.fsdp_plugin
+        save_fsdp_optimizer(plugin, accelerator, self.optimizer, self.model, output_dir)
+        if self.is_world_process_zero():
+            scheduler: Any = self.lr_scheduler
+            torch.save(scheduler.state_dict(), Path(output_dir) / SCHEDULER_NAME)
+
     def _load_from_checkpoint(self, resume_from_checkpoint: str, model: Any = None) -> None:
+        if self.is_fsdp_enabled:
+            return  # loaded before the model was spread over the processes
         target = self.accelerator.unwrap_model(self.model if model is None else model)
         checkpoint.load_weights(target, Path(resume_from_checkpoint))
 
     def _rate_of(self, name: str) -> Any:
         return lambda step: learning_rates(self.config, step)[name]
+
+
+def _gathered_state(model: nn.Module) -> dict[str, Any]:
+    """What learns of a sharded model, whole, on the CPU of the first process; all have to call."""
+    from torch.distributed.checkpoint.state_dict import StateDictOptions, get_model_state_dict
+
+    options = StateDictOptions(full_state_dict=True, cpu_offload=True, ignore_frozen_params=True)
+    return get_model_state_dict(model, options=options)
 
 
 def _means(names: Sequence[str], sums_K2: Tensor) -> dict[str, float]:
@@ -264,9 +289,6 @@ def _compute(config: TrainConfig) -> dict[str, Any]:
     """What `ComputeConfig` is in the library's words."""
     compute = config.compute
     arguments: dict[str, Any] = {"bf16": compute.bf16}
-    if compute.gradient_checkpointing:
-        arguments["gradient_checkpointing"] = True
-        arguments["gradient_checkpointing_kwargs"] = {"use_reentrant": False}
     if compute.fsdp:
         arguments["fsdp"] = True
         arguments["fsdp_config"] = {"version": 2, "auto_wrap_policy": "TRANSFORMER_BASED_WRAP"}

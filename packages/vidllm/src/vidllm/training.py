@@ -28,8 +28,6 @@ from vidllm.progress import Progress, duration
 
 log = logging.getLogger(__name__)
 
-START_IMAGES = 2000  # stills that a projector starts from, where there are too many to look at all
-
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
@@ -77,7 +75,7 @@ def _train(
     from vidllm.data import TrainingData
     from vidllm.features import frames_of_corpus
     from vidllm.manifest import write_manifest
-    from vidllm.mixture_data import SKIPPED_NAME, sample_of_images
+    from vidllm.mixture_data import SKIPPED_NAME, START_IMAGES, sample_of_images
     from vidllm.reading import RunCollator, reader
     from vidllm.trainer import SequenceTrainer, StopOnRequest
 
@@ -96,6 +94,8 @@ def _train(
     if processes.is_main_process:
         write_manifest(run_dir, config, corpus, data)
         run_folder.rewind_metrics(run_dir, resume_from.step if resume_from else 0)
+    if resume_from and config.compute.fsdp:  # before the model is spread over the processes
+        checkpoint.load_weights(parts.model, resume_from.path)
     first_step = resume_from.step if resume_from else 0
     progress = Progress(console, config.num_steps, first_step)
     source = features
