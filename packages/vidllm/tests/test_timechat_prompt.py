@@ -15,6 +15,8 @@ from vidllm.adapters.random import byte_tokenizer
 from vidllm.prompting import IGNORED
 from vidllm.timechat import Differences, compat
 from vidllm.timechat.frames import (
+    PIXEL_MEAN,
+    PIXEL_STD,
     crop_box,
     cropped,
     normalised,
@@ -137,6 +139,14 @@ def test_pixels_are_normalised_by_channel() -> None:
     frames = torch.tensor([[[[0, 128, 255]]]], dtype=torch.uint8)
     found = normalised(frames).flatten().tolist()
     assert found == pytest.approx([-1.79226, 0.16890, 2.14589], abs=1e-4)
+
+
+def test_pixels_are_normalised_to_the_bits_of_torch() -> None:
+    frames = torch.arange(256, dtype=torch.uint8).repeat_interleave(3).reshape(1, 16, 16, 3)
+    mean, std = (torch.tensor(numbers)[:, None, None] for numbers in (PIXEL_MEAN, PIXEL_STD))
+    assert torch.equal(
+        normalised(frames), (frames.permute(0, 3, 1, 2).float() / 255.0 - mean) / std
+    )
 
 
 def test_labels_break_off_in_the_original_alone(tokenizer: PreTrainedTokenizerBase) -> None:

@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from seqsynth import pack_normalize, pixel_table
 from vidllm.timechat.config import Differences
 
 # CLIP's, over pixels from 0 to 1.
@@ -73,10 +74,14 @@ def seconds_of(frame_indices: Sequence[int], fps: float) -> list[float]:
 
 
 def normalised(frames_FHWC: Tensor) -> Tensor:
-    """(F, H, W, 3) uint8 RGB -> (F, 3, H, W) float32, as the vision transformer expects it."""
-    x_FCHW = frames_FHWC.permute(0, 3, 1, 2).float() / 255.0
-    mean, std = (torch.tensor(v, device=x_FCHW.device) for v in (PIXEL_MEAN, PIXEL_STD))
-    return (x_FCHW - mean[:, None, None]) / std[:, None, None]
+    """(F, H, W, 3) uint8 RGB -> (F, 3, H, W) float32, as the vision transformer expects it.
+
+    The frames are on the CPU; the bits are those of `(x / 255 - mean) / std` in torch.
+    """
+    num_frames, height, width, channels = frames_FHWC.shape
+    x_FCHW = torch.empty((num_frames, channels, height, width))
+    pack_normalize([frames_FHWC.numpy()], pixel_table(PIXEL_MEAN, PIXEL_STD), x_FCHW.numpy())
+    return x_FCHW
 
 
 def cropped(
