@@ -84,7 +84,7 @@ def _write(parts: assembly.Assembly, config: TrainConfig, directory: Path) -> No
 
 def _copy_processor(base: str, directory: Path) -> None:
     """The base's processor files as they are; the tokenizer's are written already."""
-    from transformers.utils import cached_file
+    from transformers.utils.hub import cached_file
 
     for name in PROCESSOR_FILES:
         path = cached_file(
