@@ -450,3 +450,23 @@ def test_what_learns_beside_weights_in_bfloat16_is_kept_in_float32(
     learning = [p for p in parts.model.parameters() if p.requires_grad]
     assert {p.dtype for p in learning} == {torch.float32}
     assert all(p.grad.isfinite().all() for p in learning if p.grad is not None)
+
+
+@every_family
+def test_activations_can_be_computed_twice(
+    family: str, vlm_config: Callable[..., TrainConfig], corpus: Corpus, example: Example
+) -> None:
+    def gradients(*, twice: bool) -> list[torch.Tensor]:
+        parts, source = opened(vlm_config(family, connector_learns=True), corpus)
+        shake(parts)
+        parts.model.train()
+        if twice:
+            parts.model.gradient_checkpointing_enable(
+                gradient_checkpointing_kwargs={"use_reentrant": False}
+            )
+            assert parts.model.decoder.layers[0].gradient_checkpointing
+        parts.model(**batch_of(source, parts.prompter.encode(example)))["loss"].backward()
+        return [p.grad for p in parts.model.parameters() if p.grad is not None]
+
+    for once, again in zip(gradients(twice=False), gradients(twice=True), strict=True):
+        torch.testing.assert_close(once, again)
