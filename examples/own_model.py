@@ -5,7 +5,8 @@
 
 PICTURES holds images, each with its caption in a .txt of the same name. Every picture goes in as
 one image, its place before it as text; the loss falls on the answer alone. Change the loop as you
-like: LoRA wants trainable_token_indices for the ten rows, see docs/time_representations.md.
+like: LoRA wants trainable_token_indices for the ten rows, see docs/time_representations.md. Some
+processors, Qwen's among them, want torchvision.
 """
 
 import sys

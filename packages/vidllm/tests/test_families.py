@@ -461,9 +461,7 @@ def test_activations_can_be_computed_twice(
         shake(parts)
         parts.model.train()
         if twice:
-            parts.model.gradient_checkpointing_enable(
-                gradient_checkpointing_kwargs={"use_reentrant": False}
-            )
+            parts.model.vlm.gradient_checkpointing_enable({"use_reentrant": False})
             assert parts.model.decoder.layers[0].gradient_checkpointing
         parts.model(**batch_of(source, parts.prompter.encode(example)))["loss"].backward()
         return [p.grad for p in parts.model.parameters() if p.grad is not None]

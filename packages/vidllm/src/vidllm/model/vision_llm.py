@@ -136,10 +136,6 @@ class VisionLLM(nn.Module):
         """What learns, by the learning rate it has: projector, lora, tokens."""
         return adapter_groups(self.llm)
 
-    def gradient_checkpointing_enable(self, **settings: Any) -> None:
-        """Computes activations twice instead of keeping them; called by the trainer."""
-        self.vlm.gradient_checkpointing_enable(**settings)
-
     def _embed(self, input_ids_BT: Tensor, inputs: Mapping[str, Tensor]) -> _Embedded:
         """Input embeddings with the pictures in their places."""
         visual_BT = input_ids_BT == VISUAL_TOKEN
