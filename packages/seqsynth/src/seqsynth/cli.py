@@ -16,7 +16,7 @@ from typing import TypeAlias
 
 from rich.console import Console
 
-from seqsynth import cli_caption, cli_data, cli_index, cli_join, fetch_progress
+from seqsynth import cli_cache, cli_caption, cli_data, cli_index, cli_join, fetch_progress
 from seqsynth.benchmark import BenchmarkSpec, build_default_benchmark
 from seqsynth.default_data import default_corpus
 from seqsynth.default_packages import DEFAULT_PACKAGES
@@ -57,6 +57,7 @@ def _parser() -> argparse.ArgumentParser:
     cli_data.add_commands(commands)
     _add_benchmark(commands)
     cli_index.add_commands(commands)
+    cli_cache.add_commands(commands)
     cli_caption.add_commands(commands)
     cli_join.add_commands(commands)
     return parser

@@ -50,6 +50,16 @@ def video_pictures(path: str, frame_indices: Sequence[int]) -> list[Image.Image]
     return decode_frames(path, frame_indices, lambda frame: upright_picture(frame, reformatter))
 
 
+def video_fault(path: str, frame_index: int, error: Exception) -> MediaError:
+    """What to say of a video that cannot be opened or decoded."""
+    import av
+
+    if isinstance(error, av.FFmpegError) and not isinstance(error, FileNotFoundError):
+        what = f"{_DAMAGED} ({type(error).__name__}: {error.strerror})"
+        return unreadable(path, frame_index, what)
+    return unreadable(path, frame_index, str(error))
+
+
 def shown_times(path: str) -> NDArray[np.int64]:
     """When each frame is shown, in ticks of the stream, by decoding all of them.
 
@@ -68,7 +78,7 @@ def shown_times(path: str) -> NDArray[np.int64]:
             step = 1 / (rate * stream.time_base)
             return np.array([round(k * step) for k in range(len(times))], dtype=np.int64)
     except (av.FFmpegError, OSError, ValueError) as error:
-        raise unreadable(path, 0, str(error)) from None
+        raise video_fault(path, 0, error) from None
 
 
 def decode_frames(path: str, frame_indices: Sequence[int], take: Take[Shown]) -> list[Shown]:
@@ -94,12 +104,9 @@ def decode_frames(path: str, frame_indices: Sequence[int], take: Take[Shown]) ->
                 _decode_counted(path, frame_indices, (stream, held), take, taken)
     except MediaError:
         raise
-    except av.FFmpegError as error:
+    except (av.FFmpegError, OSError, ValueError) as error:
         missing = next(number for number in frame_indices if number not in taken)
-        what = f"{_DAMAGED} ({type(error).__name__}: {error.strerror})"
-        raise unreadable(path, missing, what) from None
-    except (OSError, ValueError) as error:
-        raise unreadable(path, frame_indices[0], str(error)) from None
+        raise video_fault(path, missing, error) from None
     return [taken[number] for number in frame_indices]
 
 

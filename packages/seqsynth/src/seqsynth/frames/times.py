@@ -8,8 +8,7 @@ from fractions import Fraction
 import numpy as np
 from numpy.typing import NDArray
 
-from seqsynth.frames.errors import unreadable
-from seqsynth.frames.pyav_videos import shown_times
+from seqsynth.frames.pyav_videos import shown_times, video_fault
 from seqsynth.frames.video_index import index_video
 from seqsynth.records import FrameRef
 
@@ -50,10 +49,12 @@ def frames_at(path: str, seconds: Sequence[float]) -> tuple[FrameRef, ...]:
 
 def _ticks(path: str) -> tuple[NDArray[np.int64], Fraction]:
     """When each frame is shown, in ticks, rising; and the length of a tick in seconds."""
+    import av
+
     try:
         index = index_video(path)
-    except (OSError, ValueError) as error:
-        raise unreadable(path, 0, str(error)) from None
+    except (av.FFmpegError, OSError, ValueError) as error:
+        raise video_fault(path, 0, error) from None
     if index.table is not None:
         return index.table.frame_pts(), index.time_base
     return shown_times(path), index.time_base

@@ -1,0 +1,259 @@
+"""A frame cache: videos written anew as JPEG frames at a few a second, beside a manifest of them.
+
+Decoding a frame of such a video costs a tenth of decoding H.264, because no frame needs another. It
+takes several times the room, so the size is estimated first. The cache is a corpus of its own:
+frame k is the k-th frame that was kept, and plans made of its manifest show exactly what is in it.
+"""
+
+from __future__ import annotations
+
+import io
+import math
+import os
+import shutil
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from seqsynth.frames import MediaError, frame_times
+from seqsynth.frames.geometry import upright_picture
+from seqsynth.frames.pyav_videos import decode_frames
+from seqsynth.frames.video_index import is_video
+from seqsynth.manifest import Manifest, ManifestRow, writing_manifest
+from seqsynth.manifest_rows import rows_of
+
+MANIFEST_NAME = "cache.arrow"
+
+_TICKS_PER_SECOND = 90_000
+_SAMPLED_VIDEOS = 8
+_SAMPLED_FRAMES = 3
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CacheSettings:
+    """What is kept of each video.
+
+    Attributes:
+        fps: frames a second; of a slower video, all.
+        short_edge: pixels; larger pictures are made smaller, in their aspect ratio.
+        quality: of the JPEGs, 1 to 95.
+    """
+
+    fps: float = 8.0
+    short_edge: int = 256
+    quality: int = 90
+
+    def __post_init__(self) -> None:
+        if not self.fps > 0:
+            raise ValueError(f"fps must be positive, got {self.fps}")
+        if self.short_edge < 1:
+            raise ValueError(f"short_edge must be at least 1 pixel, got {self.short_edge}")
+        if not 1 <= self.quality <= 95:
+            raise ValueError(f"quality must be in [1, 95], got {self.quality}")
+
+
+@dataclass(frozen=True, slots=True)
+class CacheEstimate:
+    """What a cache will take.
+
+    Attributes:
+        num_videos, num_frames: in it.
+        num_bytes: of all files, from frames of some videos.
+        free_bytes: where it is written.
+    """
+
+    num_videos: int
+    num_frames: int
+    num_bytes: int
+    free_bytes: int
+
+
+def estimate_cache(manifest: Manifest, out_dir: Path, settings: CacheSettings) -> CacheEstimate:
+    """How large a cache of the manifest's videos will be.
+
+    Raises:
+        ValueError: the manifest has no videos, or none of those looked at can be read.
+    """
+    rows = [row for row in rows_of(manifest) if _is_cached(row)]
+    if not rows:
+        raise ValueError(f"{manifest.path} lists no clips or videos, so there is nothing to cache")
+    num_frames = sum(_expected_frames(row, settings) for row in rows)
+    sizes: list[int] = []
+    for row in rows[:: max(1, len(rows) // _SAMPLED_VIDEOS)][:_SAMPLED_VIDEOS]:
+        path = str(manifest.root / row.path)
+        try:
+            numbers = _kept_frames(frame_times(path), settings.fps)
+            some = sorted({numbers[len(numbers) * k // _SAMPLED_FRAMES] for k in range(3)})
+            sizes += map(len, _jpegs(path, some, settings))
+        except MediaError:
+            continue
+    if not sizes:
+        raise ValueError(f"none of the videos looked at below {manifest.root} can be read")
+    existing = next(folder for folder in (out_dir, *out_dir.absolute().parents) if folder.exists())
+    num_bytes = round(num_frames * sum(sizes) / len(sizes))
+    return CacheEstimate(len(rows), num_frames, num_bytes, shutil.disk_usage(existing).free)
+
+
+def write_cache(
+    manifest: Manifest,
+    out_dir: Path,
+    settings: CacheSettings,
+    *,
+    num_workers: int = 1,
+    command: str,
+    on_done: Callable[[int], None] | None = None,
+) -> tuple[int, list[str]]:
+    """Writes `out_dir/cache.arrow` and the videos that it lists.
+
+    Videos that are there already, from a start that was interrupted, are left alone.
+
+    Args:
+        manifest: its clips and videos are cached; its pictures and animations are not.
+        out_dir: is created when absent.
+        settings: what is kept; a folder holds a cache of one kind.
+        num_workers: videos at a time.
+        command: what is being run, for whoever finds the manifest.
+        on_done: is told how many more videos are done.
+
+    Returns:
+        How many videos are in the cache, and for each that cannot be read, the reason.
+    """
+    _check_settings(out_dir, settings)
+    rows = (row for row in rows_of(manifest) if _is_cached(row))
+    failures: list[str] = []
+    num_videos = 0
+
+    def cached(row: ManifestRow) -> ManifestRow | MediaError:
+        try:
+            return _cache_video(manifest.root, out_dir, row, settings)
+        except MediaError as error:
+            return error
+
+    with (
+        writing_manifest(out_dir / MANIFEST_NAME, root=out_dir, command=command) as writer,
+        ThreadPoolExecutor(num_workers) as pool,
+    ):
+        for result in _in_order(pool, cached, rows, ahead=4 * num_workers):
+            if isinstance(result, MediaError):
+                failures.append(str(result))
+            else:
+                writer.add(result)
+                num_videos += 1
+            if on_done is not None:
+                on_done(1)
+    return num_videos, failures
+
+
+def _in_order(
+    pool: ThreadPoolExecutor,
+    make: Callable[[ManifestRow], ManifestRow | MediaError],
+    rows: Iterator[ManifestRow],
+    ahead: int,
+) -> Iterator[ManifestRow | MediaError]:
+    waiting = []
+    try:
+        for row in rows:
+            waiting.append(pool.submit(make, row))
+            if len(waiting) > ahead:
+                yield waiting.pop(0).result()
+        while waiting:
+            yield waiting.pop(0).result()
+    finally:
+        pool.shutdown(wait=True, cancel_futures=True)
+
+
+def _check_settings(out_dir: Path, settings: CacheSettings) -> None:
+    """A folder holds frames of one kind: others would be taken for them."""
+    out_dir.mkdir(parents=True, exist_ok=True)
+    note = out_dir / "settings.txt"
+    text = f"{settings.fps:g} frames/s, {settings.short_edge} px, quality {settings.quality}\n"
+    if note.exists() and note.read_text() != text:
+        raise ValueError(
+            f"{out_dir} holds a cache of {note.read_text().strip()}; choose another folder"
+        )
+    note.write_text(text)
+
+
+def _is_cached(row: ManifestRow) -> bool:
+    return row.kind != "image" and row.shard_offset is None and is_video(row.path)
+
+
+def _expected_frames(row: ManifestRow, settings: CacheSettings) -> int:
+    by_time = max(1, math.ceil((row.duration_seconds or 0.0) * settings.fps))
+    return min(by_time, row.num_frames) if row.num_frames else by_time
+
+
+def _kept_frames(times: NDArray[np.float64], fps: float) -> list[int]:
+    """The frames on screen at 0, 1 / fps, 2 / fps, ...; none twice."""
+    instants = np.arange(int(times[-1] * fps + 1e-6) + 1) / fps
+    numbers = np.searchsorted(times, instants + 1e-6, side="right") - 1
+    return [int(number) for number in np.unique(numbers)]
+
+
+def _cache_video(
+    root: Path, out_dir: Path, row: ManifestRow, settings: CacheSettings
+) -> ManifestRow:
+    source = str(root / row.path)
+    relative = Path(row.path).with_suffix(Path(row.path).suffix + ".mov")
+    target = out_dir / relative
+    times = frame_times(source)
+    numbers = _kept_frames(times, settings.fps)
+    ticks = [round(float(times[number]) * _TICKS_PER_SECOND) for number in numbers]
+    if not target.exists():
+        _write_video(target, ticks, _jpegs(source, numbers, settings))
+    seconds = row.duration_seconds or float(times[-1])
+    end = max(round(seconds * _TICKS_PER_SECOND), ticks[-1] + 1)
+    return replace(
+        row, path=relative.as_posix(), num_frames=len(numbers), codec="mjpeg", pts_index=ticks,
+        pts_end=end,
+    )  # fmt: skip
+
+
+def _jpegs(path: str, numbers: Sequence[int], settings: CacheSettings) -> list[bytes]:
+    from av.video.reformatter import VideoReformatter
+
+    reformatter = VideoReformatter()
+    return decode_frames(
+        path, numbers, lambda frame: _encoded(upright_picture(frame, reformatter), settings)
+    )
+
+
+def _encoded(picture: Image.Image, settings: CacheSettings) -> bytes:
+    scale = settings.short_edge / min(picture.size)
+    if scale < 1:
+        size = (round(picture.width * scale), round(picture.height * scale))
+        picture = picture.resize(size, Image.Resampling.BICUBIC)
+    content = io.BytesIO()
+    picture.save(content, "JPEG", quality=settings.quality)
+    return content.getvalue()
+
+
+def _write_video(target: Path, ticks: Sequence[int], jpegs: Sequence[bytes]) -> None:
+    """A QuickTime file of JPEG frames, under its name when it is whole."""
+    import av
+
+    with Image.open(io.BytesIO(jpegs[0])) as first:
+        size = first.size
+    target.parent.mkdir(parents=True, exist_ok=True)
+    unfinished = target.with_name(f".{os.getpid()}-{target.name}")
+    step = Fraction(1, _TICKS_PER_SECOND)
+    with av.open(str(unfinished.absolute()), "w", format="mov") as container:
+        stream: Any = container.add_stream("mjpeg", rate=_TICKS_PER_SECOND)
+        stream.width, stream.height = size
+        stream.pix_fmt = "yuvj420p"
+        stream.time_base = step
+        for tick, jpeg in zip(ticks, jpegs, strict=True):
+            packet = av.Packet(jpeg)
+            packet.stream = stream
+            packet.pts = packet.dts = tick
+            packet.time_base = step
+            packet.is_keyframe = True
+            container.mux(packet)
+    unfinished.replace(target)

@@ -1,0 +1,98 @@
+"""The frame cache: the frames it says, about the size it says, and nothing done twice."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from seqsynth import FrameRef, Manifest, load_frames
+from seqsynth.cli import main
+from seqsynth.frame_cache import CacheSettings, estimate_cache
+from seqsynth.frames import frame_times
+from seqsynth.frames.video_index import index_video
+from seqsynth.manifest import ManifestRow, write_manifest
+from seqsynth.testing import NUM_FRAMES, read_number, write_zoo
+
+FPS = 5.0
+
+
+@pytest.fixture
+def manifest(tmp_path: Path) -> Path:
+    """Two clips of four seconds at 25 frames a second, one that is damaged, and a picture."""
+    root = tmp_path / "media"
+    (root / "clips").mkdir(parents=True)
+    videos = write_zoo(root / "clips", ["cfr.mp4", "turned_90.mp4"])
+    (root / "clips" / "bad.mp4").write_bytes(b"no video")
+    rows = [
+        ManifestRow(
+            id=path.stem, kind="clip", path=f"clips/{path.name}", caption="x", label=path.stem,
+            duration_seconds=4.0, num_frames=NUM_FRAMES, source="test",
+        )
+        for path in (*videos.values(), root / "clips" / "bad.mp4")
+    ]  # fmt: skip
+    rows.append(ManifestRow(id="still", kind="image", path="still.png", caption="y", source="test"))
+    write_manifest(tmp_path / "clips.arrow", rows, root=root, command="test")
+    return tmp_path / "clips.arrow"
+
+
+def test_a_cache_shows_the_frames_that_it_kept(
+    manifest: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "cache"
+    command = ["cache", str(manifest), "--out", str(out), "--fps", "5", "--short-edge", "48"]
+    assert main([*command, "--workers", "2"]) == 0
+    printed = capsys.readouterr()
+    assert printed.out == f"{out / 'cache.arrow'}\n"
+    assert "60 frames of 3 videos, about 0.000 GiB" in printed.err
+    assert "left out:" in printed.err
+    assert "bad.mp4" in printed.err
+
+    cached = Manifest.open(out / "cache.arrow")
+    assert [item.id for item in cached] == ["cfr", "turned_90"]
+    for row in range(2):
+        clip, pts = cached.select(kind="clip")[row], cached.pts(row)
+        assert clip.num_frames == 20
+        refs = [FrameRef(clip.path, number) for number in range(20)]
+        shown = load_frames(refs, 48)
+        assert [read_number(frame) for frame in shown] == list(range(0, 100, 5))
+        assert frame_times(clip.path) == pytest.approx(np.arange(20) / FPS)
+        assert pts is not None
+        assert (pts[0] == 90_000 // 5 * np.arange(20)).all()
+        assert pts[1] == 4 * 90_000
+        index = index_video(clip.path)
+        assert (index.codec, index.width, index.height) == ("mjpeg", 64, 48)
+
+    before = {path: path.stat().st_mtime_ns for path in out.rglob("*.mov")}
+    assert main(command) == 0  # one worker makes the same manifest and writes no video again
+    assert {path: path.stat().st_mtime_ns for path in out.rglob("*.mov")} == before
+    assert Manifest.open(out / "cache.arrow").content_sha256 == cached.content_sha256
+    assert main([*command[:-1], "96"]) == 2
+    assert "holds a cache of 5 frames/s, 48 px, quality 90" in capsys.readouterr().err
+
+
+def test_the_estimate_writes_nothing_and_is_about_right(
+    manifest: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "cache"
+    assert main(["cache", str(manifest), "--out", str(out), "--estimate"]) == 0
+    assert not out.exists()
+    size = estimate_cache(Manifest.open(manifest), out, CacheSettings(fps=FPS))
+    assert main(["cache", str(manifest), "--out", str(out), "--fps", "5"]) == 0
+    written = sum(path.stat().st_size for path in out.rglob("*.mov"))
+    assert 0.7 < size.num_bytes * 2 / 3 / written < 1.4  # one of the three cannot be read
+
+
+def test_wrong_requests_are_refused(
+    manifest: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    command = ["cache", str(manifest), "--out", str(tmp_path / "cache")]
+    for more, complaint in {
+        ("--fps", "0"): "fps must be positive, got 0",
+        ("--quality", "100"): "quality must be in [1, 95], got 100",
+        ("--workers", "0"): "--workers must be at least 1, got 0",
+    }.items():
+        assert main([*command, *more]) == 2
+        assert complaint in capsys.readouterr().err
+    write_manifest(manifest, [], root=tmp_path, command="test")
+    assert main(command) == 2
+    assert "lists no clips or videos" in capsys.readouterr().err
