@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 
 _WORD = re.compile(r"[^\W_]+", re.UNICODE)
 _GRAM = 4  # words that are hardly ever repeated by chance
@@ -112,6 +113,7 @@ def _words(text: str) -> list[str]:
     return _WORD.findall(text.casefold().replace("'", "").replace("’", ""))
 
 
+@lru_cache(maxsize=1 << 16)  # captions share most of their words
 def _stem(word: str) -> str:
     """The word without the ending of its form: "juggles", "juggling", "juggler" are "jugl"."""
     if word.endswith("ies") and len(word) > len("ies") + 1:
