@@ -62,6 +62,7 @@ class SequenceTrainer(Trainer):
         self.first_step = first_step
         # A stack of tests and tools trains without sources: then there is no loss by source.
         self.sources: tuple[str, ...] = getattr(collator, "sources", ())
+        _prepare(model, config)
         super().__init__(
             model=cast(nn.Module, model),
             args=training_arguments(config, run_dir),
@@ -223,6 +224,18 @@ class SequenceTrainer(Trainer):
 
     def _rate_of(self, name: str) -> Any:
         return lambda step: learning_rates(self.config, step)[name]
+
+
+def _prepare(model: SequenceModel, config: TrainConfig) -> None:
+    """What the library would ask of the whole model, and only the one inside knows."""
+    causal_lm: Any = model.llm.get_base_model()
+    if config.compute.gradient_checkpointing:
+        # The second name is that of transformers before 5.23.
+        enable = getattr(causal_lm, "activation_checkpointing_enable", None)
+        (enable or causal_lm.gradient_checkpointing_enable)({"use_reentrant": False})
+    if config.compute.fsdp:  # which layers are shards of their own
+        whole: Any = model
+        whole._no_split_modules = sorted(causal_lm._no_split_modules or [])
 
 
 def _gathered_state(model: nn.Module) -> dict[str, Any]:
