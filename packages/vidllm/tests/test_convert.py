@@ -40,7 +40,13 @@ from vidllm.timechat import (
     videollama,
 )
 from vidllm.timechat.model import TimeChat
-from vidllm.timechat.weights import expected_shapes, load_tensors, read_folder, tensors_of
+from vidllm.timechat.weights import (
+    FRAME_TOKENIZER,
+    expected_shapes,
+    load_tensors,
+    read_folder,
+    tensors_of,
+)
 
 GOLDEN = Path(__file__).parent / "golden" / "timechat"
 GOLDEN_CONFIG = TimeChatConfig(
@@ -255,6 +261,21 @@ def test_real_instructblip_has_the_names_of_the_table() -> None:
     assert unexpected == {"language_model", "language_projection"}
     missing = {row.target.partition(".")[0] for row in report.of("missing")}
     assert missing == {"llm", "video_queries", "video_qformer", "frame_positions", "projector"}
+
+
+def test_tokenizers_come_along(tmp_path: Path, tiny: dict[str, Tensor]) -> None:
+    for form, below in ((LLAMA, "."), (INSTRUCTBLIP_HF, "qformer_tokenizer")):
+        folder = tmp_path / form.name
+        (folder / below).mkdir(parents=True)
+        released = as_released(form, tiny)
+        save_file({n: t.contiguous() for n, t in released.items()}, folder / "model.safetensors")
+        (folder / below / "tokenizer.json").write_text(form.name)
+    (tmp_path / "llama" / "notes.txt").write_text("stays")
+    checkpoints = [(form, tmp_path / form.name) for form in (INSTRUCTBLIP_HF, LLAMA)]
+    to_ours(checkpoints, tiny_timechat(), tmp_path / "ours")
+    assert (tmp_path / "ours" / "tokenizer.json").read_text() == "llama"
+    assert (tmp_path / "ours" / FRAME_TOKENIZER / "tokenizer.json").read_text() == "instructblip_hf"
+    assert not (tmp_path / "ours" / "notes.txt").exists()
 
 
 def test_tables_of_positions_are_interpolated(tmp_path: Path, tiny: dict[str, Tensor]) -> None:

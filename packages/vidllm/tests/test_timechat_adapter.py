@@ -14,7 +14,7 @@ import timetokens as tt
 from seqsynth import Corpus, Example
 from vidllm import checkpoint
 from vidllm.adapters.random import byte_tokenizer
-from vidllm.adapters.timechat import FRAME_TOKENIZER, TimedFrames, wording_of
+from vidllm.adapters.timechat import TimedFrames, wording_of
 from vidllm.assembly import Assembly, adapter_of, assemble, load_features
 from vidllm.batching import Collator
 from vidllm.cli import main
@@ -27,7 +27,7 @@ from vidllm.timechat.model import TimeChat
 from vidllm.timechat.parts import cast_parameters, llama
 from vidllm.timechat.prompt import add_image_token
 from vidllm.timechat.time_tokens import add_to_frame_text
-from vidllm.timechat.weights import disk_name, tensors_of
+from vidllm.timechat.weights import FRAME_TOKENIZER, disk_name, tensors_of
 
 GOLDEN = Path(__file__).parent / "golden" / "timechat"
 KINDS = ("timechat", "videollama")

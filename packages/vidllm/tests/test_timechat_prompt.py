@@ -10,20 +10,11 @@ import pytest
 import torch
 from transformers import AutoTokenizer, PreTrainedTokenizerBase
 
-from seqsynth import Turn
+from seqsynth import Turn, uniform_frames
 from vidllm.adapters.random import byte_tokenizer
 from vidllm.prompting import IGNORED
 from vidllm.timechat import Differences, compat
-from vidllm.timechat.frames import (
-    PIXEL_MEAN,
-    PIXEL_STD,
-    crop_box,
-    cropped,
-    normalised,
-    random_frames,
-    seconds_of,
-    uniform_frames,
-)
+from vidllm.timechat.frames import PIXEL_MEAN, PIXEL_STD, crop_box, cropped, normalised
 from vidllm.timechat.prompt import (
     QUESTION_SYSTEM,
     add_image_token,
@@ -86,30 +77,13 @@ def test_time_texts_keep_to_one_tokenizer(tokenizer: PreTrainedTokenizerBase) ->
         assert theirs is (tokenizer if is_training else own)
 
 
-def test_frame_choice_equals_the_original(notes: dict[str, Any]) -> None:
-    drawn_otherwise = []
-    for case in notes["sampling"]:
-        length, wanted = case["vlen"], case["n_frms"]
-        if case["mode"] == "uniform":
-            found = uniform_frames(length, wanted)
-        else:
-            found = random_frames(length, wanted, random.Random(case["seed"]), ORIGINAL)
-        if found != case["indices"]:
-            drawn_otherwise.append((length, wanted))
-            assert len(found) == len(case["indices"]) == len(set(found))
-            continue
-        places = [str(seconds) for seconds in seconds_of(found, case["fps"])]
-        assert sequence_sentence(places) == case["msg"]
-    # Shorter than two frames an interval, the original draws from NumPy's global generator.
-    assert drawn_otherwise == [(97, 96), (100, 96), (191, 96)]
-
-
-def test_last_frame_of_an_interval_can_be_drawn() -> None:
-    rngs = [random.Random(seed) for seed in range(60)]
-    ours = {random_frames(8, 2, rng)[0] for rng in rngs}
-    theirs = {random_frames(8, 2, rng, ORIGINAL)[0] for rng in rngs}
-    assert ours == {0, 1, 2, 3}
-    assert theirs == {0, 1, 2}
+def test_messages_of_sampled_frames_equal_the_original(notes: dict[str, Any]) -> None:
+    cases = [case for case in notes["sampling"] if case["mode"] == "uniform"]
+    assert len(cases) == 26
+    for case in cases:
+        frames = uniform_frames(case["vlen"], case["n_frms"]).tolist()
+        assert frames == case["indices"]
+        assert sequence_sentence([str(round(k / case["fps"], 1)) for k in frames]) == case["msg"]
 
 
 def test_bright_edges_stay_bright() -> None:

@@ -34,9 +34,16 @@ from vidllm.timechat.prompt import (
     frame_text,
     sequence_sentence,
 )
+from vidllm.timechat.weights import (
+    CONFIG_NAME,
+    FRAME_TOKENIZER,
+    expected_shapes,
+    load_tensors,
+    read_folder,
+    trained_names,
+)
 
 RANDOM = "random"
-FRAME_TOKENIZER = "frame_tokenizer"
 SEED = 3
 END = "</s>"
 LLAMA_CHAT = Chat(
@@ -98,8 +105,6 @@ class TimeChatAdapter:
 
     def describe(self, config: ModelConfig) -> Description:
         """Sizes, from the configuration alone."""
-        from vidllm.timechat.weights import expected_shapes, trained_names
-
         sizes = self._sizes(config)
         shapes, learned = expected_shapes(sizes), trained_names(sizes)
 
@@ -129,7 +134,6 @@ class TimeChatAdapter:
     def load_base(self, config: ModelConfig, cache_dir: Path | None) -> Base:
         """The language model with its weights; the rest is made around it."""
         from vidllm.timechat.parts import llama
-        from vidllm.timechat.weights import load_tensors, read_folder
 
         sizes = self._sizes(config)
         tokenizer = self._tokenizer(config)  # before gigabytes are made
@@ -162,7 +166,6 @@ class TimeChatAdapter:
         from vidllm.timechat.model import TimeChat
         from vidllm.timechat.parts import cast_parameters
         from vidllm.timechat.time_tokens import add_to_frame_text
-        from vidllm.timechat.weights import load_tensors, read_folder
 
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(SEED)
@@ -205,8 +208,6 @@ class TimeChatAdapter:
                 window=min(released.window, tiny_timechat().window),
             )
         else:
-            from vidllm.timechat.weights import CONFIG_NAME
-
             sizes = TimeChatConfig.from_json((self._folder(config) / CONFIG_NAME).read_text())
             if sizes.has_frame_text != released.has_frame_text:
                 raise ValueError(f"model.base {config.base!r} is not of the kind {self.name!r}")
@@ -225,7 +226,6 @@ class TimeChatAdapter:
         )
 
     def _folder(self, config: ModelConfig) -> Path:
-        from vidllm.timechat.weights import CONFIG_NAME
 
         folder = Path(config.base).expanduser()
         if not config.base or not (folder / CONFIG_NAME).exists():

@@ -25,6 +25,14 @@ from vidllm.timechat.weights import CONFIG_NAME, expected_shapes, trained_names
 
 REPORT_NAME = "conversion.json"
 DEFAULT_SHARD_BYTES = GIB
+TOKENIZER_FILES = (
+    "tokenizer.json",
+    "tokenizer.model",
+    "tokenizer_config.json",
+    "special_tokens_map.json",
+    "added_tokens.json",
+    "vocab.txt",
+)
 
 
 def to_ours(
@@ -63,6 +71,8 @@ def to_ours(
         write_shards(scratch, _values(steps), max_shard_bytes)
         (scratch / CONFIG_NAME).write_text(config.to_json() + "\n", "utf-8")
         (scratch / REPORT_NAME).write_text(report.to_json() + "\n", "utf-8")
+        for form, path in checkpoints:
+            _copy_tokenizers(form, path, scratch)
         scratch.rename(out)
     except BaseException:
         shutil.rmtree(scratch, ignore_errors=True)
@@ -145,6 +155,15 @@ def _save(tensors: Mapping[str, Tensor], out: Path) -> None:
 def _values(steps: Sequence[Step]) -> Iterator[tuple[str, Tensor]]:
     for step in steps:
         yield step.target, step.value()
+
+
+def _copy_tokenizers(form: Format, path: Path, folder: Path) -> None:
+    """The tokenizers that lie beside a checkpoint's weights: text files of a few megabytes."""
+    for below, target in form.tokenizers:
+        found = [path / below / name for name in TOKENIZER_FILES]
+        for file in (file for file in found if path.is_dir() and file.exists()):
+            (folder / target).mkdir(exist_ok=True)
+            shutil.copyfile(file, folder / target / file.name)
 
 
 def _refuse_existing(out: Path) -> None:

@@ -12,6 +12,8 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from vidllm.timechat.weights import FRAME_TOKENIZER
+
 _PLACEHOLDERS = {"{n}": r"(?P<n>\d+)", "{p}": r"(?P<p>weight|bias)"}
 
 Rule = tuple[str, str]
@@ -33,6 +35,7 @@ class Format:
         vision_prefix: where the vision transformer's blocks stand; None: in no released form.
         counters: tensors that are 0, 1, 2, ... and belong to files of this format: their name, and
             our table whose length they have.
+        tokenizers: folders beside the weights, and those of ours that their files go to.
     """
 
     name: str
@@ -41,6 +44,7 @@ class Format:
     dropped: tuple[str, ...] = ()
     vision_prefix: str | None = None
     counters: tuple[Rule, ...] = ()
+    tokenizers: tuple[Rule, ...] = ()
 
     def ours(self, name: str) -> str | None:
         """Our name of one of their tensors; None when it has none, joined biases included."""
@@ -229,6 +233,7 @@ INSTRUCTBLIP_HF = Format(
         ("query_tokens", "frame_queries"),
     ),
     dropped=_POSITION_IDS,
+    tokenizers=(("qformer_tokenizer", FRAME_TOKENIZER),),
 )
 EVA = Format(
     name="eva",
@@ -241,6 +246,7 @@ LLAMA = Format(
     what="LLaMA-2 in the layout of transformers (a folder of shards)",
     rules=_prefixed("", "llm.", _LLAMA),
     dropped=_ROTARY,
+    tokenizers=(("", ""),),
 )
 FORMATS = {
     form.name: form for form in (TIMECHAT, VIDEOLLAMA, INSTRUCTBLIP, INSTRUCTBLIP_HF, EVA, LLAMA)

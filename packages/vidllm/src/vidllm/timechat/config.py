@@ -2,7 +2,8 @@
 
 TimeChat: arXiv:2312.02051; Video-LLaMA: arXiv:2306.02858, which is the same without the time text
 and with one window. The default is the corrected behaviour; `compat("timechat")` is the original's,
-bugs included, for released weights and published numbers (docs/decisions.md#timechat).
+bugs included, for released weights and published numbers. How frames are chosen is a switch of
+seqsynth's mixtures (`compat` there).
 """
 
 from __future__ import annotations
@@ -37,9 +38,6 @@ class Differences:
     training has one. Default: one."""
     sampled_answers: bool = False
     """Answers are drawn from the top 0.8 of the distribution. Default: greedy."""
-    last_frame_never_drawn: bool = False
-    """Random frames leave out the last one of every interval, and many short videos' intervals.
-    Default: any frame of an interval may be drawn."""
     crop_wraps_around: bool = False
     """Pixels that the crop's bicubic filter drives out of 0..255 wrap around. Default: they are
     clamped."""

@@ -67,10 +67,10 @@ def packed(videos: Sequence[Video]) -> dict[str, Tensor]:
 def unpacked(batch: Mapping[str, Tensor]) -> list[Video]:
     """What `packed` was given."""
     counts = batch["num_frames"].tolist()
-    frames = batch["frames"].split(counts)
+    frames = torch.split(batch["frames"], counts)
     if "text_ids" not in batch:
         return [Video(own) for own in frames]
-    texts = (batch["text_ids"].split(counts), batch["text_mask"].split(counts))
+    texts = [torch.split(batch[name], counts) for name in ("text_ids", "text_mask")]
     return [
         Video(own, ids[:, :width], mask[:, :width])
         for own, ids, mask, width in zip(frames, *texts, batch["text_widths"].tolist(), strict=True)

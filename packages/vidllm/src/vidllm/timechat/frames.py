@@ -1,4 +1,4 @@
-"""Which frames of a video TimeChat looks at, and how pictures become its input.
+"""How pictures become TimeChat's input; seqsynth chooses the frames (`seqsynth.uniform_frames`).
 
 Shape suffixes: F frames, H W pixels, C channels.
 """
@@ -7,10 +7,7 @@ from __future__ import annotations
 
 import math
 import random
-from collections.abc import Sequence
-from itertools import pairwise
 
-import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional
@@ -24,53 +21,6 @@ PIXEL_STD = (0.26862954, 0.26130258, 0.27577711)
 CROP_AREA = (0.5, 1.0)
 CROP_ASPECT = (3 / 4, 4 / 3)
 CROP_ATTEMPTS = 10
-
-
-def uniform_frames(num_video_frames: int, num_frames: int) -> list[int]:
-    """Frame indices at even distances from the first one on; all when there are fewer.
-
-    Args:
-        num_video_frames: how many the video has.
-        num_frames: how many to take.
-
-    Raises:
-        ValueError: none to take, or none there.
-    """
-    count = _count(num_video_frames, num_frames)
-    # The grid in floats is the original's: a quotient of integers differs for some lengths.
-    grid = np.arange(0, num_video_frames, num_video_frames / count)[:count]
-    return [int(index) for index in grid]
-
-
-def random_frames(
-    num_video_frames: int,
-    num_frames: int,
-    rng: random.Random,
-    differences: Differences = Differences(),  # noqa: B008 frozen
-) -> list[int]:
-    """Frame indices in order, one drawn from each of `num_frames` intervals of equal length.
-
-    Args:
-        num_video_frames: how many the video has.
-        num_frames: how many to take; all when there are fewer.
-        rng: draws.
-        differences: `last_frame_never_drawn`.
-
-    Raises:
-        ValueError: none to take, or none there.
-    """
-    count = _count(num_video_frames, num_frames)
-    bounds = [int(bound) for bound in np.linspace(0, num_video_frames, count + 1)]
-    left_out = int(differences.last_frame_never_drawn)
-    intervals = [range(a, b - left_out) for a, b in pairwise(bounds)]
-    if any(len(interval) == 0 for interval in intervals):
-        return sorted(rng.sample(range(num_video_frames), count))
-    return [rng.choice(interval) for interval in intervals]
-
-
-def seconds_of(frame_indices: Sequence[int], fps: float) -> list[float]:
-    """When frames are shown, to a tenth of a second."""
-    return [round(index / fps, 1) for index in frame_indices]
 
 
 def normalised(frames_FHWC: Tensor) -> Tensor:
@@ -122,11 +72,3 @@ def crop_box(height: int, width: int, rng: random.Random) -> tuple[int, int, int
     aspect = min(max(width / height, CROP_ASPECT[0]), CROP_ASPECT[1])
     box_width, box_height = min(width, round(height * aspect)), min(height, round(width / aspect))
     return (height - box_height) // 2, (width - box_width) // 2, box_height, box_width
-
-
-def _count(num_video_frames: int, num_frames: int) -> int:
-    if num_video_frames < 1 or num_frames < 1:
-        raise ValueError(
-            f"{num_frames} frames of a video of {num_video_frames}: both have to be at least 1"
-        )
-    return min(num_video_frames, num_frames)

@@ -19,6 +19,7 @@ from torch import Tensor, nn
 from vidllm.timechat.config import TimeChatConfig
 
 CONFIG_NAME = "timechat.json"
+FRAME_TOKENIZER = "frame_tokenizer"  # of the frames' time text, below the folder
 INDEX_NAME = "model.safetensors.index.json"
 _WRAPPERS = ("base_model.model.", "base_layer.", "token_adapter.")
 _ADAPTER_SUFFIXES = ("lora_A.default", "lora_B.default", "trainable_tokens_delta.default")
