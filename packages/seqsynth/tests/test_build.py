@@ -37,7 +37,7 @@ def test_a_build_is_the_stream_and_its_manifest(tmp_path: Path, make_stream: Mak
     )
     examples = list(read_examples(tmp_path / "out/examples.jsonl", media_root=stream.corpus.root))
     assert examples == [stream[index] for index in range(50)]
-    assert report == ShardReport(50, 0, {}, {})
+    assert report == ShardReport(num_examples=50)
     assert sum(done) == 50
     assert sorted(contents(tmp_path / "out")) == ["examples.jsonl", "manifest.json"]
     manifest = json.loads((tmp_path / "out/manifest.json").read_text())
@@ -189,31 +189,34 @@ def test_a_killed_build_goes_on_and_ends_with_the_same_bytes(
     assert len(contents(out)) == 2 + 10 + (10 + 3 if container == "tar" else 0)
 
 
-def test_unreadable_pictures_are_replaced_and_written_down(
+def test_unreadable_pictures_are_exchanged_and_written_down(
     tmp_path: Path, make_stream: MakeStream
 ) -> None:
     stream = make_stream(3, 4)
+    bad = {str(Path(stream.corpus.root, f"{number}.png")) for number in (3, 4)}
     plan = replace(PLAN, pictures=PictureFormat(size=8), max_skipped=0.9)
     report = build_examples(tmp_path, stream, plan)
     lines = [json.loads(line) for line in (tmp_path / "skipped.jsonl").read_text().splitlines()]
-    assert [line["index"] for line in lines] == sorted(line["index"] for line in lines)
-    replaced = {line["index"] for line in lines}
-    assert report.num_replaced == len(replaced) > 5
+    mended = [line["index"] for line in lines]
+    assert mended == sorted(set(mended))
+    assert len(mended) > 5
     for index, example in enumerate(
         read_examples(tmp_path / "examples.jsonl", media_root=stream.corpus.root)
     ):
-        assert (example != stream[index]) == (index in replaced)
+        assert example == (stream.mended(index, bad) if index in mended else stream[index])
         load_frames(example.frames, 4)
     manifest = json.loads((tmp_path / "manifest.json").read_text())
-    assert manifest["result"]["num_replaced"] == len(replaced)
-    assert sum(manifest["result"]["reasons"].values()) == len(lines)
+    assert (report.num_replaced, report.num_exchanged) == (0, sum(report.reasons.values()))
+    assert report.num_exchanged == sum(len(line["exchanged"]) for line in lines)
+    assert manifest["result"]["num_exchanged"] == report.num_exchanged
+    assert 0.9 * 50 > report.exchanged_examples > report.num_exchanged / 6
 
 
 def test_a_build_with_too_many_unreadable_pictures_stops_and_says_why(
     tmp_path: Path, make_stream: MakeStream
 ) -> None:
     plan = replace(PLAN, pictures=PictureFormat(size=8), max_skipped=0.1)
-    with pytest.raises(TooManySkippedError, match=r"replaced \(.*at most 10\.0% are allowed"):
+    with pytest.raises(TooManySkippedError, match=r"exchanged \(.*at most 10\.0% are allowed"):
         build_examples(tmp_path, make_stream(*range(8)), plan)
     assert not (tmp_path / "examples.jsonl").exists()
 

@@ -114,7 +114,7 @@ def test_examples_are_replaced_as_when_read_one_by_one(tmp_path: Path) -> None:
         assert example == expected
         assert (frames == pixels).all()
     assert log.summary() == expected_log.summary()
-    assert log.num_replaced > 0
+    assert log.num_exchanged > 0
 
 
 def test_a_killed_worker_is_an_error_and_no_hang(media: list[FrameRef]) -> None:

@@ -115,11 +115,10 @@ def _shards(
 
 def _check_share(reports: Mapping[int, ShardReport], plan: BuildPlan) -> None:
     total = sum_of(reports.values())
-    if total.num_replaced > plan.max_skipped * max(total.num_examples, _GRACE):
-        reasons = "; ".join(f"{n} x {kind}" for kind, n in total.reasons.items())
+    lost = total.num_replaced + total.exchanged_examples
+    if lost > plan.max_skipped * max(total.num_examples, _GRACE):
         raise TooManySkippedError(
-            f"{total.num_replaced} of {total.num_examples} examples replaced ({reasons}); at most "
-            f"{plan.max_skipped:.1%} are allowed, so the build stops"
+            f"{total.losses}; at most {plan.max_skipped:.1%} are allowed, so the build stops"
         )
 
 

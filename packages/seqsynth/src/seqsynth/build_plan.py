@@ -1,5 +1,6 @@
 """What a build writes: which part of a stream, in which form, and what came of each shard."""
 
+import math
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -81,26 +82,43 @@ class ShardReport:
     Attributes:
         num_examples: written.
         num_replaced: of them stand in for others.
+        num_exchanged: images that were exchanged for others in the rest.
+        exchanged_examples: the sum of the shares of their examples that they are.
         reasons: why, by kind.
         cuts: what the text budget took and what could not be written, by rule and reason.
     """
 
     num_examples: int = 0
     num_replaced: int = 0
+    num_exchanged: int = 0
+    exchanged_examples: float = 0.0
     reasons: Mapping[str, int] = field(default_factory=dict)
     cuts: Mapping[str, int] = field(default_factory=dict)
+
+    @property
+    def losses(self) -> str:
+        """One line: what had to be replaced and why."""
+        reasons = "; ".join(f"{count} x {kind}" for kind, count in self.reasons.items())
+        return (
+            f"{self.num_replaced} of {self.num_examples} examples replaced, {self.num_exchanged} "
+            f"images of others exchanged ({reasons})"
+        )
 
 
 def sum_of(reports: Iterable[ShardReport]) -> ShardReport:
     """The counts of several shards together."""
-    num_examples = num_replaced = 0
+    reports = list(reports)
     reasons: Counter[str] = Counter()
     cuts: Counter[str] = Counter()
     for report in reports:
-        num_examples += report.num_examples
-        num_replaced += report.num_replaced
         reasons.update(report.reasons)
         cuts.update(report.cuts)
     return ShardReport(
-        num_examples, num_replaced, dict(sorted(reasons.items())), dict(sorted(cuts.items()))
+        num_examples=sum(report.num_examples for report in reports),
+        num_replaced=sum(report.num_replaced for report in reports),
+        num_exchanged=sum(report.num_exchanged for report in reports),
+        # Exact, so that the order in which shards came does not show.
+        exchanged_examples=math.fsum(report.exchanged_examples for report in reports),
+        reasons=dict(sorted(reasons.items())),
+        cuts=dict(sorted(cuts.items())),
     )

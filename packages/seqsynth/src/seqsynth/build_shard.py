@@ -63,7 +63,14 @@ def make_shard(
             if on_done and (count % _EXAMPLES_PER_REPORT == 0 or count == len(indices)):
                 on_done(count - num_reported)
                 num_reported = count
-    report = ShardReport(len(indices), log.num_replaced, dict(log.reasons), dict(cuts))
+    report = ShardReport(
+        num_examples=len(indices),
+        num_replaced=log.num_replaced,
+        num_exchanged=log.num_exchanged,
+        exchanged_examples=log.exchanged_examples,
+        reasons=dict(log.reasons),
+        cuts=dict(cuts),
+    )
     with replacing(paths.report) as handle:
         handle.write(json.dumps(asdict(report)) + "\n")
     return report

@@ -44,7 +44,7 @@ from seqsynth.mixture_recipes import MIXTURES, TABLES, Recipe, load_recipe
 from seqsynth.naming import known_name
 from seqsynth.recipes import RECIPES
 from seqsynth.records import Example
-from seqsynth.skipping import DEFAULT_MAX_SHARE
+from seqsynth.skipping import DEFAULT_MAX_SHARE, LOG_NAME
 
 _VERSIONED = ("seq2time-seqsynth", "seq2time-timetokens")
 _PICTURE_MAKERS = ("pillow", "av", "simplejpeg")
@@ -112,7 +112,9 @@ def _add_build(commands: Commands) -> None:
     parser.add_argument(
         "--quality", type=int, default=JPEG_QUALITY, help=f"of JPEGs; default {JPEG_QUALITY}"
     )
-    _add_max_skipped_argument(parser, "replaced by others of the same task")
+    _add_max_skipped_argument(
+        parser, "replaced by others of the same task (of image sequences the images alone)"
+    )
     _add_corpus_arguments(parser)
     parser.set_defaults(run=_run_build)
 
@@ -207,7 +209,7 @@ def _add_max_skipped_argument(parser: argparse.ArgumentParser, what_happens: str
         default=DEFAULT_MAX_SHARE,
         metavar="SHARE",
         help=f"examples whose media cannot be read are {what_happens} and written to "
-        f"skipped.jsonl; stop when they are a larger share; default {DEFAULT_MAX_SHARE}",
+        f"{LOG_NAME}; stop when they are a larger share; default {DEFAULT_MAX_SHARE}",
     )
 
 
@@ -340,12 +342,8 @@ def _note_repeats(stream: MixtureDataset) -> None:
 
 
 def _note_losses(report: ShardReport) -> None:
-    if report.num_replaced:
-        reasons = "; ".join(f"{count} x {kind}" for kind, count in report.reasons.items())
-        sys.stderr.write(
-            f"seqsynth: {report.num_replaced} of {report.num_examples} examples replaced "
-            f"({reasons}), see skipped.jsonl\n"
-        )
+    if report.num_replaced or report.num_exchanged:
+        sys.stderr.write(f"seqsynth: {report.losses}, see {LOG_NAME}\n")
     for rule, count in report.cuts.items():
         sys.stderr.write(f"seqsynth: {rule}: {count}\n")
 

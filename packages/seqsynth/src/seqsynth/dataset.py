@@ -7,20 +7,22 @@ Each example is an independent draw, so reading in order is reading in random or
 An example that does not work out is replaced by a fixed rule: draw number i gives way to draw
 number i + k * 2**40 of the same task where its text cannot be fitted into the budget (k-th try),
 and to draw i + k * 2**50 where a reader finds a file unreadable (`replacement`). Both lie behind
-the end of every stream, so no other example is shown twice.
+the end of every stream, so no other example is shown twice. Of an image sequence the unreadable
+images alone give way, to what draw i + 2**60 draws (`mended`).
 """
 
 import hashlib
 import json
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
+from typing import Any
 
 import numpy as np
 
 from seqsynth._native import Planner
 from seqsynth.clip_tasks import CLIP_TASKS
 from seqsynth.corpus import Corpus
-from seqsynth.frame_plan import clip_planner, draw_images, plan_clip_sequence
+from seqsynth.frame_plan import clip_planner, draw_images, exchange_images, plan_clip_sequence
 from seqsynth.image_tasks import IMAGE_TASKS
 from seqsynth.recipes import SequenceRecipe
 from seqsynth.records import TASKS, Example
@@ -32,6 +34,7 @@ MAX_REPLACEMENTS = 100
 
 _UNFIT_STEP = 2**40
 _UNREADABLE_STEP = 2**50
+_EXCHANGE_STEP = 2**60
 
 
 def example_rng(seed: int, index: int) -> np.random.Generator:
@@ -118,7 +121,29 @@ class SequenceDataset:
         """
         if not 0 <= index < MAX_EXAMPLES:
             raise IndexError(f"example {index} is not in [0, 2**40)")
-        return self._fitting(index, self._draw_task(example_rng(self.seed, index)), cuts)
+        return self._fitting(index, self._draw_task(example_rng(self.seed, index)), cuts)[1]
+
+    def mended(self, index: int, bad_paths: Collection[str]) -> Example | None:
+        """Example `index` with other images in the places of those that cannot be read.
+
+        A pure function of its arguments, too: nothing else of the sequence changes, and neither
+        does which places are asked about.
+
+        Args:
+            index: in [0, 2**40).
+            bad_paths: files that cannot be read, also those that were drawn to stand in.
+
+        Returns:
+            None where the example is no image sequence, or no other images fit.
+        """
+        task = self._draw_task(example_rng(self.seed, index))
+        if task not in IMAGE_TASKS:
+            return None
+        number, _ = self._fitting(index, task, None)
+        try:
+            return self._example(number, task, None, frozenset(bad_paths))
+        except UnfitError:
+            return None
 
     def replacement(self, index: int, attempt: int) -> Example:
         """What stands in for example `index` if it cannot be shown: another draw of its task.
@@ -130,33 +155,46 @@ class SequenceDataset:
         if not 1 <= attempt <= MAX_REPLACEMENTS:
             raise ValueError(f"attempt must be in [1, {MAX_REPLACEMENTS}], got {attempt}")
         task = self._draw_task(example_rng(self.seed, index))
-        return self._fitting(index + attempt * _UNREADABLE_STEP, task, None)
+        return self._fitting(index + attempt * _UNREADABLE_STEP, task, None)[1]
 
-    def _fitting(self, index: int, task: str, cuts: Counter[str] | None) -> Example:
+    def _fitting(self, index: int, task: str, cuts: Counter[str] | None) -> tuple[int, Example]:
+        """The first draw that fits into the text budget, and its number."""
         reason = ""
         for attempt in range(MAX_REPLACEMENTS + 1):
+            number = index + attempt * _UNFIT_STEP
             try:
-                example = self._example(index + attempt * _UNFIT_STEP, task, cuts)
+                example = self._example(number, task, cuts)
             except UnfitError as error:
                 reason = reason or str(error)
                 continue
             if attempt and cuts is not None:
                 cuts[REPLACED] += 1
-            return example
+            return number, example
         raise UnfitError(
             f"{task} number {index} and {MAX_REPLACEMENTS} replacements do not fit into "
             f"max_text_tokens = {self.recipe.max_text_tokens} ({reason}); raise it"
         )
 
-    def _example(self, index: int, task: str, cuts: Counter[str] | None) -> Example:
+    def _example(
+        self,
+        index: int,
+        task: str,
+        cuts: Counter[str] | None,
+        bad_paths: Collection[str] = (),
+    ) -> Example:
         rng = example_rng(self.seed, index)
         self._draw_task(rng)  # the task is known; this leaves the numbers behind it in place
-        options = {"example_id": f"{task}-{self.fingerprint}-{index}", "cuts": cuts}
+        options: dict[str, Any] = {"example_id": f"{task}-{self.fingerprint}-{index}", "cuts": cuts}
         if task in IMAGE_TASKS:
             length = int(
                 rng.integers(self.recipe.min_images, self.recipe.max_images, endpoint=True)
             )
             images = draw_images(self._images, length, rng)
+            if bad_paths:
+                others = example_rng(self.seed, index + _EXCHANGE_STEP)
+                images = exchange_images(self._images, images, bad_paths, others)
+                shown = hashlib.sha256("\n".join(image.id for image in images).encode())
+                options["example_id"] = f"{options['example_id']}-{shown.hexdigest()[:6]}"
             return IMAGE_TASKS[task](images, rng, self._settings, **options)
         assert self.planner is not None
         spec = self.recipe.sampler_spec

@@ -6,7 +6,7 @@ NumPy or compiled.
 
 import hashlib
 from array import array
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,6 +18,7 @@ from seqsynth.clip_table import ClipTable
 from seqsynth.records import ClipItem, FrameRef, ImageItem
 from seqsynth.sampler import SamplerSpec, SequencePlan, SequencePlanner
 from seqsynth.tasks import caption_key
+from seqsynth.text_budget import UnfitError
 
 _SHUFFLED_POOL = 4096  # a smaller pool is shuffled as a whole, a larger one drawn from
 
@@ -69,6 +70,35 @@ def draw_images(
         f"a sequence of {length} images needs as many distinct captions; "
         f"the {len(pool)} images of the pool have {len(keys)}"
     )
+
+
+def exchange_images(
+    pool: Sequence[ImageItem],
+    images: Sequence[ImageItem],
+    bad_paths: Collection[str],
+    rng: np.random.Generator,
+) -> tuple[ImageItem, ...]:
+    """The images with others in the places of those that cannot be shown.
+
+    Places are filled in their order by what rng draws next that is not bad and reads like none of
+    the images. So the result depends on which files are bad, not on when that was found out.
+
+    Raises:
+        UnfitError: the pool has not enough others.
+    """
+    keys = {caption_key(image.caption) for image in images}
+    others = iter(_draw_order(len(pool), len(images), rng))
+
+    def next_other() -> ImageItem:
+        for index in others:
+            image = pool[index]
+            key = caption_key(image.caption)
+            if image.path not in bad_paths and key not in keys:
+                keys.add(key)
+                return image
+        raise UnfitError(f"the {len(pool)} images of the pool leave none to exchange")
+
+    return tuple(next_other() if image.path in bad_paths else image for image in images)
 
 
 def _draw_order(pool_size: int, length: int, rng: np.random.Generator) -> Iterator[int]:

@@ -5,7 +5,8 @@ stored. So an example is a pure function of (corpus content, recipe, seed, i): t
 worker, rank or node, and a run that stopped resumes at i.
 
 What stands in for an example that does not work out: for made sequences another draw of the same
-task (see dataset.py), for real videos the next video in the seeded order of its part.
+task (see dataset.py), for real videos the next video in the seeded order of its part. Of image
+sequences unreadable images alone give way.
 """
 
 import bisect
@@ -13,7 +14,7 @@ import hashlib
 import json
 import re
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -57,6 +58,9 @@ class _Stream(Protocol):
 
     def replacement(self, number: int, epoch: int, attempt: int) -> Example:
         """What stands in for it."""
+
+    def mended(self, number: int, bad_paths: Collection[str]) -> Example | None:
+        """The same with other images in the places of bad ones, where it is made of images."""
 
 
 class MixtureDataset:
@@ -126,6 +130,11 @@ class MixtureDataset:
         stream, slot = self._locate(index)
         return stream.replacement(slot.number, slot.epoch, attempt)
 
+    def mended(self, index: int, bad_paths: Collection[str]) -> Example | None:
+        """The example at a place with other images for bad ones, see `SequenceDataset.mended`."""
+        stream, slot = self._locate(index)
+        return stream.mended(slot.number, bad_paths)
+
     def num_videos(self) -> dict[str, int]:
         """How many different videos each part of real videos has to show."""
         return {
@@ -174,6 +183,9 @@ class _Sequences:
         del epoch
         return self._dataset.replacement(number, attempt)
 
+    def mended(self, number: int, bad_paths: Collection[str]) -> Example | None:
+        return self._dataset.mended(number, bad_paths)
+
 
 class _Videos:
     """Real videos in a seeded order; the order begins anew where a part asks for more of them."""
@@ -195,6 +207,10 @@ class _Videos:
         if not 1 <= attempt <= MAX_REPLACEMENTS:
             raise ValueError(f"attempt must be in [1, {MAX_REPLACEMENTS}], got {attempt}")
         return self._fitting(number, epoch, attempt, None)
+
+    def mended(self, number: int, bad_paths: Collection[str]) -> Example | None:
+        del number, bad_paths
+        return None
 
     def _fitting(self, number: int, epoch: int, attempt: int, cuts: Counter[str] | None) -> Example:
         """The example after `attempt` others that work out, of videos in the order of the part."""

@@ -1,6 +1,6 @@
 """The part of a stream that one of several processes reads."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from typing import Protocol
 
 from seqsynth.records import Example
@@ -17,6 +17,9 @@ class ExampleStream(Protocol):
 
     def replacement(self, index: int, attempt: int) -> Example:
         """What stands in for an example that cannot be shown; attempts count from 1."""
+
+    def mended(self, index: int, bad_paths: Collection[str]) -> Example | None:
+        """The example with other images for unreadable ones; None where that cannot be."""
 
 
 class RankShare:

@@ -1,9 +1,11 @@
 """The one way past a file that cannot be shown: counted, replaced by a fixed rule, and bounded.
 
-An example whose media cannot be read gives way to `stream.replacement(index, attempt)`, a pure
-function too, so the run stays reproducible; the swap and its reason go to a log; and a run of
-which too large a share had to be swapped stops, because it no longer trains on what its recipe
-says. Nothing is ever replaced in silence.
+Of a sequence of images the unreadable ones alone give way to others: `stream.mended(index, files)`
+is a pure function of which files are bad, whenever that was found out. Any other example whose
+media cannot be read gives way to `stream.replacement(index, attempt)`, a pure function too, so the
+run stays reproducible; the swap and its reason go to a log; and a run of which too large a share
+had to be swapped stops, because it no longer trains on what its recipe says. Nothing is ever
+replaced in silence.
 """
 
 import json
@@ -18,6 +20,7 @@ from numpy.typing import NDArray
 
 from seqsynth.dataset import MAX_REPLACEMENTS
 from seqsynth.frames import MediaError
+from seqsynth.image_tasks import IMAGE_TASKS
 from seqsynth.rank_share import ExampleStream
 from seqsynth.records import Example, FrameRef
 
@@ -40,9 +43,17 @@ class SkipLog:
 
     Args:
         path: gets one JSON line for each file that failed: `index`, `id`, `attempt`, `replaced_by`,
-            `reason`. Lines are appended whole, so several processes may share it. None: only
-            counted.
-        max_share: largest share of examples that may be replaced, in [0, 1].
+            `reason`, and where single images were exchanged `exchanged`. Lines are appended whole,
+            so several processes may share it. None: only counted.
+        max_share: largest share of examples that may be replaced, in [0, 1]; one of which n of L
+            images were exchanged counts as n / L.
+
+    Attributes:
+        num_read: examples that were read, replaced or not.
+        num_replaced: of them others stand in for.
+        num_exchanged: images that were exchanged in the rest.
+        exchanged_examples: the sum of the shares of their examples that they are.
+        reasons: why, by kind.
     """
 
     def __init__(self, path: Path | None, *, max_share: float = DEFAULT_MAX_SHARE) -> None:
@@ -52,6 +63,8 @@ class SkipLog:
         self.max_share = max_share
         self.num_read = 0
         self.num_replaced = 0
+        self.num_exchanged = 0
+        self.exchanged_examples = 0.0
         self.reasons: Counter[str] = Counter()
 
     def add_read(self) -> None:
@@ -69,22 +82,59 @@ class SkipLog:
         self.reasons[_kind_of(reason)] += 1
         if attempt == 0:
             self.num_replaced += 1
-        if self.path is not None:
-            record = {
-                "index": index,
-                "id": example_id,
-                "attempt": attempt,
-                "replaced_by": replaced_by,
-                "reason": reason,
-            }
-            self.path.parent.mkdir(parents=True, exist_ok=True)
-            line = json.dumps(record, ensure_ascii=False, separators=(",", ":")) + "\n"
-            descriptor = os.open(self.path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o666)
-            try:
-                os.write(descriptor, line.encode())  # in one piece: lines of others do not mix in
-            finally:
-                os.close(descriptor)
-        if self.num_replaced > self.max_share * max(self.num_read + 1, _GRACE):
+        self._write(index, example_id, attempt, replaced_by, reason)
+        self._check()
+
+    def add_exchanged(
+        self, index: int, before: Example, after: Example, reasons: Sequence[str]
+    ) -> None:
+        """Counts and writes down images that gave way to others; one reason for each.
+
+        Raises:
+            TooManySkippedError: this is more than `max_share` allows.
+        """
+        self.reasons.update(map(_kind_of, reasons))
+        self.num_exchanged += len(reasons)
+        self.exchanged_examples += len(reasons) / len(before.frames)
+        pairs = zip(before.frames, after.frames, strict=True)
+        exchanged = [
+            [number, old.path, new.path]
+            for number, (old, new) in enumerate(pairs, start=1)
+            if old != new
+        ]
+        self._write(index, before.id, 0, after.id, "; ".join(reasons), exchanged=exchanged)
+        self._check()
+
+    def _write(
+        self,
+        index: int,
+        example_id: str,
+        attempt: int,
+        replaced_by: str,
+        reason: str,
+        **more: object,
+    ) -> None:
+        if self.path is None:
+            return
+        record = {
+            "index": index,
+            "id": example_id,
+            "attempt": attempt,
+            "replaced_by": replaced_by,
+            "reason": reason,
+            **more,
+        }
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        line = json.dumps(record, ensure_ascii=False, separators=(",", ":")) + "\n"
+        descriptor = os.open(self.path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o666)
+        try:
+            os.write(descriptor, line.encode())  # in one piece: lines of others do not mix in
+        finally:
+            os.close(descriptor)
+
+    def _check(self) -> None:
+        share_of = max(self.num_read + 1, _GRACE)
+        if self.num_replaced + self.exchanged_examples > self.max_share * share_of:
             raise TooManySkippedError(
                 f"{self.summary()}; at most {self.max_share:.1%} are allowed, so the run stops"
             )
@@ -92,6 +142,8 @@ class SkipLog:
     def summary(self) -> str:
         """One line: how many of how many, and the most frequent reasons."""
         count = f"{self.num_replaced} of {self.num_read} examples replaced"
+        if self.num_exchanged:
+            count += f" and {self.num_exchanged} images of others exchanged"
         if not self.reasons:
             return count
         most = self.reasons.most_common(_MAX_REASONS)
@@ -112,7 +164,8 @@ def read_frames(
     Args:
         stream: a dataset.
         index: the place in the stream.
-        load: gets the frame plan and returns the pictures; raises `MediaError`.
+        load: gets the frame plan and returns the pictures; raises `MediaError`. Of an image
+            sequence that fails it is asked for each picture alone.
         log: counts the example and its failures.
         example: `stream[index]`, where the caller has it already.
 
@@ -121,19 +174,57 @@ def read_frames(
     """
     if example is None:
         example = stream[index]
-    for attempt in range(MAX_REPLACEMENTS):
+    original, attempt = example, 0
+    while attempt < MAX_REPLACEMENTS:
         try:
             frames = load(example.frames)
         except MediaError as error:
-            stand_in = stream.replacement(index, attempt + 1)
-            log.add_skipped(index, example.id, attempt, stand_in.id, str(error))
-            example = stand_in
+            mended = _mended(stream, index, load, log, example) if example is original else None
+            if mended is None:
+                attempt += 1
+                stand_in = stream.replacement(index, attempt)
+                log.add_skipped(index, example.id, attempt - 1, stand_in.id, str(error))
+            example = mended or stand_in
         else:
             log.add_read()
             return example, frames
     raise TooManySkippedError(
         f"example {index} and {MAX_REPLACEMENTS} replacements cannot be read; {log.summary()}"
     )
+
+
+def _mended(
+    stream: ExampleStream, index: int, load: Load, log: SkipLog, example: Example
+) -> Example | None:
+    """The example with other images for those that cannot be read, None where none fit."""
+    if example.task not in IMAGE_TASKS:
+        return None
+    reasons: dict[str, str] = {}
+    looked_at: set[str] = set()
+    mended: Example | None = example
+    while mended is not None:
+        new = [ref for ref in mended.frames if ref.path not in looked_at]
+        bad = {ref.path: reason for ref in new if (reason := _fault(load, ref))}
+        if not bad:
+            break
+        looked_at.update(ref.path for ref in new)
+        reasons |= bad
+        mended = stream.mended(index, reasons.keys())
+    if mended is None or not reasons:
+        return None
+    log.add_exchanged(
+        index, example, mended, [reasons[ref.path] for ref in example.frames if ref.path in reasons]
+    )
+    return mended
+
+
+def _fault(load: Load, ref: FrameRef) -> str:
+    """Why a picture cannot be read, "" where it can."""
+    try:
+        load([ref])
+    except MediaError as error:
+        return str(error)
+    return ""
 
 
 def _kind_of(reason: str) -> str:
