@@ -171,7 +171,7 @@ def _below(prefix: str, state: Mapping[str, Any]) -> dict[str, Any]:
 
 def _name_of(model: Any, wanted: Any) -> str:
     """The dotted name of a module inside the model."""
-    return next(name for name, module in model.named_modules() if module is wanted)
+    return next(str(name) for name, module in model.named_modules() if module is wanted)
 
 
 def load_weights(model: Any, directory: Path) -> None:

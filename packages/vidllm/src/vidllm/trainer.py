@@ -206,12 +206,13 @@ class SequenceTrainer(Trainer):
             super()._save_optimizer_and_scheduler(output_dir)
             return
         # The library's own would write the whole model too, frozen weights included.
-        from accelerate.utils import save_fsdp_optimizer
+        from accelerate.utils import fsdp_utils
         from transformers.trainer import SCHEDULER_NAME
 
         accelerator: Any = self.accelerator
         plugin = accelerator.state.fsdp_plugin
-        save_fsdp_optimizer(plugin, accelerator, self.optimizer, self.model, output_dir)
+        save: Any = fsdp_utils.save_fsdp_optimizer
+        save(plugin, accelerator, self.optimizer, self.model, output_dir)
         if self.is_world_process_zero():
             scheduler: Any = self.lr_scheduler
             torch.save(scheduler.state_dict(), Path(output_dir) / SCHEDULER_NAME)
