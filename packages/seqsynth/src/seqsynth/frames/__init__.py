@@ -2,7 +2,7 @@
 
 `geometry` defines where a picture lands in a frame; `pictures` decodes stills and animations;
 `video_index` and `h264` read what the packets of a video are, `pyav_videos` decodes those needed;
-`loading` puts all together. `times` finds frames by time.
+`loading` puts all together. `times` finds frames by time. `torchcodec_videos` is another decoder.
 """
 
 from seqsynth.frames.errors import MediaError

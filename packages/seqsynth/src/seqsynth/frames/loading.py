@@ -12,12 +12,14 @@ from seqsynth.frames.geometry import Fit, Geometry
 from seqsynth.frames.pictures import full_pictures, picture_frames
 from seqsynth.frames.pyav_videos import pyav_frames, video_pictures
 from seqsynth.frames.requests import VideoBackend, VideoRequest
+from seqsynth.frames.torchcodec_videos import torchcodec_frames
 from seqsynth.frames.video_index import is_video
 from seqsynth.naming import known_name
 from seqsynth.records import FrameRef
 
 BACKENDS: Mapping[str, VideoBackend] = {
     "pyav": pyav_frames,
+    "torchcodec": torchcodec_frames,
 }
 """Decoders of videos by name; stills and animations have one."""
 
