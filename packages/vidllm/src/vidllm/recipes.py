@@ -65,7 +65,7 @@ def tiny() -> TrainConfig:
             ),
         ),
         optim=OptimConfig(
-            # Two sequences of many questions each: four were half as many steps for the same tokens.
+            # Few sequences of many questions each: more steps for the same tokens.
             global_batch_size=2,
             micro_batch_size=2,
             projector_learning_rate=0.0,
