@@ -8,6 +8,7 @@ the whole global batch.
 
 from __future__ import annotations
 
+import logging
 import math
 import shutil
 import time
@@ -29,6 +30,8 @@ from vidllm.config import TrainConfig
 from vidllm.processes import has_accelerator
 from vidllm.progress import Progress
 from vidllm.schedule import GROUPS, learning_rates, moment_of
+
+log = logging.getLogger(__name__)
 
 
 class DivergenceError(RuntimeError):
@@ -235,6 +238,10 @@ def _prepare(model: SequenceModel, config: TrainConfig) -> None:
         enable = getattr(causal_lm, "activation_checkpointing_enable", None)
         (enable or causal_lm.gradient_checkpointing_enable)({"use_reentrant": False})
     if config.compute.fsdp:  # which layers are shards of their own
+        if not has_accelerator():
+            log.warning(
+                "compute.fsdp: accelerate shards over GPUs alone, not over CPUs"
+            )
         whole: Any = model
         whole._no_split_modules = sorted(causal_lm._no_split_modules or [])
 

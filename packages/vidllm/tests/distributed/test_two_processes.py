@@ -1,13 +1,18 @@
 """Two gloo processes against one with twice the accumulation: the same step."""
 
+import contextlib
 import os
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
 import torch
 from safetensors.torch import load_file
+
+from vidllm import checkpoint, run_folder
 
 SCRIPT = Path(__file__).with_name("two_ranks.py")
 
@@ -39,8 +44,11 @@ def test_two_processes_equal_two_accumulations(
     two = step_with(2, 2, tmp_path, cache_dir)
     assert one.keys() == two.keys()
     assert sum(name.startswith("0/") for name in one) > 10
+    assert sum(name.startswith("weights/") for name in one) > 10
     for name in one:
-        torch.testing.assert_close(one[name], two[name], rtol=1e-5, atol=1e-5, msg=name)
+        # AdamW divides by the size of gradients: where they are nearly 0 their rounding grows.
+        rtol = 1e-3 if name.startswith("weights/") else 1e-5
+        torch.testing.assert_close(one[name], two[name], rtol=rtol, atol=1e-5, msg=name)
     assert len(one["losses"]) == 3
     assert int(two["checkpoints"]) == 1
 
@@ -72,3 +80,60 @@ def test_the_command_trains_one_run_in_two_processes(tmp_path: Path, cache_dir: 
         "rng_state_0.pth",
         "rng_state_1.pth",
     ]
+
+
+def torchrun(*flags: str) -> list[str]:
+    launcher = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"]
+    return [*launcher, "-m", "vidllm", "train", "smoke", *flags]
+
+
+def ranks_of(launcher: int) -> list[int]:
+    """The processes that torchrun started."""
+    found = []
+    for status in Path("/proc").glob("[0-9]*/status"):
+        with contextlib.suppress(OSError):
+            fields = dict(line.split(":", 1) for line in status.read_text().splitlines())
+            if int(fields["PPid"]) == launcher:
+                found.append(int(status.parent.name))
+    return sorted(found)
+
+
+@pytest.mark.distributed
+@pytest.mark.skipif(not Path("/proc").is_dir(), reason="no /proc to find the ranks in")
+def test_when_one_rank_dies_the_run_ends_and_goes_on_from_its_checkpoint(
+    tmp_path: Path, cache_dir: Path
+) -> None:
+    environment = {
+        **os.environ,
+        "OMP_NUM_THREADS": "1",
+        "CUDA_VISIBLE_DEVICES": "",
+        "SEQ2TIME_CACHE": str(cache_dir),
+    }
+    run_dir = tmp_path / "run"
+    settings = ["--optim.max-steps", "10", "--checkpoint-every", "1"]
+    process = subprocess.Popen(
+        torchrun("--out", str(run_dir), *settings),
+        env=environment,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    while len(run_folder.read_metrics(run_dir)) < 3:
+        assert process.poll() is None, process.communicate()[1][-3000:]
+        time.sleep(0.02)
+    os.kill(ranks_of(process.pid)[-1], signal.SIGKILL)
+    _, errors = process.communicate(timeout=300)
+    assert process.returncode != 0
+    assert "SIGKILL" in errors
+    found = checkpoint.newest_good(run_dir)
+    assert found is not None
+    assert 2 <= found.step < 10
+    done = subprocess.run(
+        torchrun("--resume", str(run_dir)),
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+    assert [row["step"] for row in run_folder.read_metrics(run_dir)] == list(range(1, 11))

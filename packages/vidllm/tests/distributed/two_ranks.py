@@ -10,14 +10,15 @@ from typing import Any
 
 import torch
 from rich.console import Console
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
 
-from vidllm import run_folder
+from vidllm import checkpoint, run_folder
 from vidllm.assembly import assemble, load_corpus, load_features, start_projector
 from vidllm.batching import Collator
 from vidllm.data import TrainingData
 from vidllm.features import frames_of_corpus
 from vidllm.progress import Progress
+from vidllm.reading import RunCollator
 from vidllm.recipes import smoke
 from vidllm.trainer import SequenceTrainer
 
@@ -40,20 +41,22 @@ def main(cache_dir: str, micro_batch: int, out: Path) -> None:
     offsets = start_projector(parts, config, corpus, features)
     run_dir = out.parent / f"run-{out.stem}"
     run_dir.mkdir(exist_ok=True)
+    data = TrainingData(config, corpus, parts.prompter)
     trainer = SequenceTrainer(
         parts.model,
         config,
         run_dir,
-        TrainingData(config, corpus, parts.prompter),
-        Collator(features, 2, offsets),
+        data,
+        RunCollator(Collator(features, 2, offsets), data, features),
         Progress(Console(quiet=True), config.num_steps),
     )
     gradients: list[dict[str, torch.Tensor]] = []
     optimizer_step = torch.optim.AdamW.step
 
     def recording(self: Any, *args: Any, **kwargs: Any) -> Any:
+        named: Any = parts.model
         gradients.append(
-            {n: p.grad.clone() for n, p in parts.model.named_parameters() if p.grad is not None}
+            {n: p.grad.clone() for n, p in named.named_parameters() if p.grad is not None}
         )
         return optimizer_step(self, *args, **kwargs)
 
@@ -64,9 +67,18 @@ def main(cache_dir: str, micro_batch: int, out: Path) -> None:
         named = {f"{k}/{n}": g for k, step in enumerate(gradients) for n, g in step.items()}
         losses = [row["loss"] for row in run_folder.read_metrics(run_dir)]
         tasks = [sum(row["task_losses"].values()) for row in run_folder.read_metrics(run_dir)]
+        sources = [sum(row["source_losses"].values()) for row in run_folder.read_metrics(run_dir)]
         tokens = [row["tokens"] for row in run_folder.read_metrics(run_dir)]
-        for name, values in (("losses", losses), ("tasks", tasks), ("tokens", tokens)):
+        for name, values in (
+            ("losses", losses),
+            ("tasks", tasks),
+            ("sources", sources),
+            ("tokens", tokens),
+        ):
             named[name] = torch.tensor(values, dtype=torch.float64)
+        last = run_dir / f"checkpoint-{NUM_STEPS}"
+        for file in (checkpoint.ADAPTER_NAME, "projector.safetensors"):
+            named |= {f"weights/{name}": value for name, value in load_file(last / file).items()}
         named["checkpoints"] = torch.tensor(len(list(run_dir.glob("checkpoint-*"))))
         save_file(named, out)
 
