@@ -239,9 +239,7 @@ def _prepare(model: SequenceModel, config: TrainConfig) -> None:
         (enable or causal_lm.gradient_checkpointing_enable)({"use_reentrant": False})
     if config.compute.fsdp:  # which layers are shards of their own
         if not has_accelerator():
-            log.warning(
-                "compute.fsdp: accelerate shards over GPUs alone, not over CPUs"
-            )
+            log.warning("compute.fsdp: accelerate shards over GPUs alone, not over CPUs")
         whole: Any = model
         whole._no_split_modules = sorted(causal_lm._no_split_modules or [])
 
