@@ -71,8 +71,8 @@ def to_ours(
         write_shards(scratch, _values(steps), max_shard_bytes)
         (scratch / CONFIG_NAME).write_text(config.to_json() + "\n", "utf-8")
         (scratch / REPORT_NAME).write_text(report.to_json() + "\n", "utf-8")
-        for form, path in checkpoints:
-            _copy_tokenizers(form, path, scratch)
+        for form, checkpoint in checkpoints:
+            _copy_tokenizers(form, checkpoint, scratch)
         scratch.rename(out)
     except BaseException:
         shutil.rmtree(scratch, ignore_errors=True)
