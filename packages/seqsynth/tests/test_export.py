@@ -185,9 +185,8 @@ def test_examples_with_unreadable_media_are_left_out_and_counted(
     assert log.num_replaced == 60 - len(kept)
     skipped = lines(tmp_path / "out/skipped.jsonl")
     assert {line["id"] for line in skipped} == {e.id for e in examples} - set(kept)
-    assert {line["reason"].rpartition(": ")[2] for line in skipped} == {
-        "not a picture", "no such file"
-    }  # fmt: skip
+    reasons = {line["reason"].rpartition(": ")[2].partition(";")[0] for line in skipped}
+    assert reasons == {"not a picture", "no such file"}
     assert json.loads((tmp_path / "out/export.json").read_text())["num_left_out"] == 60 - len(kept)
     with pytest.raises(TooManySkippedError):
         export_examples(examples, tmp_path / "strict", "ms-swift", max_skipped=0.01)
