@@ -1,16 +1,20 @@
 """The frame cache: the frames it says, about the size it says, and nothing done twice."""
 
+import threading
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
-from seqsynth import FrameRef, Manifest, load_frames
+from seqsynth import FrameRef, Manifest, frame_cache, load_frames
 from seqsynth.cli import main
 from seqsynth.frame_cache import CacheSettings, estimate_cache
 from seqsynth.frames import frame_times
 from seqsynth.frames.video_index import index_video
 from seqsynth.manifest import ManifestRow, write_manifest
+from seqsynth.manifest_rows import rows_of
 from seqsynth.testing import NUM_FRAMES, read_number, write_zoo
 
 FPS = 5.0
@@ -68,6 +72,56 @@ def test_a_cache_shows_the_frames_that_it_kept(
     assert Manifest.open(out / "cache.arrow").content_sha256 == cached.content_sha256
     assert main([*command[:-1], "96"]) == 2
     assert "holds a cache of 5 frames/s, 48 px, quality 90" in capsys.readouterr().err
+
+
+def test_a_video_of_several_rows_is_written_once(
+    manifest: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clip = next(rows_of(Manifest.open(manifest)))
+    rows = [replace(clip, id=f"{clip.id}-{number}") for number in range(3)]
+    write_manifest(manifest, rows, root=tmp_path / "media", command="test")
+    written: list[Path] = []
+    write, second_came = frame_cache._write_video, threading.Event()
+
+    def slow_write(target: Path, *content: Any) -> None:
+        written.append(target)
+        if len(written) > 1:
+            second_came.set()
+        second_came.wait(0.5)
+        write(target, *content)
+
+    monkeypatch.setattr(frame_cache, "_write_video", slow_write)
+    out = tmp_path / "cache"
+    assert main(["cache", str(manifest), "--out", str(out), "--workers", "3"]) == 0
+    assert len(written) == 1
+    assert [item.path for item in Manifest.open(out / "cache.arrow")] == [str(written[0])] * 3
+
+
+def test_a_video_of_another_corpus_is_never_taken_for_one_of_the_same_name(
+    manifest: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    command = ["cache", str(manifest), "--out", str(tmp_path / "cache")]
+    assert main(command) == 0
+    other = tmp_path / "other"
+    (tmp_path / "media").rename(other)
+    assert main([*command, "--root", str(other)]) == 2
+    complaint = capsys.readouterr().err
+    assert f"of videos in {tmp_path / 'media'}, not of" in complaint
+    assert "correct settings.txt if the videos have only been moved" in complaint
+
+
+def test_a_video_that_cannot_be_written_leaves_nothing_behind(
+    manifest: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(path: Path, target: Path) -> None:
+        raise OSError(28, "No space left on device", str(path))
+
+    monkeypatch.setattr(Path, "replace", full)
+    with pytest.raises(OSError, match="No space left"):
+        frame_cache.write_cache(
+            Manifest.open(manifest), tmp_path / "cache", CacheSettings(), command="test"
+        )
+    assert not list((tmp_path / "cache").rglob("*.mov"))
 
 
 def test_the_estimate_writes_nothing_and_is_about_right(

@@ -1,14 +1,12 @@
 """Who makes the shards of a build: this process, several of this machine, or a Ray cluster."""
 
-import os
-import signal
-import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
-from multiprocessing import get_context, parent_process
+from multiprocessing import get_context
 
 from seqsynth.build_plan import ShardReport
 from seqsynth.index_checks import Engine
+from seqsynth.worker_process import begin_worker
 
 Make = Callable[[int], ShardReport]
 
@@ -60,17 +58,7 @@ _maker: Make | None = None
 def _keep_maker(make: Make) -> None:
     global _maker  # noqa: PLW0603 a worker process has no other place to keep it
     _maker = make
-    # Ctrl-C reaches every process: the build itself says so, a worker has nothing to add.
-    signal.signal(signal.SIGINT, lambda *_: os._exit(1))
-    threading.Thread(target=_end_with_parent, daemon=True).start()
-
-
-def _end_with_parent() -> None:
-    """Ends this worker when the build is killed; it would wait for work for ever otherwise."""
-    parent = parent_process()
-    if parent is not None:
-        parent.join()
-        os._exit(1)
+    begin_worker()
 
 
 def _make_kept(number: int) -> ShardReport:

@@ -11,6 +11,7 @@ import io
 import math
 import os
 import shutil
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
@@ -34,6 +35,7 @@ MANIFEST_NAME = "cache.arrow"
 _TICKS_PER_SECOND = 90_000
 _SAMPLED_VIDEOS = 8
 _SAMPLED_FRAMES = 3
+_NUM_LOCKS = 1024  # far more than workers: two videos seldom share one
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -125,14 +127,17 @@ def write_cache(
     Returns:
         How many videos are in the cache, and for each that cannot be read, the reason.
     """
-    _check_settings(out_dir, settings)
+    _check_settings(out_dir, manifest.root, settings)
     rows = (row for row in rows_of(manifest) if _is_cached(row))
     failures: list[str] = []
     num_videos = 0
+    # Several rows may be about one video: the first writes it, the others wait for that.
+    locks = [threading.Lock() for _ in range(_NUM_LOCKS)]
 
     def cached(row: ManifestRow) -> ManifestRow | MediaError:
         try:
-            return _cache_video(manifest.root, out_dir, row, settings)
+            with locks[hash(row.path) % _NUM_LOCKS]:
+                return _cache_video(manifest.root, out_dir, row, settings)
         except MediaError as error:
             return error
 
@@ -169,16 +174,18 @@ def _in_order(
         pool.shutdown(wait=True, cancel_futures=True)
 
 
-def _check_settings(out_dir: Path, settings: CacheSettings) -> None:
-    """A folder holds frames of one kind: others would be taken for them."""
+def _check_settings(out_dir: Path, root: Path, settings: CacheSettings) -> None:
+    """A folder holds frames of one kind and of one corpus: others would be taken for them."""
     out_dir.mkdir(parents=True, exist_ok=True)
     note = out_dir / "settings.txt"
-    text = f"{settings.fps:g} frames/s, {settings.short_edge} px, quality {settings.quality}\n"
-    if note.exists() and note.read_text() != text:
+    kind = f"{settings.fps:g} frames/s, {settings.short_edge} px, quality {settings.quality}"
+    text = f"{kind}, of videos in {root.resolve()}\n"
+    if note.exists() and (known := note.read_text("utf-8")) != text:
         raise ValueError(
-            f"{out_dir} holds a cache of {note.read_text().strip()}; choose another folder"
+            f"{out_dir} holds a cache of {known.strip()}, not of {text.strip()}; choose another "
+            f"folder, or correct {note.name} if the videos have only been moved"
         )
-    note.write_text(text)
+    note.write_text(text, "utf-8")
 
 
 def _is_cached(row: ManifestRow) -> bool:
@@ -244,16 +251,19 @@ def _write_video(target: Path, ticks: Sequence[int], jpegs: Sequence[bytes]) -> 
     target.parent.mkdir(parents=True, exist_ok=True)
     unfinished = target.with_name(f".{os.getpid()}-{target.name}")
     step = Fraction(1, _TICKS_PER_SECOND)
-    with av.open(str(unfinished.absolute()), "w", format="mov") as container:
-        stream: Any = container.add_stream("mjpeg", rate=_TICKS_PER_SECOND)
-        stream.width, stream.height = size
-        stream.pix_fmt = "yuvj420p"
-        stream.time_base = step
-        for tick, jpeg in zip(ticks, jpegs, strict=True):
-            packet = av.Packet(jpeg)
-            packet.stream = stream
-            packet.pts = packet.dts = tick
-            packet.time_base = step
-            packet.is_keyframe = True
-            container.mux(packet)
-    unfinished.replace(target)
+    try:
+        with av.open(str(unfinished.absolute()), "w", format="mov") as container:
+            stream: Any = container.add_stream("mjpeg", rate=_TICKS_PER_SECOND)
+            stream.width, stream.height = size
+            stream.pix_fmt = "yuvj420p"
+            stream.time_base = step
+            for tick, jpeg in zip(ticks, jpegs, strict=True):
+                packet = av.Packet(jpeg)
+                packet.stream = stream
+                packet.pts = packet.dts = tick
+                packet.time_base = step
+                packet.is_keyframe = True
+                container.mux(packet)
+        unfinished.replace(target)
+    finally:
+        unfinished.unlink(missing_ok=True)  # where the disk is full
