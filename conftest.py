@@ -7,6 +7,7 @@ machine that is supposed to have a GPU we want to know when it has not.
 from __future__ import annotations
 
 import os
+import signal
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
@@ -64,6 +65,10 @@ def cuda_is_available() -> bool:
 
 def pytest_configure(config: pytest.Config) -> None:
     """Collect examples where asked; fail at once when a required part is missing."""
+    # A script that starts tests in the background (`&`) has them ignore Ctrl-C, and whatever they
+    # start inherits that: commands whose end on Ctrl-C is tested would run on.
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     if config.getoption("--docs"):
         from sybil import Sybil
         from sybil.parsers.markdown import PythonCodeBlockParser, SkipParser

@@ -150,7 +150,12 @@ def test_ctrl_c_ends_all_of_it(media: list[FrameRef], tmp_path: Path, workers: s
     assert process.stdout is not None
     assert process.stdout.readline() == "3\n"
     os.killpg(process.pid, signal.SIGINT)  # as a terminal does: every process gets it
-    _, complaints = process.communicate(timeout=120)
+    try:
+        _, complaints = process.communicate(timeout=120)
+    finally:
+        if process.poll() is None:  # it would print for ever
+            os.killpg(process.pid, signal.SIGKILL)
+            process.communicate()
     assert process.returncode not in (0, None)
     assert "KeyboardInterrupt" in complaints or "LoaderError" in complaints
     for _ in range(600):  # Python's own helper of spawned processes ends a moment later
