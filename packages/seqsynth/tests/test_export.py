@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from seqsynth import ClipItem, Corpus, Example, ImageItem, SequenceDataset, SequenceRecipe
+from seqsynth import ClipItem, Corpus, Example, FrameRef, ImageItem, SequenceDataset, SequenceRecipe
 from seqsynth.export import FORMATS, export_examples, frames_text
 from seqsynth.skipping import TooManySkippedError
 
@@ -88,6 +88,8 @@ def as_qwen_vl(folder: Path) -> list[tuple[list[str], list[Path]]]:
     """Human turns are cut at placeholders, each takes the next image, none may be left over."""
     read = []
     for record in lines(folder / "train.jsonl"):
+        speakers = [turn["from"] for turn in record["conversations"]]
+        assert speakers == ["human", "gpt"] * (len(speakers) // 2)
         pool = [(folder / path).resolve() for path in record["image"]]
         left = list(pool)
         texts = []
@@ -125,6 +127,8 @@ def test_examples_come_back_as_they_were(
     assert {example.task for example in examples} == {"iig", "iic", "alr", "dvc", "tvg"}
     for example, (texts, images) in zip(examples, read, strict=True):
         assert len(images) == len(example.frames)
+        assert len(texts) >= 2
+        assert all(text.strip() for text in texts)
         expected = [text for turn in example.turns for text in (turn.prompt, turn.answer)]
         expected[0] = f"{frames_text(example)}\n{expected[0]}"
         unspaced = [re.sub(r"< (image|video|bbox) >", r"<\1>", text) for text in texts]
@@ -191,6 +195,48 @@ def test_examples_with_unreadable_media_are_left_out_and_counted(
     with pytest.raises(TooManySkippedError):
         export_examples(examples, tmp_path / "strict", "ms-swift", max_skipped=0.01)
     assert not (tmp_path / "strict/train.jsonl").exists()
+
+
+def test_a_jpeg_lies_where_it_was_if_every_reader_shows_it_alike(
+    tmp_path: Path, examples: list[Example]
+) -> None:
+    left_half_red = Image.new("RGB", (32, 32), (0, 0, 255))
+    left_half_red.paste((255, 0, 0), (0, 0, 16, 32))
+    plain, turned, hidden, grey, print_ink = (tmp_path / f"{k}.jpg" for k in range(5))
+    exif = Image.Exif()
+    exif[0x0112] = 6  # shown, it is turned by 90 degrees: red comes to lie on top
+    left_half_red.save(plain)
+    left_half_red.save(turned, exif=exif)
+    Image.new("RGBA", (32, 32)).save(hidden, "PNG")  # a PNG by another name, transparent
+    left_half_red.convert("L").save(grey)
+    left_half_red.convert("CMYK").save(print_ink)
+    paths = [plain, turned, hidden, grey, print_ink, turned]
+    frames = tuple(FrameRef(str(path), 0) for path in paths)
+    example = replace(examples[0], frames=frames, frame_codes=("",) * len(frames))
+    export_examples([example], tmp_path / "out", "qwen-vl")
+    (record,) = lines(tmp_path / "out/train.jsonl")
+    shown = [tmp_path / "out" / path for path in record["image"]]
+    assert [path in paths for path in shown] == [True, False, False, True, False, False]
+    assert shown[1] == shown[5]
+    corners = []
+    for path in (shown[1], shown[2], shown[4]):
+        with Image.open(path) as picture:
+            assert (picture.format, picture.mode) == ("JPEG", "RGB")
+            corners.append(picture.getpixel((28, 4)))
+    assert corners[0] == pytest.approx((255, 0, 0), abs=8)
+    assert corners[1] == pytest.approx((255, 255, 255), abs=8)
+    assert corners[2] == pytest.approx((0, 0, 255), abs=8)
+
+
+def test_a_jpeg_that_is_cut_short_is_left_out(
+    tmp_path: Path, media: Path, examples: list[Example]
+) -> None:
+    cut = media / "2.jpg"
+    cut.write_bytes(cut.read_bytes()[:-30])
+    kept = [e.id for e in examples if str(cut) not in {frame.path for frame in e.frames}]
+    assert 0 < len(kept) < 60
+    export_examples(examples, tmp_path / "out", "ms-swift", max_skipped=1.0)
+    assert [record["id"] for record in lines(tmp_path / "out/train.jsonl")] == kept
 
 
 def test_wrong_requests_are_refused(tmp_path: Path, examples: list[Example]) -> None:

@@ -131,8 +131,9 @@ def _add_export(commands: Commands) -> None:
         "export",
         help="write built examples as training data of another trainer",
         description=f"Writes DIR/{DATA_NAME} for LLaMA-Factory (ShareGPT), ms-swift (messages) or "
-        "Qwen's fine-tuning, with every frame as an image followed by the text of its place. JPEG "
-        "files are used where they lie, other frames are written to DIR/frames. DIR/export.json "
+        "Qwen's fine-tuning, with every frame as an image followed by the text of its place. "
+        "Upright JPEG files are used where they lie, other frames are written to DIR/frames. "
+        "Examples with pictures that are damaged are left out and counted. DIR/export.json "
         "has the tokens that the trainer's tokenizer must gain, as ordinary ones.",
     )
     parser.add_argument("format", metavar="FORMAT", help=", ".join(FORMATS))

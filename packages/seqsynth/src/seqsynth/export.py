@@ -4,8 +4,9 @@ Every frame becomes an image of the first question, followed by the text of its 
 trainer that samples a video itself would not show the planned frames, and one that pairs frames
 (temporal patches of two) would mix neighbours of an image sequence.
 
-JPEG files are used where they lie. All other pictures (frames of clips, transparent ones, those
-inside shards) are written as JPEG below `frames/`, each once.
+JPEG files that everybody shows alike are used where they lie. All other pictures (frames of clips,
+transparent ones, those inside shards, photographs that their EXIF orientation turns) are written as
+JPEG below `frames/`, each once.
 """
 
 import hashlib
@@ -17,9 +18,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from PIL import Image
+
 import timetokens as tt
 from seqsynth.example_files import replacing
-from seqsynth.frames import MediaError, load_picture
+from seqsynth.frames import MediaError, load_frames, load_picture
 from seqsynth.image_tasks import IMAGE_TASKS
 from seqsynth.naming import known_name
 from seqsynth.records import Example, FrameRef, Turn
@@ -32,6 +35,8 @@ DATASET_NAME = "seq2time"
 
 _JPEG_SUFFIXES = (".jpg", ".jpeg")
 _JPEG_QUALITY = 90
+_ORIENTATION = 0x0112
+_CHECK_EDGE = 8  # pixels: a JPEG is read to its end, but decoded at an eighth of its size
 _PLACEHOLDER = re.compile(r"<(image|video|audio|bbox|ref-object)>")
 
 Record = dict[str, Any]
@@ -128,10 +133,11 @@ def export_examples(
     log = SkipLog(folder / LOG_NAME, max_share=max_skipped)
     codecs: set[str] = set()
     num_images = 0
+    known: dict[str, str] = {}
     with replacing(folder / DATA_NAME) as handle:
         for index, example in enumerate(examples):
             try:
-                images = [_image_path(ref, folder, max_edge) for ref in example.frames]
+                images = [_image_path(ref, folder, max_edge, known) for ref in example.frames]
             except MediaError as error:
                 log.add_skipped(index, example.id, 0, "", str(error))
                 log.add_read()
@@ -174,12 +180,33 @@ def _plain(text: str) -> str:
     return _PLACEHOLDER.sub(r"< \1 >", text)
 
 
-def _image_path(ref: FrameRef, folder: Path, max_edge: int) -> str:
+def _image_path(ref: FrameRef, folder: Path, max_edge: int, known: dict[str, str]) -> str:
+    """Where a trainer finds a frame; `known` keeps what came of files that were looked at."""
     path = Path(ref.path)
-    if path.suffix.lower() in _JPEG_SUFFIXES and ref.frame_index == 0:
+    if path.suffix.lower() not in _JPEG_SUFFIXES or ref.frame_index != 0:
+        return _written(ref, folder, max_edge)
+    if ref.path not in known:
         if not path.is_file():
             raise MediaError(f"{ref.path}: no such file")
-        return str(path.absolute())
+        is_kept = _is_plain_jpeg(ref)
+        known[ref.path] = str(path.absolute()) if is_kept else _written(ref, folder, max_edge)
+    return known[ref.path]
+
+
+def _is_plain_jpeg(ref: FrameRef) -> bool:
+    """Whether every reader shows this file as we do: upright, in RGB or grey.
+
+    Raises:
+        MediaError: it is damaged; a trainer would find that out hours later.
+    """
+    load_frames([ref], _CHECK_EDGE)
+    with Image.open(ref.path) as image:
+        is_upright = image.getexif().get(_ORIENTATION, 1) == 1
+        return image.format == "JPEG" and image.mode in ("RGB", "L") and is_upright
+
+
+def _written(ref: FrameRef, folder: Path, max_edge: int) -> str:
+    """The path of a picture below `frames/`, which is written unless it is there."""
     name = hashlib.sha256(f"{ref.path}\0{ref.frame_index}\0{max_edge}".encode()).hexdigest()[:24]
     # Divided by the first two digits: file systems dislike millions of files in one folder.
     target = folder / FRAMES_NAME / name[:2] / f"{name}.jpg"
