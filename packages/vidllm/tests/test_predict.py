@@ -29,6 +29,7 @@ from vidllm.config import TrainConfig
 from vidllm.features import FeatureStore
 from vidllm.predict import PredictionSettings, events_of, predict, read_predictions, write_events
 from vidllm.reading import reader
+from vidllm.report.timelines import read_rows
 
 SETTINGS = PredictionSettings("trained", "some weights", "0" * 64, True, "brief")
 
@@ -152,12 +153,20 @@ def test_an_interrupted_prediction_goes_on(
         predict(assembly, features, queries, SETTINGS, path, interrupt)
     assert not path.exists()
     part = path.with_name("predictions.jsonl.part")
-    with part.open("a") as handle:
-        handle.write('{"id": "torn li')  # as a killed process leaves it
+    with part.open("ab") as handle:
+        handle.write('{"id": "torn lé'.encode()[:-1])  # as a killed process leaves it
     counts = predict(assembly, features, queries, SETTINGS, path)
     assert 0 < counts["answered"] < len(queries)
     assert path.read_bytes() == whole.read_bytes()
     assert not part.exists()
+
+
+def test_line_breaks_that_json_leaves_alone_do_not_end_a_row(tmp_path: Path) -> None:
+    path = tmp_path / "predictions.jsonl"
+    rows = [{"id": str(k), "text": "one\u2028two\x85three"} for k in range(3)]
+    path.write_text("".join(f"{json.dumps(row, ensure_ascii=False)}\n" for row in rows), "utf-8")
+    assert list(read_predictions(path).values()) == rows
+    assert list(read_rows(path).values()) == rows
 
 
 def test_other_settings_start_over(

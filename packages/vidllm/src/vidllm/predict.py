@@ -200,7 +200,10 @@ def events_of(query: Query, answer: str) -> tuple[list[list[Any]], int]:
 def read_predictions(path: Path) -> dict[str, dict[str, Any]]:
     """The rows of a predictions file by query id; a last line left half is dropped."""
     rows: dict[str, dict[str, Any]] = {}
-    for line in path.read_text("utf-8").splitlines():
+    # By line feeds alone: an answer may hold other breaks, and end within a letter when killed.
+    for line in path.read_text("utf-8", errors="replace").split("\n"):
+        if not line:
+            continue
         try:
             row = json.loads(line)
         except json.JSONDecodeError:
@@ -256,7 +259,7 @@ def _answered(path: Path, settings: PredictionSettings) -> dict[str, dict[str, A
         log.info("%s was made with other settings: predicting again", path)
     rows: dict[str, dict[str, Any]] = {}
     for part in _parts(path):
-        first = part.read_text("utf-8").partition("\n")[0]
+        first = part.read_text("utf-8", errors="replace").partition("\n")[0]
         if first == json.dumps({"made_with": asdict(settings)}):
             rows |= read_predictions(part)
     return rows

@@ -47,7 +47,9 @@ def timelines(examples_path: Path, media_root: str, references: Rows, prediction
 def read_rows(path: Path, system: str | None = None) -> dict[str, dict[str, Any]]:
     """Rows of a JSON-lines file by their id; of one system where there are several."""
     rows = {}
-    for line in path.read_text("utf-8").splitlines():
+    for line in path.read_text("utf-8").split("\n"):  # captions may hold other line breaks
+        if not line.strip():
+            continue
         row = json.loads(line)
         if system is None or row.get("system") == system:
             rows[row["id"]] = row
