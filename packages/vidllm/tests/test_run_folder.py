@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from vidllm import run_folder
+from vidllm.cli import main
 from vidllm.recipes import smoke
 from vidllm.run_folder import RunFolderError
 
@@ -76,6 +77,15 @@ def test_two_processes_do_not_share_a_folder(tmp_path: Path) -> None:
         done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert "another process is training into" in done.stderr
     assert subprocess.run(command, capture_output=True, check=False).returncode == 0
+
+
+def test_a_run_in_the_hands_of_another_process_is_left_alone(tmp_path: Path) -> None:
+    """Also where it has done no step yet, which makes it look like one that failed to start."""
+    run_dir = tmp_path / "run"
+    run_folder.create(run_dir, smoke())
+    with run_folder.locked(run_dir):
+        assert main(["train", "smoke", "--resume", str(run_dir)]) == 2
+    assert run_folder.is_run(run_dir)
 
 
 def test_metrics_are_rewound_to_the_checkpoint(tmp_path: Path) -> None:

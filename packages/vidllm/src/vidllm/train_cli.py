@@ -52,6 +52,8 @@ def main(arguments: Sequence[str]) -> int:
     """Runs the command and returns the exit status."""
     recipe, rest = _recipe_and_flags(arguments)
     options = _options(recipe, rest)
+    if options.gpus < 0:
+        raise UsageError(f"--gpus is {options.gpus}: give 1 or more")
     if options.dry_run:
         return _dry_run(options)
     for name, given in (("json", options.json), ("gpus", options.gpus)):
@@ -171,7 +173,7 @@ def _train(recipe: str, options: TrainOptions) -> int:
     try:
         outcome = train(config, run_dir, resume_from=resume_from, console=console)
     except BaseException:
-        if is_first:
+        if is_first and not options.resume:  # a folder of before may be in another one's hands
             run_folder.remove_unstarted(run_dir)
         raise
     if is_first:
