@@ -70,6 +70,17 @@ def test_rows_of_time_tokens_equal_pefts_own(tied: bool) -> None:
         torch.testing.assert_close(gradient, ours, rtol=1e-5, atol=1e-5)
 
 
+def test_rows_that_nothing_asks_for_get_a_gradient_of_nothing() -> None:
+    model = peft_llama(tied=False)  # where the output's rows are others, DDP waits for these
+    embedding = model.get_base_model().get_input_embeddings()
+    ids_BT = torch.tensor([[1, 7, 3]])
+    embedded = embed_tokens(embedding, ids_BT)
+    assert torch.equal(embedded, embedding(ids_BT))
+    embedded.sum().backward()
+    (gradient,) = row_gradients(model)
+    assert not gradient.any()
+
+
 def test_rows_without_peft_are_the_layers_own() -> None:
     layer = torch.nn.Embedding(10, 4)
     head = torch.nn.Linear(4, 10, bias=False)

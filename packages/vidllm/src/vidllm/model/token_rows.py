@@ -31,7 +31,8 @@ def embed_tokens(embedding: nn.Module, ids_BT: Tensor) -> Tensor:
     base_BTD = functional.embedding(ids_BT, adapter.base_layer.weight)
     hits_BTR = ids_BT[..., None] == ids_R
     if not bool(hits_BTR.any()):
-        return base_BTD
+        # In the graph all the same: DDP waits for the gradient of every parameter that learns.
+        return base_BTD + 0 * rows_RD.sum() if torch.is_grad_enabled() else base_BTD
     ours_BTD = functional.embedding(hits_BTR.int().argmax(-1), rows_RD)
     return torch.where(hits_BTR.any(-1, keepdim=True), ours_BTD.to(base_BTD), base_BTD)
 
