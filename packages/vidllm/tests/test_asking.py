@@ -99,6 +99,7 @@ def test_a_query_cannot_smuggle_a_place_in(asker: Asker, folder: Path) -> None:
         (["caption"], "usage: vidllm caption VIDEO"),
         (["caption", "film.mp4", "--fast"], "no setting --fast"),
         (["demo", "--videos", "nowhere"], "--videos nowhere: there is no such folder"),
+        (["demo", "--port", "70000"], "--port is 70000: give 0 to 65535"),
         (["demo"], "no run under runs/"),
     ],
 )
@@ -153,6 +154,18 @@ def test_the_page_answers_questions(address: str, folder: Path) -> None:
     assert (status, len(json.loads(body)["events"])) == (200, 1)
     for wrong in ({"video": "../notes.txt"}, {"video": "notes.txt", "query": "x"}, [], {}):
         assert fetched(f"{address}ask", wrong)[0] == 400
+
+
+def test_the_page_outlives_a_question_that_fails(
+    address: str, asker: Asker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(self: Asker, video: Path, query: str) -> None:
+        raise RuntimeError("out of\nmemory")
+
+    monkeypatch.setattr(Asker, "ground", fail)
+    asked = {"video": "two colours.mp4", "query": "a red thing"}
+    assert fetched(f"{address}ask", asked) == (500, b'{"error": "out of memory"}')
+    assert fetched(f"{address}ask", asked, Content_Length="-1")[0] == 400
 
 
 def test_the_page_serves_parts_of_videos_and_nothing_else(address: str, folder: Path) -> None:

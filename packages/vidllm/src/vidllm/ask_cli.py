@@ -16,6 +16,8 @@ from vidllm.arguments import UsageError, parse
 if TYPE_CHECKING:
     from vidllm.asking import Asker, VideoAnswer
 
+MAX_PORT = 65535
+
 _GROUND = """Says where in a video something happens, in seconds.
 
   vidllm ground VIDEO "the query" [--run DIR] [--json]"""
@@ -73,6 +75,8 @@ def demo(arguments: Sequence[str]) -> int:
     folder = Path(options.videos)
     if not folder.is_dir():
         raise UsageError(f"--videos {folder}: there is no such folder")
+    if not 0 <= options.port <= MAX_PORT:
+        raise UsageError(f"--port is {options.port}: give 0 to {MAX_PORT}")
     asker = _asker(options)
     from vidllm.demo import serving, wait_forever
 

@@ -28,7 +28,10 @@ LOOPBACK = "127.0.0.1"
 VIDEO_SUFFIXES = (".mp4", ".m4v", ".webm", ".mov", ".mkv")  # what browsers play, mostly
 MAX_QUESTION_BYTES = 10_000
 CHUNK_BYTES = 1 << 16
-_POLICY = "default-src 'self'; style-src 'unsafe-inline'; script-src 'unsafe-inline'"
+_POLICY = (
+    "default-src 'self'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; "
+    "frame-ancestors 'none'"
+)
 _RANGE = re.compile(r"bytes=(\d*)-(\d*)$")
 
 
@@ -102,8 +105,8 @@ class _Handler(BaseHTTPRequestHandler):
             return
         try:
             size = int(self.headers.get("Content-Length", "0"))
-            if size > MAX_QUESTION_BYTES:
-                raise ValueError(f"the question is longer than {MAX_QUESTION_BYTES} bytes")
+            if not 0 <= size <= MAX_QUESTION_BYTES:
+                raise ValueError(f"a question has 0 to {MAX_QUESTION_BYTES} bytes, not {size}")
             question = json.loads(self.rfile.read(size))
             video, query = self._video(str(question["video"])), str(question.get("query", ""))
             with self.lock:  # one model, one question at a time
@@ -112,6 +115,10 @@ class _Handler(BaseHTTPRequestHandler):
         except (ValueError, KeyError, TypeError, OSError) as error:
             self.close_connection = True
             self._fail(HTTPStatus.BAD_REQUEST, " ".join(str(error).split()))
+            return
+        except RuntimeError as error:  # a device out of memory, say: the page goes on
+            self.close_connection = True
+            self._fail(HTTPStatus.INTERNAL_SERVER_ERROR, " ".join(str(error).split()))
             return
         self._send_json(HTTPStatus.OK, answer.to_record())
 
