@@ -142,9 +142,24 @@ def test_time_text_says_the_place(cache_dir: Path, corpus: Corpus, example: Exam
     assert texts[0] == "This frame is sampled at <3><3><3><3>."
     assert inputs["num_frames"].tolist() == [3]
     assert parts.model.connector.frame_qformer.get_input_embeddings().weight.shape[0] >= 269
-    assert wording_of("seconds") == "seconds"
+    assert wording_of("seconds", ["1.0", "2.5"]) == "seconds"
     captions = parts.prompter.encode_captions([(example.frames[0], "a cat")])
     assert not source.inputs([captions])["text_mask"].any()
+
+
+def test_images_without_rpt_are_indexed_and_videos_sampled(
+    cache_dir: Path, corpus: Corpus, example: Example
+) -> None:
+    """Image sequences of `paper_without_rpt` have plain indices, which are no seconds."""
+    config = recipe("timechat", cache_dir)
+    parts, _ = opened(replace(config, model=replace(config.model, codec="seconds")), corpus)
+    for codec, codes, said in (
+        ("index", ("1", "2", "3"), "3 images indexed at 1, 2, 3. "),
+        ("seconds", ("1.0", "2.0", "3.0"), "3 frames sampled at 1.0, 2.0, 3.0 seconds. "),
+    ):
+        shown = parts.prompter.prefix(replace(example, codec=codec, frame_codes=codes))
+        text = parts.tokenizer.decode([id_ for id_ in shown.input_ids if id_ != VISUAL_TOKEN])
+        assert text.endswith(f"The video contains {said}")
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -253,6 +268,9 @@ def test_paper_size_is_described() -> None:
     assert described.llm_parameters == 6_738_415_616
     assert described.lora_parameters + described.connector_parameters == 241_392_384
     assert described.visual_tokens_per_frame == 1.0
+    assert (described.token_matrices, described.frozen_bytes) == (2, 4)
+    model = replace(RECIPES["paper"]().model, weights="bfloat16")
+    assert adapter_of(model).describe(model).frozen_bytes == 2
 
 
 def llama_with_codes() -> tuple[TimeChat, list[int], Any]:

@@ -53,8 +53,8 @@ LLAMA_CHAT = Chat(
     end=END,
     after="",
 )
-# Codecs whose places are seconds of video; others are codes or numbers.
-SECONDS_CODECS = ("seconds", "absolute_digits")
+# Codecs whose places in videos are seconds; those of others are codes or numbers.
+SECONDS_CODECS = ("seconds", "index", "absolute_digits")
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,12 +64,12 @@ class TimedFrames:
     Attributes:
         image_size: pixels a side.
         tokenizer: of the sentences; None: the model reads none.
-        wording: a key of vidllm.timechat.prompt.WORDINGS.
+        codec: of the run.
     """
 
     image_size: int
     tokenizer: PreTrainedTokenizerBase | None
-    wording: str
+    codec: str
 
     @property
     def width(self) -> int:
@@ -85,9 +85,8 @@ class TimedFrames:
         frames_FCHW = normalised(frames_FHWC)
         if self.tokenizer is None:
             return Video(frames_FCHW)
-        sentences = [
-            frame_sentences([code], self.wording)[0] if code else "" for code in shown.codes
-        ]
+        wording = wording_of(self.codec, shown.codes)
+        sentences = [frame_sentences([code], wording)[0] if code else "" for code in shown.codes]
         return Video(frames_FCHW, *frame_text(self.tokenizer, sentences))
 
 
@@ -119,6 +118,8 @@ class TimeChatAdapter:
             hidden_size=sizes.llm.hidden_size,
             connector_parameters=count(lambda n: not n.startswith("llm.") and n in learned),
             visual_tokens_per_frame=sizes.num_video_tokens(frames) / frames,
+            token_matrices=2,
+            frozen_bytes=getattr(torch, config.weights).itemsize,
             provenance={
                 "eye": "EVA-ViT-g and Q-Formers in the shape of " + self.name,
                 "llm": config.base or "LLaMA-2 7B chat (model.base is not given)",
@@ -129,7 +130,7 @@ class TimeChatAdapter:
         """Pixels and sentences; loads tokenizers only."""
         sizes = self._sizes(config)
         tokenizer = self._frame_tokenizer(config) if sizes.has_frame_text else None
-        return TimedFrames(sizes.vision.image_size, tokenizer, wording_of(config.codec))
+        return TimedFrames(sizes.vision.image_size, tokenizer, config.codec)
 
     def load_base(self, config: ModelConfig, cache_dir: Path | None) -> Base:
         """The language model with its weights; the rest is made around it."""
@@ -157,7 +158,7 @@ class TimeChatAdapter:
         return Base(
             llm=llm,
             tokenizer=tokenizer,
-            script=script_of(sizes, tokenizer, chat, wording_of(config.codec)),
+            script=script_of(sizes, tokenizer, chat, config.codec),
             model_of=lambda wrapped: self._model(wrapped, sizes, config),
         )
 
@@ -249,7 +250,7 @@ class TimeChatAdapter:
 
 
 def script_of(
-    sizes: TimeChatConfig, tokenizer: PreTrainedTokenizerBase, chat: Chat, wording: str
+    sizes: TimeChatConfig, tokenizer: PreTrainedTokenizerBase, chat: Chat, codec: str
 ) -> Script:
     """How a video and its turns are written: all video tokens between two marks, then the times."""
 
@@ -261,14 +262,21 @@ def script_of(
         return (*ids("<Video>"), *places, *ids("</Video>"))
 
     def sentence(codes: Sequence[str]) -> str:
-        return f" {sequence_sentence(codes, wording)}"
+        return f" {sequence_sentence(codes, wording_of(codec, codes))}"
 
     return Script(together=together, chat=chat, sentence=sentence)
 
 
-def wording_of(codec: str) -> str:
-    """Whether places are spoken of as seconds."""
-    return "seconds" if codec in SECONDS_CODECS else "frames"
+def wording_of(codec: str, places: Sequence[str]) -> str:
+    """How the places of a sequence are spoken of: a key of vidllm.timechat.prompt.WORDINGS.
+
+    Args:
+        codec: of the run; image sequences may have the codec `index` beside it (`image_codec`).
+        places: of the sequence's frames. Whole numbers are indices: seconds have a decimal.
+    """
+    if codec not in SECONDS_CODECS:
+        return "frames"
+    return "images" if all(place.isdigit() for place in places) else "seconds"
 
 
 def _is_llm(name: str) -> bool:
