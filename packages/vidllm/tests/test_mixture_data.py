@@ -18,7 +18,7 @@ from vidllm.assembly import Assembly
 from vidllm.config import StageConfig, TrainConfig
 from vidllm.data import TrainingData
 from vidllm.mixture_data import manifests_of
-from vidllm.training import train
+from vidllm.training import Outcome, train
 
 MIXTURE = """
 num_epochs = 2
@@ -126,7 +126,9 @@ def test_a_run_passes_broken_files_and_says_so(
     config = replace(mixed, data=replace(mixed.data, max_skipped_share=1.0))
     run_dir = tmp_path / "run"
     run_folder.create(run_dir, config)
-    train(config, run_dir, resume_from=None, console=Console(quiet=True))
+    outcome = train(config, run_dir, resume_from=None, console=Console(quiet=True))
+    # A signal to the tests (a time limit, say) ends the run early and in good order.
+    assert outcome == Outcome(run_dir, 8, signal_number=None)
     rows = run_folder.read_metrics(run_dir)
     assert [row["stage"] for row in rows] == ["mixed"] * 6 + ["images"] * 2
     assert set().union(*(row["source_losses"] for row in rows)) == {
