@@ -267,6 +267,24 @@ def test_videos_without_a_text_are_replaced_and_written_down(
         build_examples(tmp_path / "strict", stream, replace(plan, max_skipped=0.05))
 
 
+def test_two_bad_examples_in_one_of_many_shards_do_not_stop_a_build(
+    tmp_path: Path, make_stream: MakeStream
+) -> None:
+    videos = [
+        AnnotatedVideo(f"v{k}", f"{k}.mp4", 9.0, 90, caption="" if k < 4 else f"video {k}")
+        for k in range(100)
+    ]
+    recipe = MixtureRecipe(parts={"real": Part(count=100, sources=("shown",))}, sequences=RECIPE)
+    stream = MixtureDataset(replace(make_stream().corpus, videos={"shown": videos}), recipe, 0)
+    plan = BuildPlan(count=100, shard_size=50, max_skipped=0.05)
+    assert build_examples(tmp_path, stream, plan).num_replaced == 4
+    lines = (tmp_path / "skipped.jsonl").read_text().splitlines()
+    second = json.loads(lines[1])["index"]
+    assert 0.05 * (second + 1) < 2, "two are more than a twentieth of what was read by then"
+    with pytest.raises(TooManySkippedError, match=r"at most 3\.0% are allowed"):
+        build_examples(tmp_path / "strict", stream, replace(plan, max_skipped=0.03))
+
+
 def test_cuts_of_the_text_budget_are_counted(tmp_path: Path, make_stream: MakeStream) -> None:
     corpus = make_stream().corpus
     stream = SequenceDataset(corpus, replace(RECIPE, tasks={"iig": 1}, max_text_tokens=60), 5)

@@ -39,7 +39,9 @@ def make_shard(
     """Writes one shard; its report is written last and says that it is whole."""
     paths = ShardPaths(work_dir, number, plan.pictures)
     paths.skipped.unlink(missing_ok=True)
-    log = SkipLog(paths.skipped, max_share=plan.max_skipped)
+    # A shard stops where it alone loses more than the whole build may: of many shards, some begin
+    # with two bad examples, and the build looks at the share of them together.
+    log = SkipLog(paths.skipped, max_share=plan.max_skipped, least_read=plan.count)
     cuts: Counter[str] = Counter()
     root = stream.corpus.root
     num_reported = 0

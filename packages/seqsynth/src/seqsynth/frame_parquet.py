@@ -107,17 +107,19 @@ def read_frame_parquet(
         ValueError: not a parquet file of this form, or not all pictures are there (names the file).
     """
     try:
-        file = pq.ParquetFile(path)
-        if not file.schema_arrow.equals(SCHEMA):
-            raise ValueError(f"its columns are {', '.join(file.schema_arrow.names)}")
-        for batch in file.iter_batches(batch_size=1):
-            row = batch.to_pylist()[0]
-            row["frames"] = list(zip(row["frame_paths"], row["frame_indices"], strict=True))
-            row["targets"] = [[list(target.values()) for target in turn] for turn in row["targets"]]
-            example = example_of(row, media_root)
-            pictures = [_pixels(image["bytes"]) for image in row["images"]]
-            check_whole(example, pictures)
-            yield example, np.stack(pictures)
+        with pq.ParquetFile(path) as file:
+            if not file.schema_arrow.equals(SCHEMA):
+                raise ValueError(f"its columns are {', '.join(file.schema_arrow.names)}")
+            for batch in file.iter_batches(batch_size=1):
+                row = batch.to_pylist()[0]
+                row["frames"] = list(zip(row["frame_paths"], row["frame_indices"], strict=True))
+                row["targets"] = [
+                    [list(target.values()) for target in turn] for turn in row["targets"]
+                ]
+                example = example_of(row, media_root)
+                pictures = [_pixels(image["bytes"]) for image in row["images"]]
+                check_whole(example, pictures)
+                yield example, np.stack(pictures)
     except (pa.ArrowInvalid, ValueError, OSError) as error:
         raise ValueError(f"{path} is no parquet file of examples: {error}") from None
 

@@ -27,7 +27,9 @@ from seqsynth.records import Example, FrameRef
 LOG_NAME = "skipped.jsonl"
 DEFAULT_MAX_SHARE = 0.05
 
-_GRACE = 20  # the share is that of at least so many examples: the first one may be a bad one
+GRACE = 20
+"""A share is that of at least so many examples: the first one may be a bad one."""
+
 _MAX_REASONS = 5
 _MAX_KIND_LENGTH = 80
 
@@ -47,6 +49,8 @@ class SkipLog:
             so several processes may share it. None: only counted.
         max_share: largest share of examples that may be replaced, in [0, 1]; one of which n of L
             images were exchanged counts as n / L.
+        least_read: the share is that of at least so many examples; of a part of a larger work,
+            those of the whole.
 
     Attributes:
         num_read: examples that were read, replaced or not.
@@ -56,11 +60,14 @@ class SkipLog:
         reasons: why, by kind.
     """
 
-    def __init__(self, path: Path | None, *, max_share: float = DEFAULT_MAX_SHARE) -> None:
+    def __init__(
+        self, path: Path | None, *, max_share: float = DEFAULT_MAX_SHARE, least_read: int = GRACE
+    ) -> None:
         if not 0 <= max_share <= 1:
             raise ValueError(f"max_share must be in [0, 1], got {max_share}")
         self.path = path
         self.max_share = max_share
+        self._least_read = max(least_read, GRACE)
         self.num_read = 0
         self.num_replaced = 0
         self.num_exchanged = 0
@@ -133,7 +140,7 @@ class SkipLog:
             os.close(descriptor)
 
     def _check(self) -> None:
-        share_of = max(self.num_read + 1, _GRACE)
+        share_of = max(self.num_read + 1, self._least_read)
         if self.num_replaced + self.exchanged_examples > self.max_share * share_of:
             raise TooManySkippedError(
                 f"{self.summary()}; at most {self.max_share:.1%} are allowed, so the run stops"
