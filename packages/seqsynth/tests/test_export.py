@@ -12,6 +12,7 @@ import pytest
 from PIL import Image
 
 from seqsynth import ClipItem, Corpus, Example, FrameRef, ImageItem, SequenceDataset, SequenceRecipe
+from seqsynth.cli import main
 from seqsynth.export import FORMATS, export_examples, frames_text
 from seqsynth.skipping import TooManySkippedError
 
@@ -237,6 +238,23 @@ def test_a_jpeg_that_is_cut_short_is_left_out(
     assert 0 < len(kept) < 60
     export_examples(examples, tmp_path / "out", "ms-swift", max_skipped=1.0)
     assert [record["id"] for record in lines(tmp_path / "out/train.jsonl")] == kept
+
+
+def test_an_export_that_looks_in_the_wrong_folder_says_where(
+    tmp_path: Path,
+    media: Path,
+    examples: list[Example],
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    path = tmp_path / "examples.jsonl"
+    path.write_text("\n".join(example.to_json(media) for example in examples) + "\n")
+    command = ["export", "qwen-vl", str(path), "--out", str(tmp_path / "out")]
+    assert main([*command, "--cache", str(tmp_path / "cache")]) != 0
+    complaint = capsys.readouterr().err
+    assert "2 of 2 examples replaced (2 x no such file" in complaint
+    assert f"below {tmp_path / 'cache'}" in complaint
+    assert "--media-root names another folder" in complaint
+    assert main([*command, "--media-root", str(media)]) == 0
 
 
 def test_wrong_requests_are_refused(tmp_path: Path, examples: list[Example]) -> None:

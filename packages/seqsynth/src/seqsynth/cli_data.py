@@ -44,7 +44,7 @@ from seqsynth.mixture_recipes import MIXTURES, TABLES, Recipe, load_recipe
 from seqsynth.naming import known_name
 from seqsynth.recipes import RECIPES
 from seqsynth.records import Example
-from seqsynth.skipping import DEFAULT_MAX_SHARE, LOG_NAME
+from seqsynth.skipping import DEFAULT_MAX_SHARE, LOG_NAME, TooManySkippedError
 
 _VERSIONED = ("seq2time-seqsynth", "seq2time-timetokens")
 _PICTURE_MAKERS = ("pillow", "av", "simplejpeg")
@@ -260,14 +260,22 @@ def _run_export(arguments: argparse.Namespace) -> int:
     known_name("format", arguments.format, FORMATS)
     root = arguments.media_root or default_dir(arguments.cache)
     examples = read_examples(arguments.examples, media_root=root)
-    with _shown_progress(None) as on_done:
-        log = export_examples(
-            _told(examples, on_done),
-            arguments.out,
-            arguments.format,
-            max_edge=arguments.max_edge,
-            max_skipped=arguments.max_skipped,
-        )
+    try:
+        with _shown_progress(None) as on_done:
+            log = export_examples(
+                _told(examples, on_done),
+                arguments.out,
+                arguments.format,
+                max_edge=arguments.max_edge,
+                max_skipped=arguments.max_skipped,
+            )
+    except TooManySkippedError as error:
+        if arguments.media_root is None:
+            raise TooManySkippedError(
+                f"{error}; relative paths were looked for below {root}, --media-root names "
+                "another folder"
+            ) from None
+        raise
     if log.num_replaced:
         sys.stderr.write(f"seqsynth: left out: {log.summary()}\n")
     sys.stdout.write(f"{arguments.out / DATA_NAME}\n")

@@ -140,15 +140,20 @@ class SkipLog:
             os.close(descriptor)
 
     def _check(self) -> None:
-        share_of = max(self.num_read + 1, self._least_read)
+        num_read = self.num_read + 1  # with the one that is being read
+        share_of = max(num_read, self._least_read)
         if self.num_replaced + self.exchanged_examples > self.max_share * share_of:
             raise TooManySkippedError(
-                f"{self.summary()}; at most {self.max_share:.1%} are allowed, so the run stops"
+                f"{self._summary(num_read)}; at most {self.max_share:.1%} are allowed, so the run "
+                "stops"
             )
 
     def summary(self) -> str:
         """One line: how many of how many, and the most frequent reasons."""
-        count = f"{self.num_replaced} of {self.num_read} examples replaced"
+        return self._summary(self.num_read)
+
+    def _summary(self, num_read: int) -> str:
+        count = f"{self.num_replaced} of {num_read} examples replaced"
         if self.num_exchanged:
             count += f" and {self.num_exchanged} images of others exchanged"
         if not self.reasons:

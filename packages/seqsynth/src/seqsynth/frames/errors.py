@@ -16,3 +16,10 @@ def no_such_frame(path: str, num_frames: int, frame_index: int) -> MediaError:
         f"{path} has {num_frames} frames, no frame {frame_index}; "
         "index the corpus again if the file has changed"
     )
+
+
+def reason_of(error: Exception) -> str:
+    """What an error says, without the path that the system puts behind it."""
+    if isinstance(error, FileNotFoundError):
+        return "no such file"
+    return str(getattr(error, "strerror", None) or error)

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageOps, UnidentifiedImageError
 
-from seqsynth.frames.errors import MediaError, no_such_frame, unreadable
+from seqsynth.frames.errors import MediaError, no_such_frame, reason_of, unreadable
 from seqsynth.frames.geometry import Fit
 from seqsynth.shard_paths import open_media
 
@@ -87,7 +87,7 @@ def _decode(
         what = "the file is empty" if not content else "not a picture"
         raise unreadable(path, frame_index, f"{what}; fetch it again or leave it out") from None
     except (OSError, ValueError, SyntaxError, EOFError, Image.DecompressionBombError) as error:
-        raise unreadable(path, frame_index, str(error)) from None
+        raise unreadable(path, frame_index, reason_of(error)) from None
     return decoded
 
 

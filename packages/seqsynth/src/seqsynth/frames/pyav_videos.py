@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from seqsynth.frames.errors import MediaError, no_such_frame, unreadable
+from seqsynth.frames.errors import MediaError, no_such_frame, reason_of, unreadable
 from seqsynth.frames.geometry import Fit, VideoScaler, upright_picture
 from seqsynth.frames.requests import VideoRequest
 from seqsynth.frames.video_index import open_video, read_packets
@@ -57,7 +57,7 @@ def video_fault(path: str, frame_index: int, error: Exception) -> MediaError:
     if isinstance(error, av.FFmpegError) and not isinstance(error, FileNotFoundError):
         what = f"{_DAMAGED} ({type(error).__name__}: {error.strerror})"
         return unreadable(path, frame_index, what)
-    return unreadable(path, frame_index, str(error))
+    return unreadable(path, frame_index, reason_of(error))
 
 
 def shown_times(path: str) -> NDArray[np.int64]:
