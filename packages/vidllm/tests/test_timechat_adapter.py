@@ -163,7 +163,9 @@ def test_images_without_rpt_are_indexed_and_videos_sampled(
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_recipe_trains_and_resumes(kind: str, cache_dir: Path, tmp_path: Path) -> None:
+def test_recipe_trains_resumes_and_merges(
+    kind: str, cache_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def run(name: str, *flags: str) -> list[float]:
         out = tmp_path / name
         begin = ["--resume", str(out)] if out.exists() else ["--out", str(out)]
@@ -188,6 +190,13 @@ def test_recipe_trains_and_resumes(kind: str, cache_dir: Path, tmp_path: Path) -
             load_file(tmp_path / run / "checkpoint-4" / name) for run in ("whole", "again")
         )
         assert all(torch.equal(ours[key], theirs[key]) for key in theirs)
+
+    def ask_the_hub(*args: object, **settings: object) -> None:
+        raise AssertionError("random parts have no files to look for")
+
+    monkeypatch.setattr("transformers.utils.hub.cached_file", ask_the_hub)
+    assert main(["merge", str(tmp_path / "whole"), "--out", str(tmp_path / "merged")]) == 0
+    assert (tmp_path / "merged" / "connector.safetensors").exists()
 
 
 def folder_of(config: TrainConfig, path: Path) -> dict[str, torch.Tensor]:

@@ -20,6 +20,7 @@ import torch
 
 import timetokens as tt
 from vidllm import assembly, checkpoint
+from vidllm.adapters.timechat import RANDOM
 from vidllm.checkpoint import Checkpoint, CheckpointError
 from vidllm.config import TrainConfig
 
@@ -78,7 +79,7 @@ def _write(parts: assembly.Assembly, config: TrainConfig, directory: Path) -> No
         llm = llm.to(getattr(torch, config.model.weights))
     llm.save_pretrained(directory)
     parts.tokenizer.save_pretrained(directory)
-    if config.model.base:
+    if config.model.base not in ("", RANDOM):  # those two have no files, here or on the hub
         _copy_processor(config.model.base, directory)
 
 
