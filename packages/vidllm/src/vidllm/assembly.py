@@ -93,6 +93,7 @@ def load_features(
     if isinstance(adapter, InPassAdapter):
         return adapter.open_frames(config.model, cache_dir)
     assert isinstance(adapter, PooledAdapter)
+    keep_freed_memory()  # the eye's pages are cleared anew otherwise: twice the time
     description = adapter.describe(config.model)
     stores = [
         build_features(

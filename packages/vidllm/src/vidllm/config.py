@@ -130,7 +130,7 @@ class PromptConfig:
     """How an example becomes text (vidllm.prompting)."""
 
     layout: Layout = "interleaved"
-    """interleaved: `<image> is CODE.`; code_first: `CODE: <image>`; block: pictures, then codes."""
+    """interleaved: `<image> is CODE`; code_first: `CODE: <image>`; block: pictures, then codes."""
     template: Template = "plain"
     """plain: question, space, answer; chat: the ChatML turns of instruction-tuned models."""
     supervise: Supervised = "answers"

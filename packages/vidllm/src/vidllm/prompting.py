@@ -3,7 +3,7 @@
 One placeholder id stands for each visual token; labels are IGNORED outside of what is learned.
 Layouts, for frames with codes:
 
-- interleaved  `<image> is CODE.` a line: the picture first and its code after it, so that finding
+- interleaved  `<image> is CODE` a line: the picture first and its code after it, so that finding
   a place is the induction that language models do anyway (docs/experiments.md).
 - code_first   `CODE: <image>` a line, the order of today's VLMs.
 - block        all pictures, then one sentence with all codes: TimeChat's and the paper's.
@@ -330,7 +330,7 @@ def _interleaved(
         pieces += [_Piece(picture), _Piece(prompter.ids(" is"))]
         pieces += [
             _Piece(prompter.ids(f"{prompter.code_space}{code}")),
-            _Piece(prompter.ids(".\n")),
+            _Piece(prompter.ids("\n")),
         ]
     return pieces
 

@@ -45,7 +45,7 @@ def tiny() -> TrainConfig:
                 # Then the paper's tasks in its wording, the short one in between.
                 StageConfig(
                     name="paper",
-                    num_steps=222,
+                    num_steps=210,
                     templates=("paper", "paper", "pairs"),
                     supervise="codes",
                     min_images=8,

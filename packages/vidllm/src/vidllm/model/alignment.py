@@ -35,8 +35,6 @@ from vidllm.prompting import Prompter
 CONTEXTS = (
     "A picture of a",
     "Which image matches the description:",
-    "a photo: a",
-    ".\n",
     "The image shows the",
 )
 CAPTIONS_A_BATCH = 64

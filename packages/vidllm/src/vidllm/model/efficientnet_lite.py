@@ -86,9 +86,9 @@ class Block(nn.Module):
         self.residual = stride == 1 and inputs == outputs
         self.expand: nn.Module = nn.Identity()
         if expansion != 1:
-            self.expand = nn.Sequential(SameConv(inputs, inner, 1), _norm(inner), nn.ReLU6())
+            self.expand = nn.Sequential(SameConv(inputs, inner, 1), _norm(inner), nn.ReLU6(inplace=True))
         self.filter = nn.Sequential(
-            SameConv(inner, inner, kernel, stride, groups=inner), _norm(inner), nn.ReLU6()
+            SameConv(inner, inner, kernel, stride, groups=inner), _norm(inner), nn.ReLU6(inplace=True)
         )
         self.project = nn.Sequential(SameConv(inner, outputs, 1), _norm(outputs))
 
@@ -111,7 +111,7 @@ class EfficientNetLite(nn.Module):
             raise ValueError(f"no eye named {name!r}: choose one of {', '.join(SCALES)}")
         width, depth = SCALES[name]
         inputs = 32
-        self.stem = nn.Sequential(SameConv(3, inputs, 3, 2), _norm(inputs), nn.ReLU6())
+        self.stem = nn.Sequential(SameConv(3, inputs, 3, 2), _norm(inputs), nn.ReLU6(inplace=True))
         blocks: list[nn.Module] = []
         for index, stage in enumerate(STAGES):
             outputs = _round_width(stage.width * width)
@@ -123,7 +123,7 @@ class EfficientNetLite(nn.Module):
                 inputs = outputs
         self.blocks = nn.Sequential(*blocks)
         self.head = nn.Sequential(
-            SameConv(inputs, FEATURE_WIDTH, 1), _norm(FEATURE_WIDTH), nn.ReLU6()
+            SameConv(inputs, FEATURE_WIDTH, 1), _norm(FEATURE_WIDTH), nn.ReLU6(inplace=True)
         )
         self.classifier = nn.Linear(FEATURE_WIDTH, NUM_CLASSES)
 
