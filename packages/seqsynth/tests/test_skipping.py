@@ -128,6 +128,18 @@ def test_a_mended_example_depends_on_which_files_are_bad_not_on_what_was_known_w
     assert mended.turns == whole.turns
 
 
+def test_an_example_without_a_text_whose_stand_in_has_bad_media_counts_once() -> None:
+    dataset = SequenceDataset(CORPUS, replace(RECIPE, tasks={"dvc": 1}), 0)
+    log = SkipLog(None, max_share=1)
+    for index in range(2):
+        log.add_skipped(index, "", 0, dataset[index].id, "its text is too long")
+        bad = {ref.path for ref in dataset[index].frames}
+        read_frames(dataset, index, Loader(bad), log)
+    assert (log.num_read, log.num_replaced) == (2, 2)
+    assert log.reasons["its text is too long"] == 2
+    assert sum(log.reasons.values()) >= 4
+
+
 def test_the_same_run_replaces_the_same_examples() -> None:
     dataset = SequenceDataset(CORPUS, RECIPE, 0)
     runs = [

@@ -54,7 +54,8 @@ class SkipLog:
 
     Attributes:
         num_read: examples that were read, replaced or not.
-        num_replaced: of them others stand in for.
+        num_replaced: of them others stand in for; each counts once, also where its text was the
+            first reason and the media of its stand-in the second.
         num_exchanged: images that were exchanged in the rest.
         exchanged_examples: the sum of the shares of their examples that they are.
         reasons: why, by kind.
@@ -73,10 +74,12 @@ class SkipLog:
         self.num_exchanged = 0
         self.exchanged_examples = 0.0
         self.reasons: Counter[str] = Counter()
+        self._is_replaced = False  # the example that is being read
 
     def add_read(self) -> None:
         """Counts one example that was read, replaced or not."""
         self.num_read += 1
+        self._is_replaced = False
 
     def add_skipped(
         self, index: int, example_id: str, attempt: int, replaced_by: str, reason: str
@@ -87,8 +90,9 @@ class SkipLog:
             TooManySkippedError: this one is more than `max_share` allows.
         """
         self.reasons[_kind_of(reason)] += 1
-        if attempt == 0:
+        if attempt == 0 and not self._is_replaced:
             self.num_replaced += 1
+            self._is_replaced = True
         self._write(index, example_id, attempt, replaced_by, reason)
         self._check()
 
