@@ -74,6 +74,30 @@ def test_a_cache_shows_the_frames_that_it_kept(
     assert "holds a cache of 5 frames/s, 48 px, quality 90" in capsys.readouterr().err
 
 
+def test_a_video_that_has_been_replaced_or_damaged_is_written_anew(
+    manifest: Path, tmp_path: Path
+) -> None:
+    out, clips = tmp_path / "cache", tmp_path / "media" / "clips"
+    command = ["cache", str(manifest), "--out", str(out), "--fps", "5"]
+    assert main(command) == 0
+    cached = {name: out / "clips" / f"{name}.mp4.mov" for name in ("cfr", "turned_90")}
+    turned = cached["turned_90"].read_bytes()
+
+    write_zoo(tmp_path, ["vfr.mp4"])["vfr.mp4"].replace(clips / "cfr.mp4")
+    before = cached["turned_90"].stat().st_mtime_ns
+    assert main(command) == 0
+    times = frame_times(str(clips / "cfr.mp4"))
+    kept = np.unique(np.searchsorted(times, np.arange(int(times[-1] * 5) + 1) / 5 + 1e-6) - 1)
+    assert frame_times(str(cached["cfr"])) == pytest.approx(times[kept], abs=1e-4)
+    shown = load_frames([FrameRef(str(cached["cfr"]), k) for k in range(len(kept))], 64)
+    assert [read_number(frame) for frame in shown] == kept.tolist()
+    assert cached["turned_90"].stat().st_mtime_ns == before, "its source is the same"
+
+    cached["turned_90"].write_bytes(b"cut off")
+    assert main(command) == 0
+    assert cached["turned_90"].read_bytes() == turned
+
+
 def test_a_video_of_several_rows_is_written_once(
     manifest: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -35,6 +35,7 @@ MANIFEST_NAME = "cache.arrow"
 _TICKS_PER_SECOND = 90_000
 _SAMPLED_VIDEOS = 8
 _SAMPLED_FRAMES = 3
+_STAMP_NAME = "comment"  # among the few that QuickTime files have
 _NUM_LOCKS = 1024  # far more than workers: two videos seldom share one
 
 
@@ -114,7 +115,8 @@ def write_cache(
 ) -> tuple[int, list[str]]:
     """Writes `out_dir/cache.arrow` and the videos that it lists.
 
-    Videos that are there already, from a start that was interrupted, are left alone.
+    Videos that are there already, from a start that was interrupted, are left alone, as long as
+    the files that they were made of have kept their size and time of change.
 
     Args:
         manifest: its clips and videos are cached; its pictures and animations are not.
@@ -210,17 +212,40 @@ def _cache_video(
     source = str(root / row.path)
     relative = Path(row.path).with_suffix(Path(row.path).suffix + ".mov")
     target = out_dir / relative
+    stamp = _stamp(source)  # first: a file that is replaced from here on is another one next time
     times = frame_times(source)
     numbers = _kept_frames(times, settings.fps)
     ticks = [round(float(times[number]) * _TICKS_PER_SECOND) for number in numbers]
-    if not target.exists():
-        _write_video(target, ticks, _jpegs(source, numbers, settings))
+    if _noted_stamp(target) != stamp:
+        _write_video(target, ticks, _jpegs(source, numbers, settings), stamp)
     seconds = row.duration_seconds or float(times[-1])
     end = max(round(seconds * _TICKS_PER_SECOND), ticks[-1] + 1)
     return replace(
         row, path=relative.as_posix(), num_frames=len(numbers), codec="mjpeg", pts_index=ticks,
         pts_end=end,
     )  # fmt: skip
+
+
+def _stamp(source: str) -> str:
+    """Tells a file from another one that takes its place."""
+    try:
+        found = Path(source).stat()
+    except OSError:
+        return ""  # whoever reads it says why it cannot be read
+    return f"of {found.st_size} bytes, changed at {found.st_mtime_ns} ns"
+
+
+def _noted_stamp(target: Path) -> str | None:
+    """The stamp of what a cached video was made of; None where there is no whole one."""
+    import av
+
+    if not target.exists():
+        return None
+    try:
+        with av.open(str(target.absolute())) as container:
+            return container.metadata.get(_STAMP_NAME)
+    except (av.FFmpegError, OSError, ValueError):
+        return None
 
 
 def _jpegs(path: str, numbers: Sequence[int], settings: CacheSettings) -> list[bytes]:
@@ -242,7 +267,7 @@ def _encoded(picture: Image.Image, settings: CacheSettings) -> bytes:
     return content.getvalue()
 
 
-def _write_video(target: Path, ticks: Sequence[int], jpegs: Sequence[bytes]) -> None:
+def _write_video(target: Path, ticks: Sequence[int], jpegs: Sequence[bytes], stamp: str) -> None:
     """A QuickTime file of JPEG frames, under its name when it is whole."""
     import av
 
@@ -253,6 +278,7 @@ def _write_video(target: Path, ticks: Sequence[int], jpegs: Sequence[bytes]) -> 
     step = Fraction(1, _TICKS_PER_SECOND)
     try:
         with av.open(str(unfinished.absolute()), "w", format="mov") as container:
+            container.metadata[_STAMP_NAME] = stamp
             stream: Any = container.add_stream("mjpeg", rate=_TICKS_PER_SECOND)
             stream.width, stream.height = size
             stream.pix_fmt = "yuvj420p"
