@@ -1,14 +1,16 @@
 import hashlib
 import pickle
+import shutil
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 import timetokens as tt
-from seqsynth import Corpus, SequenceDataset, SequenceRecipe
+from seqsynth import Corpus, MediaError, SequenceDataset, SequenceRecipe, load_frames
 from seqsynth.manifest import ManifestRow, write_manifest
 from seqsynth.manifest_corpus import JoinedViews, open_corpus
 from seqsynth.mixture import MixtureRecipe, Part
@@ -69,6 +71,44 @@ def test_the_name_of_the_corpus_is_the_hash_of_the_manifest(manifest: Path, corp
     assert twice.content_hash == hashlib.sha256(pair).hexdigest()
     assert len(twice.train_images) == 2 * len(corpus.train_images)
     assert twice.train_images[len(corpus.train_images)] == twice.train_images[0]
+
+
+def test_a_manifest_that_moved_with_its_media_gives_the_same_examples_and_frames(
+    tmp_path: Path,
+) -> None:
+    rows = []
+    for number in range(12):
+        path = tmp_path / "here" / "media" / f"{number}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.new("RGB", (8, 8), (20 * number, 0, 9)).save(path)
+        rows.append(
+            ManifestRow(
+                id=f"i{number}", kind="image", path=path.name, caption=f"card {number}", source="x"
+            )
+        )
+    lists, media = Path("lists", "m.arrow"), tmp_path / "here" / "media"
+    write_manifest(tmp_path / "here" / lists, rows, root=media, command="test")
+    recipe = replace(SMALL, tasks={"iig": 1})
+
+    def drawn(manifest: Path, root: Path | None = None) -> tuple[str, bytes, str]:
+        corpus = open_corpus([manifest], root)
+        example = SequenceDataset(corpus, recipe, 3)[0]
+        pixels = load_frames(example.frames, 8).tobytes()
+        return example.to_json(corpus.root), pixels, str(Path(example.frames[0].path).parent)
+
+    before = drawn(tmp_path / "here" / lists)
+    (tmp_path / "here").rename(tmp_path / "there")
+    moved = drawn(tmp_path / "there" / lists)
+    assert moved[:2] == before[:2]
+    assert moved[2] == str(tmp_path / "there" / "media")
+
+    shutil.copytree(tmp_path / "there" / "media", media)  # the media alone are back
+    assert drawn(tmp_path / "there" / lists) == before
+    (tmp_path / "there" / lists).rename(tmp_path / "m.arrow")
+    (tmp_path / "here").rename(tmp_path / "elsewhere")
+    with pytest.raises(MediaError, match="no such file"):
+        drawn(tmp_path / "m.arrow")
+    assert drawn(tmp_path / "m.arrow", tmp_path / "elsewhere" / "media")[:2] == before[:2]
 
 
 def test_videos_are_found_by_their_source(manifest: Path) -> None:

@@ -172,7 +172,8 @@ class Manifest(ManifestView[Item]):
 
         Args:
             path: the file.
-            root: where the corpus lies on this machine; None: where it lay when it was indexed.
+            root: where the corpus lies on this machine; None: where it lay when it was indexed, or
+                where that is gone, where it lies from the file as it did then.
 
         Raises:
             FileNotFoundError: no such file.
@@ -198,7 +199,8 @@ class Manifest(ManifestView[Item]):
                 f"{path} has manifest format {metadata['format_version']}, this version reads "
                 f"{FORMAT_VERSION}: index the corpus again"
             )
-        return cls(path, Path(root if root is not None else metadata["root"]), table, metadata)
+        known = _known_root(path, metadata) if root is None else Path(root)
+        return cls(path, known, table, metadata)
 
     def __reduce__(self) -> tuple[Any, ...]:
         return (Manifest.open, (self.path, self.root))
@@ -348,6 +350,7 @@ def writing_manifest(
             "content_sha256": content_sha256,
             "command": command,
             "root": os.fspath(Path(root).resolve()),
+            "root_from_manifest": os.path.relpath(Path(root).resolve(), path.parent.resolve()),
         }
         # The hash stands in the header and is known at the end: the rows are copied behind it.
         schema = SCHEMA.with_metadata({_PREFIX + key: value for key, value in metadata.items()})
@@ -369,6 +372,13 @@ def write_manifest(
         for row in rows:
             writer.add(row)
     return writer.num_rows
+
+
+def _known_root(path: Path, metadata: dict[str, str]) -> Path:
+    """Where the corpus lay; where that is gone and manifest and media have moved, where it lies."""
+    root = Path(metadata["root"])
+    moved = path.parent.resolve() / metadata.get("root_from_manifest", root)
+    return root if root.is_dir() or not moved.is_dir() else moved.resolve()
 
 
 def _batch(rows: Sequence[ManifestRow]) -> pa.RecordBatch:
