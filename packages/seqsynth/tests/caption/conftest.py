@@ -18,6 +18,8 @@ from seqsynth.caption.backends import Answer, BackendKind, BackendOptions, NoAns
 from seqsynth.caption.prompts import load_prompt
 from seqsynth.caption.settings import CaptionSettings
 
+from .wire import completion, request_fault
+
 LABELS = ("juggling balls", "riding a bike", "peeling apples")
 
 
@@ -95,15 +97,17 @@ def make_settings() -> Callable[..., CaptionSettings]:
 
 @dataclass
 class StubServer:
-    """An OpenAI-compatible server.
+    """An OpenAI-compatible server that refuses requests which are not as the protocol says.
 
     Attributes:
         url: its address.
-        ills: what goes wrong with the next requests: "429", "500", "400", "garbage", "null",
-            "no choices", "hang", "drop"; then all goes well.
+        ills: what goes wrong with the next requests: a status such as "429", "429 after 2" with
+            seconds to wait, "old 400" in an older form of vLLM, "422" in FastAPI's,
+            "garbage", "null", "no choices", "hang", "drop", "cut"; then all goes well.
         pause_seconds: how long each answer takes.
         bodies: the requests that were answered.
         keys: the authorization of every request.
+        faults: what was wrong with requests.
     """
 
     url: str = ""
@@ -111,6 +115,7 @@ class StubServer:
     pause_seconds: float = 0.0
     bodies: list[dict[str, Any]] = field(default_factory=list)
     keys: list[str | None] = field(default_factory=list)
+    faults: list[str] = field(default_factory=list)
     lock: threading.Lock = field(default_factory=threading.Lock)
     stopping: threading.Event = field(default_factory=threading.Event)
 
@@ -134,21 +139,35 @@ def server() -> Iterator[StubServer]:
             self.reply(200, {"data": [{"id": "tiny"}]})
 
         def do_POST(self) -> None:
-            body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+            content = self.rfile.read(int(self.headers["Content-Length"]))
             state.keys.append(self.headers.get("Authorization"))
+            if fault := request_fault(self.path, self.headers, content):
+                state.faults.append(fault)
+                self.reply(400, {"error": {"message": fault, "type": "BadRequestError"}})
+                return
+            body = json.loads(content)
             ill = state.next_ill()
-            if ill.isdecimal():
-                self.reply(int(ill), {"error": {"message": f"told to say {ill}"}})
-            elif ill == "hang":
-                state.stopping.wait(30)
+            status, _, pause = ill.partition(" after ")
+            if status.isdecimal():
+                error = {"message": f"told to say {status}", "type": "Told", "code": int(status)}
+                record = {"detail": [{"msg": "told"}]} if status == "422" else {"error": error}
+                self.reply(int(status), record, pause)
+            elif ill == "old 400":
+                self.reply(400, {"object": "error", "message": "too long", "code": 400})
+            elif ill in ("hang", "drop"):
+                if ill == "hang":
+                    state.stopping.wait(30)
                 self.close_connection = True
-            elif ill == "drop":
+            elif ill == "cut":
+                self.send_response(200)
+                self.send_header("Content-Length", "900")
+                self.end_headers()
+                self.wfile.write(b'{"id": "chatcmpl')
                 self.close_connection = True
             elif ill == "garbage":
                 self.reply(200, None)
             elif ill == "null":
-                choice = {"message": {"content": None}, "finish_reason": "length"}
-                self.reply(200, {"choices": [choice]})
+                self.reply(200, completion(None, "length", body["model"]))
             elif ill == "no choices":
                 self.reply(200, {"choices": []})
             else:
@@ -156,15 +175,14 @@ def server() -> Iterator[StubServer]:
                 state.bodies.append(body)
                 *images, text = body["messages"][0]["content"]
                 urls = "".join(image["image_url"]["url"] for image in images).encode()
-                said = words_about(text["text"], urls)
-                choice = {"message": {"content": said}, "finish_reason": "stop"}
-                self.reply(200, {"choices": [choice]})
+                self.reply(200, completion(words_about(text["text"], urls), "stop", body["model"]))
 
-        def reply(self, status: int, record: Any) -> None:
+        def reply(self, status: int, record: Any, pause: str = "") -> None:
             content = b"<html>" if record is None else json.dumps(record).encode()
             self.send_response(status)
             if status == 429:
-                self.send_header("Retry-After", "0")
+                self.send_header("Retry-After", pause or "0")
+            self.send_header("Content-Type", "application/json")
             self.send_header("Content-Length", str(len(content)))
             self.end_headers()
             self.wfile.write(content)
@@ -179,3 +197,4 @@ def server() -> Iterator[StubServer]:
     httpd.shutdown()
     httpd.server_close()
     thread.join()
+    assert state.faults == []

@@ -70,7 +70,9 @@ def test_a_request_holds_the_frames_the_question_and_how_to_write(
     assert server.keys == [None, None]
 
 
-@pytest.mark.parametrize("ill", ["429", "500", "503", "garbage", "no choices", "drop"])
+@pytest.mark.parametrize(
+    "ill", ["408", "429", "500", "502", "503", "garbage", "no choices", "drop", "cut"]
+)
 def test_what_may_pass_is_tried_again(
     server: StubServer, connect: Callable[..., ServerBackend], question: Question, ill: str
 ) -> None:
@@ -88,6 +90,7 @@ def test_what_may_pass_is_tried_again(
         ("garbage", "the answer cannot be read"),
         ("no choices", "holds no choices[0].message.content"),
         ("drop", "the connection broke"),
+        ("cut", "the connection broke"),
     ],
 )
 def test_what_does_not_pass_costs_that_clip(
@@ -104,11 +107,46 @@ def test_what_does_not_pass_costs_that_clip(
     assert isinstance(answered, Answer)
 
 
+@pytest.mark.parametrize(
+    ("ill", "status", "reason"),
+    [
+        ("400", "400 Bad Request", "told to say 400"),
+        ("413", "413 ", "told to say 413"),
+        ("old 400", "400 Bad Request", "too long"),
+        ("422", "422 ", "told"),
+    ],
+)
 def test_a_request_that_is_at_fault_is_not_sent_again(
-    server: StubServer, connect: Callable[..., ServerBackend], question: Question
+    server: StubServer,
+    connect: Callable[..., ServerBackend],
+    question: Question,
+    ill: str,
+    status: str,
+    reason: str,
 ) -> None:
-    server.ills = ["400"]
-    assert connect().answer([question]) == [NoAnswer("status 400 Bad Request: told to say 400")]
+    server.ills = [ill]
+    (answer,) = connect().answer([question])
+    assert isinstance(answer, NoAnswer)
+    assert answer.reason.startswith(f"status {status}")
+    assert answer.reason.endswith(f": {reason}")
+    assert len(server.keys) == 2, "one for the list of models, one for the question"
+
+
+def test_a_busy_server_is_given_the_time_that_it_asks_for(
+    server: StubServer,
+    connect: Callable[..., ServerBackend],
+    question: Question,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    backend = connect(num_retries=4)
+    waited: list[float] = []
+    monkeypatch.setattr(backend._client._closed, "wait", waited.append)
+    server.ills = ["429 after 7", "429 after 9999", "429 after soon", "500"]
+    (answer,) = backend.answer([question])
+    assert isinstance(answer, Answer)
+    assert waited[:2] == [7.0, 30.0], "as asked, but never longer than half a minute"
+    assert waited[2] == pytest.approx(0.004, rel=0.25), "else twice as long each time"
+    assert waited[3] == pytest.approx(0.008, rel=0.25)
 
 
 def test_an_answer_that_was_cut_off_before_it_began_is_empty(

@@ -152,7 +152,10 @@ class HttpClient:
                 method, f"{self._parts.path.rstrip('/')}{path}", content, self._headers
             )
             response = connection.getresponse()
-            return self._read(response, response.read(_MAX_BYTES), path, read)
+            answer = response.read(_MAX_BYTES)
+            if response.length:
+                raise _AgainError(f"the connection broke: {response.length} bytes are missing")
+            return self._read(response, answer, path, read)
         except TimeoutError:
             raise _AgainError(f"no answer within {self._timeout_seconds:g} seconds") from None
         except (OSError, http.client.HTTPException) as error:
@@ -194,11 +197,13 @@ class HttpClient:
 
 
 def _said(content: bytes) -> str:
-    """What a server says about an error, for a message."""
+    """What a server says about an error: in OpenAI's form, vLLM's older one, or FastAPI's."""
     try:
         record = json.loads(content)
-        error = record.get("error", record)
-        text = error.get("message") if isinstance(error, dict) else error
-    except (ValueError, AttributeError):
+        error = record.get("error") or record.get("detail") or record
+        while isinstance(error, list):
+            error = error[0]
+        text = (error.get("message") or error.get("msg")) if isinstance(error, dict) else error
+    except (ValueError, AttributeError, IndexError):
         return ""
     return f": {' '.join(str(text).split())[:200]}" if text else ""
