@@ -5,6 +5,7 @@ import os
 import signal
 import sys
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,10 +13,18 @@ import pytest
 
 from seqsynth import Manifest, cli
 from seqsynth.caption import backends
-from seqsynth.caption.backends import Answer, BackendError, BackendKind, NoAnswer, Question
+from seqsynth.caption.backends import (
+    Answer,
+    BackendError,
+    BackendKind,
+    BackendOptions,
+    NoAnswer,
+    Question,
+)
 from seqsynth.caption.run import CaptionPlan, caption_manifest
 from seqsynth.caption.settings import CaptionSettings, Generation
 from seqsynth.caption.shards import shard_paths
+from seqsynth.ray_engine import running_ray
 
 from .conftest import words_about
 
@@ -65,9 +74,8 @@ def two_workers() -> Iterator[Any]:
 
     for name in (__name__, words_about.__module__):
         cloudpickle.register_pickle_by_value(sys.modules[name])  # workers cannot import tests
-    ray.init(num_cpus=3, include_dashboard=False, log_to_driver=False)
-    yield ray
-    ray.shutdown()
+    with running_ray(ray, 3):
+        yield ray
 
 
 @needs_ray
@@ -91,6 +99,29 @@ def test_shards_are_the_same_when_a_worker_is_killed(
     assert report.num_captioned == 9
     here, there = (shard_paths(tmp_path / name) for name in ("here", "there"))
     assert [path.name for path in here] == [path.name for path in there]
+    assert [path.read_bytes() for path in here] == [path.read_bytes() for path in there]
+
+
+@needs_ray
+@quiet
+@pytest.mark.slow
+def test_a_model_on_two_workers_writes_what_it_writes_in_one_process(
+    two_workers: Any, manifest: Manifest, tmp_path: Path, make_settings: Settings
+) -> None:
+    """A tiny model of a real class, with its processor: as a user runs it, but for the size."""
+    pytest.importorskip("torch", reason="torch (the extra caption) is not installed")
+    pytest.importorskip("transformers", reason="transformers (the extra caption) is not installed")
+    from .tiny_models import save_llava
+
+    model = str(save_llava(tmp_path / "model"))
+    settings = make_settings(
+        backend="transformers", model=model, generation=Generation(max_new_tokens=12)
+    )
+    on_cpu = replace(RAY, options=BackendOptions(device="cpu"))
+    for name, plan in (("here", replace(on_cpu, engine="local", num_workers=1)), ("there", on_cpu)):
+        assert caption_manifest(manifest, tmp_path / name, settings, plan).num_captioned == 9
+    here, there = (shard_paths(tmp_path / name) for name in ("here", "there"))
+    assert len(here) == 3
     assert [path.read_bytes() for path in here] == [path.read_bytes() for path in there]
 
 

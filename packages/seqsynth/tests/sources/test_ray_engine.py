@@ -14,7 +14,7 @@ import pytest
 from seqsynth import Checks, SequenceDataset, build, index_corpus, index_survey
 from seqsynth.build import build_examples
 from seqsynth.build_plan import BuildPlan, Container, PictureFormat
-from seqsynth.ray_engine import ordered_map
+from seqsynth.ray_engine import ordered_map, running_ray
 from seqsynth.skipping import TooManySkippedError
 
 needs_ray = pytest.mark.skipif(
@@ -41,9 +41,8 @@ def two_workers() -> Iterator[Any]:
     from ray import cloudpickle
 
     cloudpickle.register_pickle_by_value(sys.modules[__name__])  # workers cannot import tests
-    ray.init(num_cpus=2, include_dashboard=False, log_to_driver=False)
-    yield ray
-    ray.shutdown()
+    with running_ray(ray, 2):
+        yield ray
 
 
 @pytest.fixture
@@ -57,6 +56,42 @@ def clips(tmp_path: Path, write_video: Callable[..., Path]) -> Path:
     lines = [f"{k % 55},{names[k % 8]},label {k % 8}" for k in range(60)]
     (root / "a.csv").write_text("\n".join(["id,path,label", *lines]))
     return root
+
+
+class SlowRay:
+    """Stands in for Ray: its first starts take longer than it waits for them."""
+
+    def __init__(self, num_slow: int, reason: str = "The current node timed out") -> None:
+        self.num_slow, self.reason = num_slow, reason
+        self.calls: list[str] = []
+
+    def is_initialized(self) -> bool:
+        return False
+
+    def init(self, *, num_cpus: int, **_: object) -> None:
+        self.calls.append(f"init {num_cpus}")
+        if self.calls.count(f"init {num_cpus}") <= self.num_slow:
+            raise Exception(self.reason)  # as Ray does
+
+    def shutdown(self) -> None:
+        self.calls.append("shutdown")
+
+
+def test_ray_is_started_again_where_its_processes_take_too_long(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.delenv("RAY_ADDRESS", raising=False)
+    ray = SlowRay(2)
+    with running_ray(ray, 3):
+        ray.calls.append("work")
+    assert ray.calls == ["init 3", "shutdown", "init 3", "shutdown", "init 3", "work", "shutdown"]
+    gives_up = pytest.raises(RuntimeError, match=r"4 attempts \(The current .* RAY_ADDRESS=auto")
+    with gives_up, running_ray(SlowRay(99), 1):
+        pass
+    other = SlowRay(99, "no such option")
+    with pytest.raises(Exception, match="no such option"), running_ray(other, 1):
+        pass
+    assert other.calls == ["init 1"]
 
 
 @needs_ray

@@ -7,7 +7,6 @@ repeated; since a caption depends on its request alone, the results are those of
 from __future__ import annotations
 
 import logging
-import os
 import pickle
 from collections.abc import Callable, Generator, Iterable
 from pathlib import Path
@@ -19,6 +18,7 @@ from seqsynth.caption.backends import BackendError, CaptionBackend
 from seqsynth.caption.engines import Batch, caption_batch
 from seqsynth.caption.records import Result
 from seqsynth.caption.settings import CaptionSettings
+from seqsynth.ray_engine import running_ray
 
 _MAX_BLOCKS = 2000  # of which Ray Data keeps track; more only cost
 _COLUMN, _ERROR = "batch", "error"
@@ -80,12 +80,7 @@ def ray_results(
         RuntimeError: Ray Data is not installed, or Ray gave up.
     """
     ray = _ray_data()
-    starts_ray = not ray.is_initialized()
-    if starts_ray and os.environ.get("RAY_ADDRESS"):
-        ray.init(log_to_driver=False)
-    elif starts_ray:
-        ray.init(num_cpus=num_workers + 1, include_dashboard=False, log_to_driver=False)
-    try:
+    with running_ray(ray, num_workers + 1):  # one CPU reads and writes
         packed = [pickle.dumps(list(batch)) for batch in batches]
         if not packed:
             return
@@ -103,16 +98,14 @@ def ray_results(
             compute=ray.data.ActorPoolStrategy(size=num_workers),
             num_gpus=gpus_per_worker,
         )
-        for row in answered.iter_rows():
-            if row[_ERROR]:
-                raise BackendError(row[_ERROR])
-            yield from pickle.loads(row[_COLUMN])
-    except ray.exceptions.RayError as error:
-        lines = str(error).strip().splitlines() or [type(error).__name__]
-        raise RuntimeError(f"Ray gave up ({type(error).__name__}): {lines[-1]}") from error
-    finally:
-        if starts_ray:
-            ray.shutdown()
+        try:
+            for row in answered.iter_rows():
+                if row[_ERROR]:
+                    raise BackendError(row[_ERROR])
+                yield from pickle.loads(row[_COLUMN])
+        except ray.exceptions.RayError as error:
+            lines = str(error).strip().splitlines() or [type(error).__name__]
+            raise RuntimeError(f"Ray gave up ({type(error).__name__}): {lines[-1]}") from error
 
 
 def _ray_data() -> Any:
