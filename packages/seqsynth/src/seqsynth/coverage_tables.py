@@ -16,12 +16,21 @@ _COLUMNS = ("part", "listed", "present", "missing", "unreadable", "share", "hour
 _SECONDS_PER_HOUR = 3600
 
 _STYLE = """
+:root { color-scheme: light dark; --line: #ddd; --strong: #999; --faint: #555 }
+@media (prefers-color-scheme: dark) { :root { --line: #444; --strong: #888; --faint: #aaa } }
 body { font: 15px/1.5 system-ui, sans-serif; margin: 2rem auto; max-width: 70rem; padding: 0 1rem }
-table { border-collapse: collapse; margin: 1rem 0 2rem; width: 100% }
-th, td { border-bottom: 1px solid #ddd; padding: .3rem .6rem; text-align: left }
-td.number, th.number { text-align: right; font-variant-numeric: tabular-nums }
-tr.total td { font-weight: 600; border-top: 2px solid #999 }
-meter { width: 8rem } code { overflow-wrap: anywhere; color: #555 }
+h1, code { overflow-wrap: anywhere } code { color: var(--faint) }
+.wide { overflow-x: auto; margin: 1rem 0 2rem }
+table { border-collapse: collapse; width: 100% }
+th, td { border-bottom: 1px solid var(--line); padding: .3rem .6rem; text-align: left }
+th, td { vertical-align: top }
+td.number, th.number { text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap }
+tr.total td { font-weight: 600; border-top: 2px solid var(--strong) }
+td.places { min-width: 12rem } meter { width: 8rem }
+@media (max-width: 45rem) {
+  body { font-size: 13px; margin: 1rem auto } th, td { padding: .3rem }
+  td.bar, th.bar { display: none }
+}
 """
 
 
@@ -58,7 +67,9 @@ def coverage_page(report: CoverageReport) -> str:
     title = f"Coverage of {escape(report.source)}"
     parts = [
         "<!doctype html>",
-        f'<html lang="en"><head><meta charset="utf-8"><title>{title}</title>',
+        '<html lang="en"><head><meta charset="utf-8">',
+        '<meta name="viewport" content="width=device-width, initial-scale=1">',
+        f"<title>{title}</title>",
         f"<style>{_STYLE}</style></head><body>",
         f"<h1>{title}</h1><p>in <code>{escape(report.root)}</code>: "
         f"{report.totals.present:,} of {report.totals.listed:,} rows "
@@ -85,20 +96,20 @@ def _cells(counts: Counts) -> tuple[str, ...]:
 
 
 def _counts_html(report: CoverageReport) -> Iterator[str]:
-    yield "<table><tr><th>part</th><th></th>"
+    yield '<div class="wide"><table><tr><th>part</th><th class="bar"></th>'
     yield "".join(f'<th class="number">{name}</th>' for name in _COLUMNS[1:]) + "</tr>"
     for part, counts in _rows(report):
         yield f'<tr class="{"total" if part == "total" else "part"}"><td>{escape(part)}</td>'
-        yield f'<td><meter value="{counts.share:.4f}"></meter></td>'
+        yield f'<td class="bar"><meter value="{counts.share:.4f}"></meter></td>'
         yield "".join(f'<td class="number">{cell}</td>' for cell in _cells(counts)) + "</tr>"
-    yield "</table>"
+    yield "</table></div>"
 
 
 def _reasons_html(report: CoverageReport) -> Iterator[str]:
     if not report.reasons:
         return
-    yield '<h2>Absent because</h2><table><tr><th>part</th><th class="number">rows</th>'
-    yield "<th>why</th><th>for instance</th></tr>"
+    yield '<h2>Absent because</h2><div class="wide"><table><tr><th>part</th>'
+    yield '<th class="number">rows</th><th>why</th><th>for instance</th></tr>'
     for reason, count in report.reasons.most_common():
         places = "<br>".join(
             escape(" ".join(filter(None, (absent.origin, absent.path, absent.detail))))
@@ -106,15 +117,15 @@ def _reasons_html(report: CoverageReport) -> Iterator[str]:
         )
         yield f'<tr><td>{escape(reason.part)}</td><td class="number">{count:,}</td>'
         why = f"{reason.status}: {escape(reason.reason)}"
-        yield f"<td>{why}</td><td><code>{places}</code></td></tr>"
-    yield "</table>"
+        yield f'<td>{why}</td><td class="places"><code>{places}</code></td></tr>'
+    yield "</table></div>"
 
 
 def _flaws_html(report: CoverageReport) -> Iterator[str]:
     if not report.flaws:
         return
-    yield '<h2>Corrected in present rows</h2><table><tr><th class="number">times</th><th>what</th>'
-    yield "</tr>"
+    yield '<h2>Corrected in present rows</h2><div class="wide"><table>'
+    yield '<tr><th class="number">times</th><th>what</th></tr>'
     for flaw, count in report.flaws.most_common():
         yield f'<tr><td class="number">{count:,}</td><td>{escape(flaw)}</td></tr>'
-    yield "</table>"
+    yield "</table></div>"

@@ -18,14 +18,20 @@ from seqsynth.records import Example
 _QUALITY = 85
 
 _STYLE = """
-body { font: 14px/1.5 system-ui, sans-serif; margin: 1.5rem; color: #222; background: #fff }
-.frames { display: flex; flex-wrap: wrap; gap: .5rem; margin: 0 0 1.5rem; padding: 0 }
-figure { margin: 0; width: 128px; font-size: 11px; white-space: nowrap }
-img { display: block; width: 120px; height: 120px; border: 4px solid transparent }
+:root { color-scheme: light dark; --faint: #555 }
+@media (prefers-color-scheme: dark) { :root { --faint: #aaa } }
+body { font: 14px/1.5 system-ui, sans-serif; margin: 1.5rem; max-width: 90rem }
+h1 { font-size: 1.3rem; overflow-wrap: anywhere }
+.frames { display: grid; grid-template-columns: repeat(auto-fill, minmax(112px, 1fr)) }
+.frames { gap: .5rem; margin: 0 0 1.5rem; padding: 0 }
+figure { margin: 0; font-size: 11px; overflow-wrap: anywhere }
+img { display: block; width: 100%; aspect-ratio: 1; box-sizing: border-box }
+img { border: 4px solid transparent }
 dt { font-weight: 600; margin-top: 1rem }
 dd { margin: 0 0 0 1.5rem; white-space: pre-wrap; overflow-wrap: anywhere }
 table { border-collapse: collapse; margin: .3rem 0 0 }
-td { padding: 0 .8rem 0 0; vertical-align: top; color: #555 }
+td { padding: 0 .8rem 0 0; vertical-align: top; color: var(--faint) }
+@media (max-width: 30rem) { body { margin: 1rem } dd { margin: 0 } }
 """
 
 
@@ -43,7 +49,9 @@ def sheet_html(example: Example, frames: NDArray[np.uint8]) -> str:
     )
     parts = [
         "<!doctype html>",
-        f'<html lang="en"><meta charset="utf-8"><title>{title}</title><style>{_STYLE}</style>',
+        '<html lang="en"><head><meta charset="utf-8">',
+        '<meta name="viewport" content="width=device-width, initial-scale=1">',
+        f"<title>{title}</title><style>{_STYLE}</style></head><body>",
         f"<h1>{title}</h1><p>{html.escape(facts)}</p>",
         '<div class="frames">',
     ]
@@ -65,7 +73,7 @@ def sheet_html(example: Example, frames: NDArray[np.uint8]) -> str:
         table = f"<table>{rows}</table>" if rows else ""
         parts.append(f"<dt>Question</dt><dd>{html.escape(turn.prompt)}</dd>")
         parts.append(f"<dt>Answer</dt><dd>{html.escape(turn.answer)}{table}</dd>")
-    parts.append("</dl></html>")
+    parts.append("</dl></body></html>")
     return "\n".join(parts) + "\n"
 
 
