@@ -8,9 +8,9 @@ import sys
 from pathlib import Path
 from typing import TypeAlias
 
-from seqsynth.caption_progress import shown_progress
 from seqsynth.frame_cache import MANIFEST_NAME, CacheSettings, estimate_cache, write_cache
 from seqsynth.manifest import Manifest
+from seqsynth.progress import shown_progress
 
 Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
 
@@ -27,7 +27,8 @@ def add_commands(commands: Commands) -> None:
         description=f"Says how large the cache will be, then writes DIR/{MANIFEST_NAME} and the "
         "videos that it lists: JPEG frames at some frames a second in QuickTime files. Use the "
         "new manifest in place of the old one; frames between those kept are gone. Videos that an "
-        "interrupted start has written are left alone.",
+        "earlier start has written are left alone where their files have kept size and time of "
+        "change.",
     )
     parser.add_argument("manifest", type=Path, metavar="MANIFEST", help="what index wrote")
     parser.add_argument("--out", type=Path, required=True, metavar="DIR")
@@ -70,6 +71,7 @@ def _run_cache(arguments: argparse.Namespace) -> int:
     words = ["seqsynth", "cache", str(arguments.manifest), "--out", str(arguments.out)]
     words += ["--fps", f"{settings.fps:g}", "--short-edge", str(settings.short_edge)]
     words += ["--quality", str(settings.quality)]
+    words += ["--root", str(arguments.root)] if arguments.root else []
     with shown_progress("videos") as (on_total, on_done):
         on_total(size.num_videos)
         num_videos, failures = write_cache(

@@ -16,12 +16,12 @@ from seqsynth.caption.run import CaptionPlan, caption_manifest
 from seqsynth.caption.settings import CaptionSettings, Generation
 from seqsynth.caption.shards import locked
 from seqsynth.caption.writing import FAILED_NAME, CaptionReport
-from seqsynth.caption_progress import shown_progress
 from seqsynth.frames import Geometry
 from seqsynth.index import index_corpus
 from seqsynth.index_checks import ENGINES
 from seqsynth.manifest import Manifest
 from seqsynth.naming import known_name
+from seqsynth.progress import shown_progress
 
 CLIPS_NAME = "clips.arrow"
 

@@ -4,24 +4,12 @@ import argparse
 import dataclasses
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
 from importlib.metadata import version
 from pathlib import Path
 from typing import TypeAlias, get_args
 
 import numpy as np
 from numpy.typing import NDArray
-from rich.console import Console
-from rich.progress import (
-    BarColumn,
-    MofNCompleteColumn,
-    Progress,
-    ProgressColumn,
-    Task,
-    TextColumn,
-    TimeRemainingColumn,
-)
-from rich.text import Text
 
 from seqsynth.build import EXAMPLES_NAME, build_examples
 from seqsynth.build_plan import CONTAINERS, BuildPlan, PictureFormat, ShardReport
@@ -42,6 +30,7 @@ from seqsynth.mixture import MixtureRecipe
 from seqsynth.mixture_dataset import MixtureDataset, stream_of
 from seqsynth.mixture_recipes import MIXTURES, TABLES, Recipe, load_recipe
 from seqsynth.naming import known_name
+from seqsynth.progress import shown_progress
 from seqsynth.recipes import RECIPES
 from seqsynth.records import Example
 from seqsynth.skipping import DEFAULT_MAX_SHARE, LOG_NAME, TooManySkippedError
@@ -50,7 +39,6 @@ _VERSIONED = ("seq2time-seqsynth", "seq2time-timetokens")
 _PICTURE_MAKERS = ("pillow", "av", "simplejpeg")
 _SHEET_FRAME_PIXELS = 112
 _SHEET_SUFFIXES = (".png", ".html")
-_PROGRESS_HERTZ = 4
 
 Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
 Shown = tuple[Example, NDArray[np.uint8] | None]
@@ -241,7 +229,7 @@ def _run_build(arguments: argparse.Namespace) -> int:
     if pictures is not None:
         versioned += [*_PICTURE_MAKERS, *(["pyarrow"] if pictures.container == "parquet" else [])]
     facts = {"versions": {name: version(name) for name in versioned}}
-    with _shown_progress(count) as on_done:
+    with shown_progress("examples", count) as (_, on_done):
         report = build_examples(
             arguments.out,
             stream,
@@ -261,7 +249,7 @@ def _run_export(arguments: argparse.Namespace) -> int:
     root = arguments.media_root or default_dir(arguments.cache)
     examples = read_examples(arguments.examples, media_root=root)
     try:
-        with _shown_progress(None) as on_done:
+        with shown_progress("examples") as (_, on_done):
             log = export_examples(
                 _told(examples, on_done),
                 arguments.out,
@@ -355,33 +343,6 @@ def _note_losses(report: ShardReport) -> None:
         sys.stderr.write(f"seqsynth: {report.losses}, see {LOG_NAME}\n")
     for rule, count in report.cuts.items():
         sys.stderr.write(f"seqsynth: {rule}: {count}\n")
-
-
-class _Rate(ProgressColumn):
-    """Examples a second."""
-
-    def render(self, task: Task) -> Text:
-        return Text(f"{task.speed or 0:.0f}/s")
-
-
-@contextmanager
-def _shown_progress(total: int | None) -> Iterator[OnDone]:
-    """A bar with rate and time left on a terminal; nothing elsewhere."""
-    console = Console(stderr=True)
-    progress = Progress(
-        TextColumn("examples"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        _Rate(),
-        TimeRemainingColumn(),
-        console=console,
-        transient=True,
-        disable=not console.is_terminal,
-        refresh_per_second=_PROGRESS_HERTZ,
-    )
-    with progress:
-        task = progress.add_task("examples", total=total)
-        yield lambda count: progress.advance(task, count)
 
 
 def _told(examples: Iterator[Example], on_done: OnDone) -> Iterator[Example]:

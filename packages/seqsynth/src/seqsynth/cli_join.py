@@ -13,9 +13,9 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from seqsynth.caption_progress import shown_progress
 from seqsynth.example_files import replacing
 from seqsynth.index_checks import Checks
+from seqsynth.progress import shown_progress
 
 if TYPE_CHECKING:
     from seqsynth.caption.check import CheckReport
