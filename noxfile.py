@@ -278,14 +278,14 @@ DECODERS = {
 }
 
 
-def other_decoders(session: nox.Session) -> str:
+def other_decoders(session: nox.Session, *names: str) -> Path:
     """A folder with the peers of video decoding, each apart: two of them share an import name."""
     folder = session.cache_dir / "decoders"
-    for name, package in DECODERS.items():
+    for name in names or DECODERS:
         if not (folder / name).exists():
             pip = ("-m", "pip", "install", "-q", "--no-deps", *PINS)
-            python(session, *pip, "--target", str(folder / name), package)
-    return str(folder)
+            python(session, *pip, "--target", str(folder / name), DECODERS[name])
+    return folder
 
 
 @nox.session(venv_backend="none", requires=["env", "native"])
@@ -296,7 +296,7 @@ def bench(session: nox.Session) -> None:
         fetch_meteor_data(session)
         settings["PYTHONPATH"] = original_scorers(session)
     if not session.posargs or "frames" in session.posargs:
-        settings["SEQSYNTH_BENCH_PEERS"] = other_decoders(session)
+        settings["SEQSYNTH_BENCH_PEERS"] = str(other_decoders(session))
     python(session, "tools/bench.py", *session.posargs, env=settings)
 
 
@@ -316,7 +316,8 @@ def distributed(session: nox.Session) -> None:
 def slow(session: nox.Session) -> None:
     """Run the tests that take too long for every change, and those on the embedded default."""
     python(session, "-m", "seqsynth", "fetch", "default")
-    python(session, "-m", "pytest", "-m", "slow or default_data", *session.posargs)
+    env = {"SEQSYNTH_FOOTAGE": str(other_decoders(session, "footage") / "footage")}
+    python(session, "-m", "pytest", "-m", "slow or default_data", *session.posargs, env=env)
 
 
 @nox.session
@@ -333,7 +334,9 @@ def lmms_eval(session: nox.Session) -> None:
 @nox.session
 def scale(session: nox.Session) -> None:
     """Test `--engine ray` of seqsynth on two local workers, one of them killed."""
-    session.install(*PINS, *groups("test"), *editable("timetokens", "seqsynth"), "ray[data]")
+    session.install("--no-compile", *PINS, "torch", silent=False)
+    libraries = ("ray[data]", "transformers")
+    session.install(*PINS, *groups("test"), *editable("timetokens", "seqsynth"), *libraries)
     folder = "packages/seqsynth/tests"
     tests = (f"{folder}/sources/test_ray_engine.py", f"{folder}/caption/test_ray_captions.py")
     session.run("python", "-m", "pytest", "-m", "slow or not slow", *tests, *session.posargs)
