@@ -11,46 +11,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from seqsynth import ClipItem, Corpus, Example, FrameRef, ImageItem, SequenceDataset, SequenceRecipe
+from seqsynth import Example, FrameRef
 from seqsynth.cli import main
 from seqsynth.export import FORMATS, export_examples, frames_text
 from seqsynth.skipping import TooManySkippedError
-
-RECIPE = SequenceRecipe(
-    min_images=4, max_images=6, max_clips=3, num_frames=8, num_turns=2, num_examples=60
-)
-
-
-@pytest.fixture
-def media(tmp_path: Path) -> Path:
-    """JPEG and transparent PNG stills, and animations."""
-    folder = tmp_path / "media"
-    folder.mkdir()
-    for number in range(8):
-        colour = (30 * number, 0, 255 - 30 * number)
-        Image.new("RGB", (64, 32), colour).save(folder / f"{number}.jpg", quality=95)
-        Image.new("RGBA", (64, 32), (*colour, 0)).save(folder / f"{number}.png")
-        frames = [Image.new("RGB", (16, 16), (0, 20 * k, 30 * number)) for k in range(10)]
-        frames[0].save(
-            folder / f"{number}.webp", save_all=True, append_images=frames[1:], lossless=True
-        )
-    return folder
-
-
-@pytest.fixture
-def examples(media: Path) -> list[Example]:
-    """Of all five tasks; a caption that holds a placeholder, and one with a time token."""
-    images = [
-        ImageItem(f"{kind}{k}", f"colour {k} as {kind}", str(media / f"{k}.{kind}"), "x")
-        for k in range(8)
-        for kind in ("jpg", "png")
-    ]
-    images[0] = replace(images[0], caption="an <image> of <3> in a <video>")
-    clips = [
-        ClipItem(f"c{k}", f"act {k}", f"act {k} <bbox>", str(media / f"{k}.webp"), 10, 1.0)
-        for k in range(8)
-    ]
-    return list(SequenceDataset(Corpus(images, (), clips, (), str(media)), RECIPE, 2))
 
 
 def lines(path: Path) -> list[dict[str, Any]]:

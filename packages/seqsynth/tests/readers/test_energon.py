@@ -2,7 +2,6 @@
 
 import io
 import json
-import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -16,17 +15,13 @@ from seqsynth.build import build_examples
 from seqsynth.build_plan import BuildPlan, PictureFormat
 from seqsynth.frame_tar import read_frame_tar
 
+from .strangers import library
+
 # Strangers' import machinery and their open files are none of our business.
 pytestmark = [
     pytest.mark.filterwarnings("ignore"),
     pytest.mark.slow,
 ]
-
-
-def library(name: str) -> Any:
-    if "readers" in os.environ.get("SEQ2TIME_REQUIRE", "").split(","):
-        __import__(name)
-    return pytest.importorskip(name)
 
 
 @pytest.fixture
