@@ -1,5 +1,6 @@
 """Fixtures: drawn shapes, a byte tokenizer, a random two-layer model; nothing is downloaded."""
 
+import json
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -8,6 +9,7 @@ from typing import Any
 import pytest
 import torch
 from hypothesis import settings
+from transformers import AutoTokenizer, PreTrainedTokenizerBase
 
 from seqsynth import Corpus, Example, FrameRef, Target, Turn
 from vidllm.assembly import Assembly, assemble, load_features
@@ -16,6 +18,8 @@ from vidllm.features import FeatureStore, frames_of_corpus
 from vidllm.recipes import smoke
 from vidllm.shapes import shapes_corpus
 from vidllm.testing import SIDE, write_tiny_vlm
+
+TIMECHAT_GOLDEN = Path(__file__).parent / "golden" / "timechat"
 
 # Deadlines measure the machine, not the code.
 settings.register_profile("without deadlines", deadline=None)
@@ -85,6 +89,20 @@ def example(corpus: Corpus) -> Example:
         targets=((Target(1 / 3, 2 / 3, "a cat"),), (Target(0.0, 1 / 3, "a dog"),)),
         duration_seconds=3.0,
     )
+
+
+@pytest.fixture(scope="session")
+def timechat_notes() -> dict[str, Any]:
+    """Prompts, frame choices and gradient norms recorded of the original TimeChat."""
+    notes: dict[str, Any] = json.loads((TIMECHAT_GOLDEN / "golden.json").read_text("utf-8"))
+    return notes
+
+
+@pytest.fixture
+def llama_tokenizer() -> PreTrainedTokenizerBase:
+    """The tokenizer of these recordings, a fresh one: tests add tokens to it."""
+    loaded: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(TIMECHAT_GOLDEN)
+    return loaded
 
 
 @pytest.fixture(scope="session")

@@ -32,10 +32,7 @@ from vidllm.convert.report import KINDS
 from vidllm.convert.shards import write_shards
 from vidllm.convert.sources import Source, open_source
 from vidllm.timechat import (
-    LlamaSizes,
-    QFormerSizes,
     TimeChatConfig,
-    VisionSizes,
     tiny_timechat,
     videollama,
 )
@@ -49,31 +46,6 @@ from vidllm.timechat.weights import (
 )
 
 GOLDEN = Path(__file__).parent / "golden" / "timechat"
-GOLDEN_CONFIG = TimeChatConfig(
-    vision=VisionSizes(image_size=28, width=32, num_layers=2, num_heads=4, mlp_width=139),
-    qformer=QFormerSizes(
-        width=48,
-        num_heads=4,
-        mlp_width=96,
-        vocab_size=501,
-        num_positions=64,
-        num_frame_layers=4,
-        num_frame_queries=5,
-        num_video_queries=3,
-    ),
-    llm=LlamaSizes(
-        vocab_size=512,
-        hidden_size=64,
-        intermediate_size=112,
-        num_hidden_layers=2,
-        num_attention_heads=4,
-        num_key_value_heads=4,
-        max_position_embeddings=256,
-    ),
-    max_frames=12,
-    window=4,
-    stride=4,
-)
 
 
 @pytest.fixture(scope="module")
@@ -130,10 +102,9 @@ def test_golden_checkpoint_comes_back_exactly(
 ) -> None:
     original = load_file(GOLDEN / "state_dict.safetensors")
     torch.save({"model": original}, tmp_path / "released.pth")
-    (tmp_path / "sizes.json").write_text(GOLDEN_CONFIG.to_json())
     ours, back = tmp_path / "ours", tmp_path / "back.pth"
     there = ["convert", f"timechat={tmp_path / 'released.pth'}", "--out", str(ours)]
-    assert main([*there, "--model", str(tmp_path / "sizes.json"), "--shard-gib", "0.0002"]) == 0
+    assert main([*there, "--model", str(GOLDEN / "timechat.json"), "--shard-gib", "0.0002"]) == 0
     table = capsys.readouterr().out
     heading, counts = table.splitlines()[:2]
     assert heading.split() == [*KINDS[:-1], "checkpoint"]

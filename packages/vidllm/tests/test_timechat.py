@@ -11,15 +11,12 @@ import pytest
 import torch
 from safetensors.torch import load_file
 from torch import Tensor, nn
-from transformers import AutoTokenizer, PreTrainedTokenizerBase
+from transformers import PreTrainedTokenizerBase
 
 from vidllm.convert.key_maps import TIMECHAT
 from vidllm.timechat import (
     Differences,
-    LlamaSizes,
-    QFormerSizes,
     TimeChatConfig,
-    VisionSizes,
     compat,
     tiny_timechat,
     videollama,
@@ -31,33 +28,7 @@ from vidllm.timechat.weights import disk_name, expected_shapes, load_tensors, tr
 GOLDEN = Path(__file__).parent / "golden" / "timechat"
 TOLERANCE = 1e-5
 
-CONFIG = TimeChatConfig(
-    vision=VisionSizes(image_size=28, width=32, num_layers=2, num_heads=4, mlp_width=139),
-    qformer=QFormerSizes(
-        width=48,
-        num_heads=4,
-        mlp_width=96,
-        vocab_size=501,
-        num_positions=64,
-        num_frame_layers=4,
-        num_frame_queries=5,
-        num_video_queries=3,
-    ),
-    llm=LlamaSizes(
-        vocab_size=512,
-        hidden_size=64,
-        intermediate_size=112,
-        num_hidden_layers=2,
-        num_attention_heads=4,
-        num_key_value_heads=4,
-        max_position_embeddings=256,
-    ),
-    max_frames=12,
-    window=4,
-    stride=4,
-    image_token_id=420,
-    differences=compat("timechat"),
-)
+CONFIG = TimeChatConfig.from_json((GOLDEN / "timechat.json").read_text("utf-8"))
 
 
 @pytest.fixture(scope="module")
@@ -68,18 +39,6 @@ def original() -> dict[str, Tensor]:
 @pytest.fixture(scope="module")
 def recorded() -> dict[str, Tensor]:
     return load_file(GOLDEN / "tensors.safetensors")
-
-
-@pytest.fixture(scope="module")
-def notes() -> dict[str, Any]:
-    notes: dict[str, Any] = json.loads((GOLDEN / "golden.json").read_text("utf-8"))
-    return notes
-
-
-@pytest.fixture(scope="module")
-def tokenizer() -> PreTrainedTokenizerBase:
-    loaded: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(GOLDEN)
-    return loaded
 
 
 def renamed(original: dict[str, Tensor]) -> Iterator[tuple[str, Tensor]]:
@@ -155,7 +114,7 @@ def watch(model: TimeChat) -> tuple[dict[str, list[Tensor]], list[Any]]:
 
 
 def logits_of(model: TimeChat, videos: list[Video], ids: Tensor, mask: Tensor) -> Tensor:
-    hidden = model.decode(model.embed(ids, model.encode(videos)), mask)
+    hidden = model.decode(model.embed(ids, model.encode(videos)), attention_mask=mask)
     return model.logits(hidden.flatten(0, 1)).unflatten(0, ids.shape)
 
 
@@ -181,7 +140,7 @@ def test_two_videos_equal_the_original(model: TimeChat, recorded: dict[str, Tens
 
 
 def test_loss_and_gradients_equal_the_original(
-    model: TimeChat, recorded: dict[str, Tensor], notes: dict[str, Any]
+    model: TimeChat, recorded: dict[str, Tensor], timechat_notes: dict[str, Any]
 ) -> None:
     model.zero_grad()
     ids, mask = recorded["A.input_ids"], recorded["A.attention_mask"]
@@ -189,8 +148,8 @@ def test_loss_and_gradients_equal_the_original(
     out["loss"].backward()
     assert near(out["loss"][None], recorded["A.loss"])
     found = {disk_name(n): p.grad for n, p in model.named_parameters() if p.requires_grad}
-    assert len(found) == len(notes["grad_norms"]) == 187
-    for theirs, expected in notes["grad_norms"].items():
+    assert len(found) == len(timechat_notes["grad_norms"]) == 187
+    for theirs, expected in timechat_notes["grad_norms"].items():
         ours = TIMECHAT.ours(theirs)
         assert ours is not None
         gradient = found[ours]
@@ -238,15 +197,15 @@ def test_one_window_equals_the_original(
 def test_answer_equals_the_original(
     build: Callable[[TimeChatConfig], TimeChat],
     recorded: dict[str, Tensor],
-    notes: dict[str, Any],
-    tokenizer: PreTrainedTokenizerBase,
+    timechat_notes: dict[str, Any],
+    llama_tokenizer: PreTrainedTokenizerBase,
 ) -> None:
     greedy = replace(CONFIG.differences, sampled_answers=False)
     model = build(replace(CONFIG, differences=greedy))
     video = case_a(recorded)[:1]
     ids = encode_question(
-        tokenizer,
-        notes["text"]["conversations"][0]["msg"],
+        llama_tokenizer,
+        timechat_notes["text"]["conversations"][0]["msg"],
         "When does the dog walk?",
         model.settings.num_video_tokens(6),
         system="You are able to see the video.",

@@ -8,13 +8,13 @@ from typing import Any
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
-from transformers import AutoTokenizer
+from transformers import PreTrainedTokenizerBase
 
 import timetokens as tt
-from seqsynth import Corpus, Example
+from seqsynth import Corpus, Example, Turn
 from vidllm import checkpoint
 from vidllm.adapters.random import byte_tokenizer
-from vidllm.adapters.timechat import TimedFrames, wording_of
+from vidllm.adapters.timechat import LLAMA_SPECIAL, TimedFrames, script_of, wording_of
 from vidllm.assembly import Assembly, adapter_of, assemble, load_features
 from vidllm.batching import Collator
 from vidllm.cli import main
@@ -29,7 +29,6 @@ from vidllm.timechat.prompt import add_image_token
 from vidllm.timechat.time_tokens import add_to_frame_text
 from vidllm.timechat.weights import FRAME_TOKENIZER, disk_name, tensors_of
 
-GOLDEN = Path(__file__).parent / "golden" / "timechat"
 KINDS = ("timechat", "videollama")
 
 
@@ -282,20 +281,22 @@ def test_paper_size_is_described() -> None:
     assert adapter_of(model).describe(model).frozen_bytes == 2
 
 
-def llama_with_codes() -> tuple[TimeChat, list[int], Any]:
+def llama_with_codes(tokenizer: PreTrainedTokenizerBase) -> tuple[TimeChat, list[int]]:
     """A model on the LLaMA tokenizer, its ten tokens after the placeholder."""
-    tokenizer = AutoTokenizer.from_pretrained(GOLDEN)
     add_image_token(tokenizer)
     sizes = replace(tiny_timechat(), image_token_id=420)
     sizes = replace(sizes, llm=replace(sizes.llm, vocab_size=420))
     torch.manual_seed(1)
     base = llama(sizes.llm)
     ids = tt.add_to(tokenizer, base)
-    return TimeChat.from_parts(sizes, base, ids), ids, tokenizer
+    return TimeChat.from_parts(sizes, base, ids), ids
 
 
-def test_time_tokens_follow_the_placeholder_and_learn_at_both_ends() -> None:
-    model, ids, tokenizer = llama_with_codes()
+def test_time_tokens_follow_the_placeholder_and_learn_at_both_ends(
+    llama_tokenizer: PreTrainedTokenizerBase,
+) -> None:
+    tokenizer: Any = llama_tokenizer
+    model, ids = llama_with_codes(tokenizer)
     assert ids == list(range(421, 431))
     text = "at <0><7><2><9>."
     encoded = tokenizer.encode(text, add_special_tokens=False)

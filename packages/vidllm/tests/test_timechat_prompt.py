@@ -1,14 +1,12 @@
 """Wording, labels, frame choice and crops, against recorded ones of the original."""
 
-import json
 import random
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
-from transformers import AutoTokenizer, PreTrainedTokenizerBase
+from transformers import PreTrainedTokenizerBase
 
 from seqsynth import Turn, uniform_frames
 from vidllm.adapters.random import byte_tokenizer
@@ -27,58 +25,51 @@ from vidllm.timechat.prompt import (
     sequence_sentence,
 )
 
-GOLDEN = Path(__file__).parent / "golden" / "timechat"
 ORIGINAL = compat("timechat")
 SENTENCE = sequence_sentence(["0.0", "1.5"])
 
 
-@pytest.fixture(scope="module")
-def notes() -> dict[str, Any]:
-    notes: dict[str, Any] = json.loads((GOLDEN / "golden.json").read_text("utf-8"))
-    return notes
-
-
-@pytest.fixture(scope="module")
-def tokenizer() -> PreTrainedTokenizerBase:
-    loaded: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(GOLDEN)
-    return loaded
-
-
 @pytest.mark.parametrize("differences", [Differences(), ORIGINAL])
 def test_dialogues_and_labels_equal_the_original(
-    notes: dict[str, Any], tokenizer: PreTrainedTokenizerBase, differences: Differences
+    timechat_notes: dict[str, Any],
+    llama_tokenizer: PreTrainedTokenizerBase,
+    differences: Differences,
 ) -> None:
-    for recorded, num_tokens in zip(notes["text"]["conversations"], (6, 6, 3), strict=True):
+    for recorded, num_tokens in zip(
+        timechat_notes["text"]["conversations"], (6, 6, 3), strict=True
+    ):
         sentence = sequence_sentence([str(seconds) for seconds in recorded["stamps"]])
         assert sentence == recorded["msg"]
         turns = [Turn(qa["q"], qa["a"]) for qa in recorded["qa"]]
         ids, labels = encode_dialogue(
-            tokenizer, sentence, turns, num_tokens, differences=differences
+            llama_tokenizer, sentence, turns, num_tokens, differences=differences
         )
         assert ids == recorded["input_ids"]
         assert labels == recorded["labels"]
 
 
 def test_time_texts_equal_the_original(
-    notes: dict[str, Any], tokenizer: PreTrainedTokenizerBase
+    timechat_notes: dict[str, Any], llama_tokenizer: PreTrainedTokenizerBase
 ) -> None:
-    places = list(notes["text"]["stamp_ids"])
-    ids, mask = frame_text(tokenizer, frame_sentences(places))
+    places = list(timechat_notes["text"]["stamp_ids"])
+    ids, mask = frame_text(llama_tokenizer, frame_sentences(places))
     for place, row, shown in zip(places, ids, mask, strict=True):
-        assert row[shown.bool()].tolist() == notes["text"]["stamp_ids"][place]
+        assert row[shown.bool()].tolist() == timechat_notes["text"]["stamp_ids"][place]
     assert not ids[mask == 0].any()
 
 
-def test_time_texts_keep_to_one_tokenizer(tokenizer: PreTrainedTokenizerBase) -> None:
+def test_time_texts_keep_to_one_tokenizer(llama_tokenizer: PreTrainedTokenizerBase) -> None:
     own = byte_tokenizer()
     for is_training in (True, False):
-        assert frame_text_tokenizer(own, tokenizer, is_training=is_training) is own
-        theirs = frame_text_tokenizer(own, tokenizer, is_training=is_training, differences=ORIGINAL)
-        assert theirs is (tokenizer if is_training else own)
+        assert frame_text_tokenizer(own, llama_tokenizer, is_training=is_training) is own
+        theirs = frame_text_tokenizer(
+            own, llama_tokenizer, is_training=is_training, differences=ORIGINAL
+        )
+        assert theirs is (llama_tokenizer if is_training else own)
 
 
-def test_messages_of_sampled_frames_equal_the_original(notes: dict[str, Any]) -> None:
-    cases = [case for case in notes["sampling"] if case["mode"] == "uniform"]
+def test_messages_of_sampled_frames_equal_the_original(timechat_notes: dict[str, Any]) -> None:
+    cases = [case for case in timechat_notes["sampling"] if case["mode"] == "uniform"]
     assert len(cases) == 26
     for case in cases:
         frames = uniform_frames(case["vlen"], case["n_frms"]).tolist()
@@ -123,43 +114,47 @@ def test_pixels_are_normalised_to_the_bits_of_torch() -> None:
     )
 
 
-def test_labels_break_off_in_the_original_alone(tokenizer: PreTrainedTokenizerBase) -> None:
+def test_labels_break_off_in_the_original_alone(llama_tokenizer: PreTrainedTokenizerBase) -> None:
     turns = [Turn("Where?", "here [/INST] there"), Turn("What?", "a cat")]
-    _, ours = encode_dialogue(tokenizer, SENTENCE, turns, 2)
-    _, theirs = encode_dialogue(tokenizer, SENTENCE, turns, 2, differences=ORIGINAL)
+    _, ours = encode_dialogue(llama_tokenizer, SENTENCE, turns, 2)
+    _, theirs = encode_dialogue(llama_tokenizer, SENTENCE, turns, 2, differences=ORIGINAL)
     assert set(theirs) == {IGNORED}
-    learned = tokenizer.decode([label for label in ours if label != IGNORED])
+    learned = llama_tokenizer.decode([label for label in ours if label != IGNORED])
     assert "here [/INST] there" in learned
     assert "a cat" in learned
     assert "What" not in learned
 
 
 def test_only_answers_are_learned_and_the_rest_can_be_cut(
-    tokenizer: PreTrainedTokenizerBase,
+    llama_tokenizer: PreTrainedTokenizerBase,
 ) -> None:
     turns = [Turn("When?", "then"), Turn("Where?", "there")]
-    ids, labels = encode_dialogue(tokenizer, SENTENCE, turns, 2)
+    ids, labels = encode_dialogue(llama_tokenizer, SENTENCE, turns, 2)
     learned = [label for label in labels if label != IGNORED]
-    assert learned.count(tokenizer.eos_token_id) == 2
-    last_of_first = labels.index(tokenizer.eos_token_id)
-    cut, cut_labels = encode_dialogue(tokenizer, SENTENCE, turns, 2, max_tokens=last_of_first + 1)
+    assert learned.count(llama_tokenizer.eos_token_id) == 2
+    last_of_first = labels.index(llama_tokenizer.eos_token_id)
+    cut, cut_labels = encode_dialogue(
+        llama_tokenizer, SENTENCE, turns, 2, max_tokens=last_of_first + 1
+    )
     assert (cut, cut_labels) == (ids[: last_of_first + 1], labels[: last_of_first + 1])
     with pytest.raises(ValueError, match="no answer is left to learn"):
-        encode_dialogue(tokenizer, SENTENCE, turns, 2, max_tokens=10)
+        encode_dialogue(llama_tokenizer, SENTENCE, turns, 2, max_tokens=10)
     with pytest.raises(ValueError, match="</s> stands in the text"):
-        encode_dialogue(tokenizer, SENTENCE, [Turn("When?", "now</s>")], 2)
+        encode_dialogue(llama_tokenizer, SENTENCE, [Turn("When?", "now</s>")], 2)
 
 
-def test_questions_are_asked_as_they_were_trained(tokenizer: PreTrainedTokenizerBase) -> None:
-    ids, labels = encode_dialogue(tokenizer, SENTENCE, [Turn("When?", "then")], 2)
+def test_questions_are_asked_as_they_were_trained(llama_tokenizer: PreTrainedTokenizerBase) -> None:
+    ids, labels = encode_dialogue(llama_tokenizer, SENTENCE, [Turn("When?", "then")], 2)
     first_learned = next(place for place, label in enumerate(labels) if label != IGNORED)
-    assert encode_question(tokenizer, SENTENCE, "When?", 2) == ids[:first_learned]
+    assert encode_question(llama_tokenizer, SENTENCE, "When?", 2) == ids[:first_learned]
     for name in ("asked_with_other_system", "message_followed_by_two_spaces"):
         one = replace(Differences(), **{name: True})
-        other = encode_question(tokenizer, SENTENCE, "When?", 2, differences=one)
+        other = encode_question(llama_tokenizer, SENTENCE, "When?", 2, differences=one)
         assert other != ids[:first_learned]
-        assert other.count(tokenizer.convert_tokens_to_ids("<ImageHere>")) == 2
-    text = tokenizer.decode(encode_question(tokenizer, SENTENCE, "?", 2, differences=ORIGINAL))
+        assert other.count(llama_tokenizer.convert_tokens_to_ids("<ImageHere>")) == 2
+    text = llama_tokenizer.decode(
+        encode_question(llama_tokenizer, SENTENCE, "?", 2, differences=ORIGINAL)
+    )
     assert QUESTION_SYSTEM[:20] in text
 
 
@@ -169,9 +164,9 @@ def test_unknown_tokens_are_seen() -> None:
     assert attention_mask(ids, [3, 4], ORIGINAL).tolist() == [[1, 0, 1, 0], [1, 1, 1, 1]]
 
 
-def test_placeholder_is_added_once(tokenizer: PreTrainedTokenizerBase) -> None:
-    before = len(tokenizer)
-    assert add_image_token(tokenizer) == 420
+def test_placeholder_is_added_once(llama_tokenizer: PreTrainedTokenizerBase) -> None:
+    before = len(llama_tokenizer)
+    assert add_image_token(llama_tokenizer) == 420
     with pytest.raises(ValueError, match="call add_image_token first"):
         encode_question(byte_tokenizer(), SENTENCE, "?", 2, differences=ORIGINAL)
-    assert len(tokenizer) == before
+    assert len(llama_tokenizer) == before

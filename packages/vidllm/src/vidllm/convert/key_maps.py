@@ -190,15 +190,13 @@ TIMECHAT = Format(
     ),
     dropped=(*_POSITION_IDS, *_ROTARY),
     vision_prefix="visual_encoder.",
-    counters=(
+    # Both as long as the one table of positions that there is: the video Q-Former has none.
+    counters=tuple(
         (
-            "Qformer.bert.embeddings.position_ids",
+            f"{qformer}.bert.embeddings.position_ids",
             "frame_qformer.embeddings.position_embeddings.weight",
-        ),
-        (
-            "video_Qformer.bert.embeddings.position_ids",
-            "frame_qformer.embeddings.position_embeddings.weight",
-        ),
+        )
+        for qformer in ("Qformer", "video_Qformer")
     ),
 )
 VIDEOLLAMA = Format(

@@ -15,6 +15,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from vidllm.model.continuation import hidden_states, keys_and_values, scores_after, unwrapped
 from vidllm.model.labelled_loss import labelled_loss
 from vidllm.model.token_rows import adapter_groups, embed_tokens, output_logits
 from vidllm.timechat.config import TimeChatConfig
@@ -67,8 +68,7 @@ class TimeChat(nn.Module):
     @property
     def causal_lm(self) -> Any:
         """The transformers model inside PEFT's wrapper."""
-        unwrap = getattr(self.llm, "get_base_model", None)
-        return self.llm if unwrap is None else unwrap()
+        return unwrapped(self.llm)
 
     @property
     def parts(self) -> dict[str, nn.Module]:
@@ -108,7 +108,7 @@ class TimeChat(nn.Module):
             ValueError: video tokens in the text that do not match the videos; too many frames.
         """
         embeds_BTD = self.embed(input_ids, self.encode(unpacked(inputs)))
-        hidden_BTD = self.decode(embeds_BTD, attention_mask, position_ids)
+        hidden_BTD = self.decode(embeds_BTD, position_ids, attention_mask)
         return labelled_loss(self.logits, hidden_BTD, labels, num_items_in_batch)
 
     def encode(self, videos: Sequence[Video]) -> list[Tensor]:
@@ -168,17 +168,12 @@ class TimeChat(nn.Module):
     def decode(
         self,
         embeds_BTD: Tensor,
-        attention_mask: Tensor | None = None,
         position_ids_BT: Tensor | None = None,
+        attention_mask: Tensor | None = None,
     ) -> Tensor:
         """Last hidden states (B, T, D); right padding only."""
-        hidden_BTD: Tensor = self.causal_lm.get_decoder()(
-            inputs_embeds=embeds_BTD,
-            attention_mask=attention_mask,
-            position_ids=position_ids_BT,
-            use_cache=False,
-        ).last_hidden_state
-        return hidden_BTD
+        decoder = self.causal_lm.get_decoder()
+        return hidden_states(decoder, embeds_BTD, position_ids_BT, attention_mask)
 
     def logits(self, hidden_LD: Tensor) -> Tensor:
         """Scores of the next token: (L, K)."""
@@ -187,22 +182,14 @@ class TimeChat(nn.Module):
     def begin(self, input_ids_ST: Tensor, inputs: Mapping[str, Tensor]) -> tuple[Any, Tensor]:
         """Keys and values of whole sequences, and the position (S,) of what follows each."""
         embeds_STD = self.embed(input_ids_ST, self.encode(unpacked(inputs)))
-        shown = self.causal_lm.get_decoder()(inputs_embeds=embeds_STD, use_cache=True)
-        num_sequences, length = input_ids_ST.shape
-        return shown.past_key_values, input_ids_ST.new_full((num_sequences,), length)
+        return keys_and_values(self.causal_lm.get_decoder(), embeds_STD)
 
     def go_on(
         self, input_ids_RT: Tensor, mask_RT: Tensor, positions_RT: Tensor, cache: Any
     ) -> Tensor:
         """Scores (R, K) of what follows text after the sequences; the cache grows by it."""
-        hidden_RTD = self.causal_lm.get_decoder()(
-            inputs_embeds=embed_tokens(self.causal_lm.get_input_embeddings(), input_ids_RT),
-            attention_mask=mask_RT,
-            position_ids=positions_RT,
-            past_key_values=cache,
-            use_cache=True,
-        ).last_hidden_state
-        return self.logits(hidden_RTD[:, -1])
+        lm = self.causal_lm
+        return scores_after(lm, lm.get_decoder(), input_ids_RT, mask_RT, positions_RT, cache)
 
     @torch.inference_mode()
     def generate(
