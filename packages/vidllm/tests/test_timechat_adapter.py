@@ -1,6 +1,8 @@
 """TimeChat and Video-LLaMA behind the seam: trained, saved, resumed, asked; rows at both ends."""
 
+import dataclasses
 import json
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -18,14 +20,20 @@ from vidllm.adapters.timechat import LLAMA_SPECIAL, TimedFrames, script_of, word
 from vidllm.assembly import Assembly, adapter_of, assemble, load_features
 from vidllm.batching import Collator
 from vidllm.cli import main
-from vidllm.config import TrainConfig
+from vidllm.config import PromptConfig, TrainConfig, Turns
+from vidllm.constraints import answer_form
 from vidllm.generation import Question, answers
-from vidllm.prompting import VISUAL_TOKEN
+from vidllm.prompting import IGNORED, VISUAL_TOKEN, Prompter
 from vidllm.recipes import RECIPES
-from vidllm.timechat.config import LlamaSizes, tiny_timechat
+from vidllm.timechat.config import Differences, LlamaSizes, tiny_timechat
 from vidllm.timechat.model import TimeChat
 from vidllm.timechat.parts import cast_parameters, llama
-from vidllm.timechat.prompt import add_image_token
+from vidllm.timechat.prompt import (
+    add_image_token,
+    encode_dialogue,
+    encode_question,
+    sequence_sentence,
+)
 from vidllm.timechat.time_tokens import add_to_frame_text
 from vidllm.timechat.weights import FRAME_TOKENIZER, disk_name, tensors_of
 
@@ -61,7 +69,107 @@ def test_sequence_is_a_video_then_its_places(
     assert encoded.input_ids.count(VISUAL_TOKEN) == 4  # one window of three frames
     text = parts.tokenizer.decode([id_ for id_ in encoded.input_ids if id_ != VISUAL_TOKEN])
     places = "<3><3><3><3>, <6><6><6><7>, <9><9><9><9>"
-    assert f"<Video></Video> The video contains 3 frames sampled at {places}. Where" in text
+    assert text == (
+        "<s>[INST] <<SYS>>\n \n<</SYS>>\n\n<Video></Video> The video contains 3 frames sampled at "
+        f"{places}. Where is a cat? [/INST] <6><6><6><7> </s>"
+        "<s>[INST] Where is a dog? [/INST] The index is<3><3><3><3>. </s>"
+    )
+    learned = parts.tokenizer.decode([label for label in encoded.labels if label != IGNORED])
+    assert learned == " <6><6><6><7> </s> The index is<3><3><3><3>. </s>"
+
+
+def in_seconds(example: Example) -> Example:
+    turns = (
+        Turn("When is a cat\nseen?", "0.0 - 3.0, a cat.  3.0 - 4.5, it ends. "),
+        Turn("?", "-"),
+    )
+    return replace(example, codec="seconds", frame_codes=("0.0", "1.5", "3.0"), turns=turns)
+
+
+def llama_prompter(
+    tokenizer: PreTrainedTokenizerBase, *, turns: Turns = "dialogue", **differences: bool
+) -> Prompter:
+    """Of the adapter on LLaMA's tokenizer, places in seconds."""
+    sizes = replace(tiny_timechat(), differences=Differences(**differences))
+    prompt = PromptConfig(layout="block", template="chat", turns=turns)
+    return Prompter(tokenizer, prompt, script_of(sizes, tokenizer, "seconds"))
+
+
+def as_text(ids: Sequence[int], image_id: int) -> list[int]:
+    return [image_id if id_ == VISUAL_TOKEN else id_ for id_ in ids]
+
+
+def test_training_examples_have_the_ids_and_labels_of_the_original(
+    llama_tokenizer: PreTrainedTokenizerBase, example: Example
+) -> None:
+    shown = in_seconds(example)
+    image_id = add_image_token(llama_tokenizer)
+    sentence = sequence_sentence(shown.frame_codes)
+    encoded = llama_prompter(llama_tokenizer).encode(shown)
+    ids, labels = encode_dialogue(llama_tokenizer, sentence, shown.turns, 4)
+    assert as_text(encoded.input_ids, image_id) == ids
+    assert list(encoded.labels) == labels
+    asked = encode_question(llama_tokenizer, sentence, shown.turns[0].prompt, 4)
+    assert as_text(encoded.input_ids, image_id)[: len(asked)] == asked
+    apart = llama_prompter(llama_tokenizer, turns="apart").encode(shown)
+    for number, turn in enumerate(shown.turns, start=1):
+        seen = [
+            id_ for id_, own in zip(apart.input_ids, apart.turns, strict=True) if own in (0, number)
+        ]
+        assert as_text(seen, image_id) == encode_dialogue(llama_tokenizer, sentence, [turn], 4)[0]
+
+
+@pytest.mark.parametrize("switch", ["", *(f.name for f in dataclasses.fields(Differences))])
+def test_prompts_have_the_ids_of_the_original(
+    llama_tokenizer: PreTrainedTokenizerBase, example: Example, switch: str
+) -> None:
+    shown = in_seconds(example)
+    image_id = add_image_token(llama_tokenizer)
+    sentence = sequence_sentence(shown.frame_codes)
+    switched = {switch: True} if switch else {}
+    prompter = llama_prompter(llama_tokenizer, **switched)
+    prefix = prompter.prefix(shown).input_ids
+    for prompt in ("When is a cat seen?", " Is  'x' at 12.5 - 13 s? ", "[INST] é"):
+        ids = as_text([*prefix, *prompter.question(prompt)], image_id)
+        assert ids == encode_question(
+            llama_tokenizer, sentence, prompt, 4, differences=Differences(**switched)
+        )
+    answer, [end_id] = prompter.answer_ids("1.5 - 3.0, a cat."), prompter.end_ids
+    whole = [*prefix, *prompter.question("When?"), *answer, *prompter.closing_ids, end_id]
+    if switch not in ("asked_with_other_system", "message_followed_by_two_spaces"):
+        turn = Turn("When?", "1.5 - 3.0, a cat.")
+        assert as_text(whole, image_id) == encode_dialogue(llama_tokenizer, sentence, [turn], 4)[0]
+
+
+def test_the_chats_own_tokens_in_a_text_are_text(
+    llama_tokenizer: PreTrainedTokenizerBase, example: Example
+) -> None:
+    turns = (Turn("Is <s> or <ImageHere> there?", "no </s> is"),)
+    shown = replace(in_seconds(example), turns=turns)
+    add_image_token(llama_tokenizer)
+    ids = llama_prompter(llama_tokenizer).encode(shown).input_ids
+    end_id = llama_tokenizer.eos_token_id
+    assert ids.count(end_id) == 1
+    assert ids[-1] == end_id
+    assert ids.count(VISUAL_TOKEN) == 4
+    assert ids.count(llama_tokenizer.bos_token_id) == 1
+
+
+def test_a_constrained_answer_may_end_as_training_answers_do(
+    cache_dir: Path, corpus: Corpus
+) -> None:
+    """A space stands before the end: where it were not allowed, an answer would never end."""
+    parts, _ = opened(recipe("timechat", cache_dir), corpus)
+    form = answer_form(parts.prompter, tt.CODECS["rpt"], "dvc", "paper")
+    assert form is not None
+    event = "<0><0><0><0> - <1><0><0><0>, a cat."
+    written = list(parts.prompter.answer_ids(event))[len(form.lead) :]
+    [space], [end] = parts.prompter.closing_ids, parts.prompter.end_ids
+    allowed = form.allowed(written)
+    assert allowed is not None
+    assert {space, end} < allowed
+    assert form.allowed([*written, space]) == {end}
+    assert space not in (form.allowed(written[:-1]) or ())
 
 
 def test_everything_but_the_eye_learns(made: Any, example: Example) -> None:
@@ -158,7 +266,7 @@ def test_images_without_rpt_are_indexed_and_videos_sampled(
     ):
         shown = parts.prompter.prefix(replace(example, codec=codec, frame_codes=codes))
         text = parts.tokenizer.decode([id_ for id_ in shown.input_ids if id_ != VISUAL_TOKEN])
-        assert text.endswith(f"The video contains {said}")
+        assert text.endswith(f"The video contains {said.rstrip()}")
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -211,8 +319,8 @@ def folder_of(config: TrainConfig, path: Path) -> dict[str, torch.Tensor]:
     index = {"weight_map": dict.fromkeys(values, "model.safetensors")}
     (path / "model.safetensors.index.json").write_text(json.dumps(index))
     (path / "timechat.json").write_text(sizes.to_json())
-    for folder in (path, path / FRAME_TOKENIZER):
-        byte_tokenizer().save_pretrained(folder)
+    byte_tokenizer(LLAMA_SPECIAL, begins_texts=True).save_pretrained(path)
+    byte_tokenizer().save_pretrained(path / FRAME_TOKENIZER)
     return values
 
 
@@ -257,6 +365,10 @@ def test_bases_that_cannot_work_are_refused(cache_dir: Path, tmp_path: Path) -> 
     with pytest.raises(ValueError, match=r"prompt\.layout is 'interleaved'"):
         assemble(replace(config, prompt=replace(config.prompt, layout="interleaved")), 0)
     folder_of(config, tmp_path / "base")
+    byte_tokenizer().save_pretrained(tmp_path / "base")
+    with pytest.raises(ValueError, match="has no <s> and </s>: is it LLaMA-2's"):
+        assemble(changed(base=str(tmp_path / "base")), 0)
+    byte_tokenizer(LLAMA_SPECIAL, begins_texts=True).save_pretrained(tmp_path / "base")
     other = changed(adapter="videollama", base=str(tmp_path / "base"))
     with pytest.raises(ValueError, match="is not of the kind 'videollama'"):
         assemble(other, 0)

@@ -31,6 +31,7 @@ class AnswerForm:
         slots: for each token of a point, the ids that may stand there.
         separator: what stands between the two points of a span.
         end: the token that ends an answer.
+        closing: ids that a base writes between an answer and that token; one of them ends it too.
         code_ids: all ids of the codec.
         sentence_end: ids that may close a caption.
         num_points: 1 for a place, 2 for a span.
@@ -41,6 +42,7 @@ class AnswerForm:
     slots: tuple[frozenset[int], ...]
     separator: tuple[int, ...]
     end: int
+    closing: tuple[int, ...]
     code_ids: frozenset[int]
     sentence_end: frozenset[int]
     num_points: int
@@ -50,8 +52,9 @@ class AnswerForm:
         """What may follow the tokens written so far, those of the lead not among them."""
         template = self._template()
         position = caption_length = num_events = 0
-        is_closed = False  # the caption could end here
+        is_closed = is_ending = False  # the caption could end here; the answer has
         for token in written:
+            is_ending = is_closed and token in self.closing
             if position < len(template):
                 position += 1
                 num_events += position == len(template)
@@ -62,10 +65,10 @@ class AnswerForm:
             is_closed = caption_length > 1 and token in self.sentence_end
         if position < len(template):
             return template[position]
-        if not self.with_captions or (is_closed and num_events >= MAX_EVENTS):
+        if is_ending or not self.with_captions or (is_closed and num_events >= MAX_EVENTS):
             return frozenset({self.end})
         if is_closed:
-            return template[0] | {self.end}
+            return template[0].union({self.end}, self.closing)
         return self.sentence_end if caption_length >= MAX_CAPTION_TOKENS else None
 
     def _template(self) -> list[frozenset[int]]:
@@ -104,6 +107,7 @@ def answer_form(
         ),
         separator=ids[first + width : second],
         end=prompter.end_ids[0],
+        closing=prompter.closing_ids,
         code_ids=prompter.code_token_ids,
         sentence_end=frozenset(prompter.ids(".")[-1:] + prompter.ids(" cat.")[-1:]),
         num_points=num_points,

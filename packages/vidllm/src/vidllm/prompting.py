@@ -17,7 +17,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 from transformers import PreTrainedTokenizerBase
 
@@ -60,6 +60,30 @@ class Chat:
     spaced_answers: bool = False
 
 
+class Dialogues(Protocol):
+    """The chat of a base whose text is one piece to its tokenizer.
+
+    SentencePiece begins every text with a word, so that pieces of a dialogue, each tokenised on its
+    own, would have spaces that the whole does not have.
+
+    Attributes:
+        closing: ids between an answer and the token that ends it.
+        end_id: ends an answer.
+    """
+
+    closing: tuple[int, ...]
+    end_id: int
+
+    def opening(self, codes: Sequence[str], *, is_asked: bool) -> tuple[int, ...]:
+        """All before the first question; of prompts (is_asked) or of training examples."""
+
+    def turns(self, turns: Sequence[Turn]) -> tuple[tuple[int, ...], tuple[int, ...]]:
+        """Ids and labels of what follows: questions with their answers."""
+
+    def question(self, prompt: str) -> tuple[int, ...]:
+        """Ids of the first question, up to where its answer begins."""
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Script:
     """How a base writes frames and turns: what a prompt needs to know of the model.
@@ -73,6 +97,8 @@ class Script:
             (Q-Formers over time); they take the layout `block` only. None: each has its picture.
         chat: the turns of the template `chat`.
         sentence: what `block` says about the places of all frames.
+        dialogues: writes the template `chat` instead of `chat`, for bases of one piece. None: what
+            is above, piece by piece.
     """
 
     picture: tuple[int, ...] = (VISUAL_TOKEN,)
@@ -80,6 +106,7 @@ class Script:
     together: Callable[[int], tuple[int, ...]] | None = None
     chat: Chat = Chat()
     sentence: Callable[[Sequence[str]], str] = sampling_sentence
+    dialogues: Dialogues | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,6 +177,7 @@ class Prompter:
         self.config = config
         self.script = script
         self.code_token_ids = frozenset(code_token_ids)
+        self._dialogues = script.dialogues if config.template == "chat" else None
         # Codes of added tokens stand on their own; those of ordinary text need a word break.
         self.code_space = "" if self.code_token_ids else " "
         tokens = [re.escape(token) for token in self._code_tokens()]
@@ -177,10 +205,15 @@ class Prompter:
         codes_alone = codes_alone and example.task in WHERE_TASKS
         shown, frames, codes = self._sequence(example, captions)
         apart = self.config.turns == "apart"
-        turns = [
-            self._turn(turn, first=apart or index == 0, codes_alone=codes_alone)
-            for index, turn in enumerate(example.turns)
-        ]
+        if self._dialogues is not None:
+            groups: Sequence[Sequence[Turn]] = [[turn] for turn in example.turns]
+            groups = groups if apart else [example.turns]
+            turns = [self._whole(group, codes_alone=codes_alone) for group in groups]
+        else:
+            turns = [
+                self._turn(turn, first=apart or index == 0, codes_alone=codes_alone)
+                for index, turn in enumerate(example.turns)
+            ]
         if not apart:
             shown, turns = [*shown, *(piece for turn in turns for piece in turn)], []
         return _joined(example.task, [shown, *turns], frames, codes)
@@ -196,17 +229,23 @@ class Prompter:
 
     def prefix(self, example: Example) -> Prefix:
         """Everything before the first question."""
-        pieces, frames, codes = self._sequence(example, ())
+        pieces, frames, codes = self._sequence(example, (), is_asked=True)
         ids = tuple(id_ for piece in pieces for id_ in piece.ids)
         return Prefix(ids, tuple(frames), tuple(codes))
 
     def question(self, prompt: str) -> tuple[int, ...]:
         """What follows the prefix up to where the answer begins."""
+        if self._dialogues is not None:
+            return self._dialogues.question(self._written(prompt))
         return tuple(id_ for piece in self._question(prompt, first=True) for id_ in piece.ids)
 
     def answer_ids(self, answer: str) -> tuple[int, ...]:
         """An answer without what ends it."""
         text = self._written(answer)
+        if self._dialogues is not None:
+            labels = self._dialogues.turns([Turn("", text)])[1]
+            learned = [label for label in labels if label != IGNORED]
+            return tuple(learned[: -len(self.closing_ids) - 1])
         ids = self.ids(text)
         spaced = self.config.template == "plain" or self.script.chat.spaced_answers
         if spaced and ids[:1] and ids[0] not in self.code_token_ids:
@@ -216,7 +255,14 @@ class Prompter:
     @property
     def end_ids(self) -> tuple[int, ...]:
         """The tokens that end an answer."""
+        if self._dialogues is not None:
+            return (self._dialogues.end_id,)
         return self.ids("\n" if self.config.template == "plain" else self.script.chat.end)
+
+    @property
+    def closing_ids(self) -> tuple[int, ...]:
+        """What stands between an answer and the tokens that end it."""
+        return () if self._dialogues is None else self._dialogues.closing
 
     def ids(self, text: str) -> tuple[int, ...]:
         """Token ids of a text, without special tokens around it."""
@@ -228,16 +274,16 @@ class Prompter:
         return self._ids_of[text]
 
     def _sequence(
-        self, example: Example, captions: Sequence[str | None]
+        self, example: Example, captions: Sequence[str | None], *, is_asked: bool = False
     ) -> tuple[list[_Piece], list[FrameRef], list[str]]:
         """Pieces of the sequence, and the frames with their codes that its pictures show."""
         texts = list(captions) or [None] * len(example.frames)
         seen = [place for place, text in enumerate(texts) if text is None]
         if self.script.together is not None:
-            pieces = self._together(example, seen)
+            pieces = self._together(example, seen, is_asked=is_asked)
         else:
             pieces = self._one_by_one(example, texts)
-        if self.config.template == "chat":
+        if self.config.template == "chat" and self._dialogues is None:
             pieces = [_Piece(self.ids(self.script.chat.opening)), *pieces]
         frames = [example.frames[place] for place in seen]
         return pieces, frames, [example.frame_codes[place] for place in seen]
@@ -250,13 +296,15 @@ class Prompter:
             codes.append(mean_code(example, places))
         return _LAYOUTS[self.config.layout](self, shown, codes)
 
-    def _together(self, example: Example, seen: Sequence[int]) -> list[_Piece]:
+    def _together(self, example: Example, seen: Sequence[int], *, is_asked: bool) -> list[_Piece]:
         assert self.script.together is not None
         if len(seen) != len(example.frames):
             raise ValueError(
                 "this base mixes the frames of a sequence: none can be shown as text; "
                 "set the stages' text_fraction to 0"
             )
+        if self._dialogues is not None:
+            return [_Piece(self._dialogues.opening(example.frame_codes, is_asked=is_asked))]
         sentence = self.script.sentence(example.frame_codes)
         return [_Piece(self.script.together(len(seen))), _Piece(self.ids(sentence))]
 
@@ -266,7 +314,8 @@ class Prompter:
 
     def _written(self, text: str) -> str:
         """Text of a turn on one line, its codes written as those of the pictures are."""
-        text = one_line(text)
+        if self._dialogues is None:  # which keep texts as they are
+            text = one_line(text)
         # The space before an added token would be a token of its own, which stands nowhere in
         # `<image> is<0><7>...`: what the model continues there, it would have to learn again.
         return text if self._spaced_codes is None else self._spaced_codes.sub(r"\1", text)
@@ -277,6 +326,16 @@ class Prompter:
         chat = self.script.chat
         opening = "" if first else chat.again
         return [_Piece(self.ids(f"{opening}{self._written(prompt)}{chat.asked}"))]
+
+    def _whole(self, turns: Sequence[Turn], *, codes_alone: bool) -> list[_Piece]:
+        """Turns of a base whose text is one piece."""
+        assert self._dialogues is not None
+        written = [Turn(self._written(turn.prompt), self._written(turn.answer)) for turn in turns]
+        ids, labels = self._dialogues.turns(written)
+        learned = [label != IGNORED for label in labels]
+        if codes_alone and self.code_token_ids.intersection(labels):
+            learned = [label in self.code_token_ids for label in labels]
+        return [_Piece([id_], is_learned) for id_, is_learned in zip(ids, learned, strict=True)]
 
     def _turn(self, turn: Turn, *, first: bool, codes_alone: bool) -> list[_Piece]:
         answer = self.answer_ids(turn.answer)

@@ -87,23 +87,35 @@ class RandomAdapter:
         return Language(llm, byte_tokenizer())
 
 
-def byte_tokenizer() -> PreTrainedTokenizerBase:
-    """A tokenizer whose tokens are the 256 bytes, after three special tokens."""
-    from tokenizers import Tokenizer, decoders, models, pre_tokenizers
+def byte_tokenizer(
+    special: tuple[str, str, str] = SPECIAL_TOKENS, *, begins_texts: bool = False
+) -> PreTrainedTokenizerBase:
+    """A tokenizer whose tokens are the 256 bytes, after three special tokens.
+
+    Args:
+        special: for what is unknown, for the beginning, and for the end and for filling up.
+        begins_texts: the second stands before every text, as LLaMA's does.
+    """
+    from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors
     from transformers import PreTrainedTokenizerFast
 
     alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
-    vocabulary = {text: index for index, text in enumerate((*SPECIAL_TOKENS, *alphabet))}
+    vocabulary = {text: index for index, text in enumerate((*special, *alphabet))}
     tokenizer = Tokenizer(models.BPE(vocab=vocabulary, merges=[]))
     tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     tokenizer.decoder = decoders.ByteLevel()
+    unknown, begin, end = special
+    if begins_texts:
+        tokenizer.post_processor = processors.TemplateProcessing(
+            single=f"{begin} $A", special_tokens=[(begin, vocabulary[begin])]
+        )
     wrap: Any = PreTrainedTokenizerFast
     wrapped: PreTrainedTokenizerBase = wrap(
         tokenizer_object=tokenizer,
-        bos_token="<|im_start|>",
-        eos_token="<|im_end|>",
-        pad_token="<|im_end|>",
-        unk_token="<|endoftext|>",
+        bos_token=begin,
+        eos_token=end,
+        pad_token=end,
+        unk_token=unknown,
         clean_up_tokenization_spaces=False,
     )
     return wrapped

@@ -22,14 +22,15 @@ from seqsynth import load_frames
 from vidllm.adapters.base import Base, Description, FrameSource, Shown
 from vidllm.adapters.random import byte_tokenizer
 from vidllm.config import ModelConfig
-from vidllm.prompting import VISUAL_TOKEN, Chat, Script
+from vidllm.prompting import VISUAL_TOKEN, Script
 from vidllm.timechat.config import TimeChatConfig, tiny_timechat
 from vidllm.timechat.connector import Video, packed
 from vidllm.timechat.frames import normalised
 from vidllm.timechat.prompt import (
-    CLOSING,
-    OPENING,
-    TRAINING_SYSTEM,
+    BEGIN,
+    END,
+    Dialogues,
+    add_image_token,
     frame_sentences,
     frame_text,
     sequence_sentence,
@@ -45,14 +46,7 @@ from vidllm.timechat.weights import (
 
 RANDOM = "random"
 SEED = 3
-END = "</s>"
-LLAMA_CHAT = Chat(
-    opening=f"<s>{OPENING} <<SYS>>\n{TRAINING_SYSTEM}\n<</SYS>>\n\n",
-    again=f"<s>{OPENING} ",
-    asked=f" {CLOSING}",
-    end=END,
-    after="",
-)
+LLAMA_SPECIAL = ("<unk>", BEGIN, END)
 # Codecs whose places in videos are seconds; those of others are codes or numbers.
 SECONDS_CODECS = ("seconds", "index", "absolute_digits")
 
@@ -154,11 +148,10 @@ class TimeChatAdapter:
                     f"model.base {config.base!r} lacks {len(missing)} tensors of the language "
                     f"model, such as {min(missing)}: convert again with llama=FOLDER"
                 )
-        chat = LLAMA_CHAT if END in tokenizer.get_vocab() else Chat()
         return Base(
             llm=llm,
             tokenizer=tokenizer,
-            script=script_of(sizes, tokenizer, chat, config.codec),
+            script=script_of(sizes, tokenizer, config.codec),
             model_of=lambda wrapped: self._model(wrapped, sizes, config),
         )
 
@@ -237,7 +230,18 @@ class TimeChatAdapter:
         return folder
 
     def _tokenizer(self, config: ModelConfig) -> PreTrainedTokenizerBase:
-        return byte_tokenizer() if config.base == RANDOM else _read(self._folder(config))
+        """The language model's, with the placeholder of video tokens before any time tokens."""
+        if config.base == RANDOM:
+            tokenizer = byte_tokenizer(LLAMA_SPECIAL, begins_texts=True)
+        else:
+            tokenizer = _read(self._folder(config))
+        if not {BEGIN, END} <= set(tokenizer.get_vocab()):
+            raise ValueError(
+                f"the tokenizer of model.base {config.base!r} has no {BEGIN} and {END}: "
+                "is it LLaMA-2's?"
+            )
+        add_image_token(tokenizer)
+        return tokenizer
 
     def _frame_tokenizer(self, config: ModelConfig) -> PreTrainedTokenizerBase:
         """The tokenizer of the frames' sentences, the codec's tokens added."""
@@ -249,10 +253,14 @@ class TimeChatAdapter:
         return tokenizer
 
 
-def script_of(
-    sizes: TimeChatConfig, tokenizer: PreTrainedTokenizerBase, chat: Chat, codec: str
-) -> Script:
-    """How a video and its turns are written: all video tokens between two marks, then the times."""
+def script_of(sizes: TimeChatConfig, tokenizer: PreTrainedTokenizerBase, codec: str) -> Script:
+    """How a video and its turns are written: all video tokens between two marks, then the times.
+
+    Args:
+        sizes: of the model.
+        tokenizer: LLaMA's, with the placeholder added.
+        codec: of the run.
+    """
 
     def ids(text: str) -> tuple[int, ...]:
         return tuple(tokenizer.encode(text, add_special_tokens=False))
@@ -261,10 +269,14 @@ def script_of(
         places = (VISUAL_TOKEN,) * sizes.num_video_tokens(num_frames)
         return (*ids("<Video>"), *places, *ids("</Video>"))
 
-    def sentence(codes: Sequence[str]) -> str:
-        return f" {sequence_sentence(codes, wording_of(codec, codes))}"
+    def sentence_of(codes: Sequence[str]) -> str:
+        return sequence_sentence(codes, wording_of(codec, codes))
 
-    return Script(together=together, chat=chat, sentence=sentence)
+    return Script(
+        together=together,
+        sentence=lambda codes: f" {sentence_of(codes)}",
+        dialogues=Dialogues(tokenizer, sizes.num_video_tokens, sentence_of, sizes.differences),
+    )
 
 
 def wording_of(codec: str, places: Sequence[str]) -> str:

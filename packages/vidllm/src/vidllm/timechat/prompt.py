@@ -8,7 +8,7 @@ Shape suffixes: F frames, S tokens of the time text.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,7 +17,7 @@ from torch import Tensor
 from transformers import PreTrainedTokenizerBase
 
 from seqsynth import Turn
-from vidllm.prompting import IGNORED
+from vidllm.prompting import IGNORED, VISUAL_TOKEN
 from vidllm.timechat.config import Differences
 
 IMAGE_TOKEN = "<ImageHere>"
@@ -27,6 +27,8 @@ QUESTION_SYSTEM = (
     "Follow the instructions carefully and explain your answers in detail."
 )
 OPENING, CLOSING = "[INST]", "[/INST]"
+BEGIN, END = "<s>", "</s>"
+CHAT_TOKENS = (BEGIN, END, IMAGE_TOKEN)
 MAX_FRAME_TEXT_TOKENS = 32
 
 
@@ -138,7 +140,7 @@ def encode_dialogue(
     turns: Sequence[Turn],
     num_video_tokens: int,
     *,
-    max_tokens: int = 2048,
+    max_tokens: int | None = 2048,
     differences: Differences = Differences(),  # noqa: B008 frozen
 ) -> tuple[list[int], list[int]]:
     """Token ids and labels of a training dialogue.
@@ -150,7 +152,7 @@ def encode_dialogue(
         sentence: see `sequence_sentence`.
         turns: the questions and answers.
         num_video_tokens: of the video.
-        max_tokens: what comes later is cut off.
+        max_tokens: what comes later is cut off; None: nothing is.
         differences: `labels_break_off`.
 
     Raises:
@@ -164,11 +166,11 @@ def encode_dialogue(
         if not differences.labels_break_off:
             _refuse_chat_tokens(turn)
         breaks_off |= differences.labels_break_off and f"{CLOSING} " in turn.prompt + turn.answer
-        opening = f"<s>{OPENING} "
+        opening = f"{BEGIN}{OPENING} "
         if number == 0:  # the tokenizer puts the first <s>
             opening = f"{OPENING} <<SYS>>\n{TRAINING_SYSTEM}\n<</SYS>>\n\n{video}"
         pieces.append((f"{opening}{turn.prompt} {CLOSING}", False))
-        pieces.append((f" {turn.answer} </s>", not breaks_off))
+        pieces.append((f" {turn.answer} {END}", not breaks_off))
     call: Any = tokenizer
     encoded = call("".join(text for text, _ in pieces), return_offsets_mapping=True)
     ids: list[int] = list(encoded.input_ids)
@@ -206,18 +208,119 @@ def encode_question(
     if system is None:
         system = QUESTION_SYSTEM if differences.asked_with_other_system else TRAINING_SYSTEM
     space = " " if differences.message_followed_by_two_spaces else ""
+    text = f"{sentence}{space}{question} {CLOSING}"
+    apart = differences.asked_with_other_system
+    return _encode_with_video(tokenizer, text, num_video_tokens, system, apart=apart)
+
+
+def encode_opening(
+    tokenizer: PreTrainedTokenizerBase,
+    sentence: str,
+    num_video_tokens: int,
+    *,
+    is_asked: bool = False,
+    differences: Differences = Differences(),  # noqa: B008 frozen
+) -> list[int]:
+    """Token ids of all that stands before the first question and the space in front of it.
+
+    What `encode_dialogue` and `encode_question` return begins with these: no token of LLaMA's
+    reaches over the space between two words.
+
+    Args:
+        tokenizer: LLaMA's, with the placeholder added.
+        sentence: see `sequence_sentence`.
+        num_video_tokens: of the video.
+        is_asked: as `encode_question` begins; else as `encode_dialogue`.
+        differences: `asked_with_other_system`.
+    """
+    apart = is_asked and differences.asked_with_other_system
+    system = QUESTION_SYSTEM if apart else TRAINING_SYSTEM
+    text = sentence.rstrip(" ")
+    return _encode_with_video(tokenizer, text, num_video_tokens, system, apart=apart)
+
+
+def _encode_with_video(
+    tokenizer: PreTrainedTokenizerBase,
+    text: str,
+    num_video_tokens: int,
+    system: str,
+    *,
+    apart: bool,
+) -> list[int]:
+    """Ids of system text, video and a text; `apart`: what is on either side on its own."""
     before = f"{OPENING} <<SYS>>\n{system}\n<</SYS>>\n\n<Video>"
-    after = f"</Video> {sentence}{space}{question} {CLOSING}"
+    after = f"</Video> {text}".rstrip(" ")
     call: Any = tokenizer
-    if differences.asked_with_other_system:  # the original encodes the two sides on their own
-        ids: list[int] = list(call(before).input_ids)
-        image_id = image_token_id(tokenizer)
-        return [
-            *ids,
-            *[image_id] * num_video_tokens,
-            *call(after, add_special_tokens=False).input_ids,
-        ]
-    return list(call(f"{before}{IMAGE_TOKEN * num_video_tokens}{after}").input_ids)
+    if not apart:
+        return list(call(f"{before}{IMAGE_TOKEN * num_video_tokens}{after}").input_ids)
+    video = [image_token_id(tokenizer)] * num_video_tokens
+    return [*call(before).input_ids, *video, *call(after, add_special_tokens=False).input_ids]
+
+
+class Dialogues:
+    """These dialogues as `vidllm.prompting.Script` takes them.
+
+    Args:
+        tokenizer: LLaMA's, with the placeholder added; time tokens may follow.
+        num_video_tokens: of a video, by its number of frames.
+        sentence_of: what the language model reads of all frames, by the text of their places.
+        differences: as in `encode_dialogue` and `encode_question`.
+    """
+
+    def __init__(
+        self,
+        tokenizer: PreTrainedTokenizerBase,
+        num_video_tokens: Callable[[int], int],
+        sentence_of: Callable[[Sequence[str]], str],
+        differences: Differences = Differences(),  # noqa: B008 frozen
+    ):
+        self.tokenizer = tokenizer
+        self.num_video_tokens, self.sentence_of = num_video_tokens, sentence_of
+        self.differences = differences
+        self._image_id = image_token_id(tokenizer)
+        # Of questions after no sentence and no video: what follows it is the same after any.
+        self._trained_opening = len(encode_opening(tokenizer, "", 0))
+        asked = encode_opening(tokenizer, "", 0, is_asked=True, differences=differences)
+        self._asked_opening = len(asked)
+        space, self.end_id = self.turns([Turn("?", ".")])[0][-2:]
+        self.closing: tuple[int, ...] = (space,)
+
+    def opening(self, codes: Sequence[str], *, is_asked: bool) -> tuple[int, ...]:
+        """All before the first question, VISUAL_TOKEN for each video token."""
+        ids = encode_opening(
+            self.tokenizer,
+            self.sentence_of(codes),
+            self.num_video_tokens(len(codes)),
+            is_asked=is_asked,
+            differences=self.differences,
+        )
+        return tuple(VISUAL_TOKEN if id_ == self._image_id else id_ for id_ in ids)
+
+    def turns(self, turns: Sequence[Turn]) -> tuple[tuple[int, ...], tuple[int, ...]]:
+        """Ids and labels of what follows: questions with their answers."""
+        plain = [Turn(without_chat_tokens(t.prompt), without_chat_tokens(t.answer)) for t in turns]
+        ids, labels = encode_dialogue(
+            self.tokenizer, "", plain, 0, max_tokens=None, differences=self.differences
+        )
+        return tuple(ids[self._trained_opening :]), tuple(labels[self._trained_opening :])
+
+    def question(self, prompt: str) -> tuple[int, ...]:
+        """Ids of the first question, up to where its answer begins."""
+        plain = without_chat_tokens(prompt)
+        ids = encode_question(self.tokenizer, "", plain, 0, differences=self.differences)
+        return tuple(ids[self._asked_opening :])
+
+
+def without_chat_tokens(text: str) -> str:
+    """The text with a space in each of the chat's own tokens, which would be read as such.
+
+    Example:
+        >>> without_chat_tokens("a tag </s> on a wall")
+        'a tag < /s> on a wall'
+    """
+    for token in CHAT_TOKENS:
+        text = text.replace(token, f"< {token[1:]}")
+    return text
 
 
 def attention_mask(
@@ -250,7 +353,7 @@ def _is_learned(pieces: Sequence[tuple[str, bool]], start: int) -> bool:
 
 def _refuse_chat_tokens(turn: Turn) -> None:
     for text in (turn.prompt, turn.answer):
-        for token in ("<s>", "</s>", IMAGE_TOKEN):
+        for token in CHAT_TOKENS:
             if token in text:
                 raise ValueError(
                     f"{token} stands in the text {text[:60]!r}, where it would be read as the "
