@@ -356,6 +356,16 @@ def readers(session: nox.Session) -> None:
 
 
 @nox.session
+def dali(session: nox.Session) -> None:
+    """Test the backend `dali` of seqsynth; on a GPU too where there is one."""
+    session.install(*PINS, *groups("test", "dali"), *editable("timetokens", "seqsynth"))
+    session.install("--no-deps", *PINS, "nvidia-dali-cuda130")  # 200 MB
+    parts = "dali,cuda" if shutil.which("nvidia-smi") else "dali"
+    tests = ("packages/seqsynth/tests/test_dali.py", *session.posargs)
+    session.run("python", "-m", "pytest", *tests, env={"SEQ2TIME_REQUIRE": parts})
+
+
+@nox.session
 def oracle(session: nox.Session) -> None:
     """Compare vidmetrics with the original scorers on fresh random input; needs Java."""
     session.install(*PINS, *groups("test"), *editable("metrics"))

@@ -1,6 +1,7 @@
 """Frames of many plans, decoded ahead by several workers, in order and within a bound of memory.
 
-A sequence is decoded in parts, a video or a few pictures each, so that many workers share even one.
+A sequence is decoded in parts, a video or a few pictures each, so that many workers share even one;
+`dali` gets the videos of a sequence together, and each thread has a graph of its own for them.
 Threads are the default: PyAV, Pillow and simplejpeg let other threads run while they decode, and
 nothing is copied between processes.
 """
@@ -20,6 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seqsynth.frames import BACKENDS, MediaError, load_frames
+from seqsynth.frames.dali_graph import MAX_VIDEOS
 from seqsynth.frames.geometry import Fit, Geometry
 from seqsynth.frames.video_index import is_video
 from seqsynth.naming import known_name
@@ -30,6 +32,7 @@ from seqsynth.worker_process import begin_worker
 
 Workers = Literal["threads", "processes"]
 
+_VIDEOS_PER_PART = {"dali": MAX_VIDEOS}  # one, where a decoder gains nothing from several
 _PICTURES_PER_PART = 12  # some milliseconds of work; one alone would cost more to hand over
 _PARTS_PER_WORKER = 8  # waiting: no worker ever runs dry, and the first frames come soon
 
@@ -181,24 +184,29 @@ def _pool(settings: LoaderSettings) -> Executor:
 def _submit(pool: Executor, refs: Sequence[FrameRef], settings: LoaderSettings) -> list[_Part]:
     return [
         _Part(places, pool.submit(_decoded, [refs[place] for place in places], settings))
-        for places in _parts(refs)
+        for places in _parts(refs, _VIDEOS_PER_PART.get(settings.backend, 1))
     ]
 
 
-def _parts(refs: Sequence[FrameRef]) -> list[list[int]]:
-    """Places of a plan that are decoded together: a video, or some pictures."""
+def _parts(refs: Sequence[FrameRef], videos_per_part: int) -> list[list[int]]:
+    """Places of a plan that are decoded together: some videos, or some pictures."""
     places_of: dict[str, list[int]] = {}
     for place, ref in enumerate(refs):
         places_of.setdefault(ref.path, []).append(place)
-    parts: list[list[int]] = []
-    pictures: list[int] = []
-    for path, places in places_of.items():
-        if is_video(path) or len(places) > 1:
-            parts.append(places)
-        else:
-            pictures += places
-    starts = range(0, len(pictures), _PICTURES_PER_PART)
-    return parts + [pictures[start : start + _PICTURES_PER_PART] for start in starts]
+    videos = [places for path, places in places_of.items() if is_video(path)]
+    stills = [places for path, places in places_of.items() if not is_video(path)]
+    animations = [places for places in stills if len(places) > 1]
+    pictures = [place for places in stills if len(places) == 1 for place in places]
+    return [
+        *([place for places in some for place in places] for some in _cut(videos, videos_per_part)),
+        *animations,
+        *_cut(pictures, _PICTURES_PER_PART),
+    ]
+
+
+def _cut(things: list[Key], length: int) -> list[list[Key]]:
+    """A list in pieces of some length, and the rest."""
+    return [things[start : start + length] for start in range(0, len(things), length)]
 
 
 def _decoded(refs: list[FrameRef], settings: LoaderSettings) -> Uint8Array | MediaError:

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from seqsynth.frames.dali_videos import dali_frames
 from seqsynth.frames.geometry import Fit, Geometry
 from seqsynth.frames.pictures import full_pictures, picture_frames
 from seqsynth.frames.pyav_videos import pyav_frames, video_pictures
@@ -20,6 +21,7 @@ from seqsynth.records import FrameRef
 BACKENDS: Mapping[str, VideoBackend] = {
     "pyav": pyav_frames,
     "torchcodec": torchcodec_frames,
+    "dali": dali_frames,
 }
 """Decoders of videos by name; stills and animations have one."""
 
@@ -62,6 +64,28 @@ def load_frames(
             for index, frame in zip(request.frame_indices, shown, strict=True):
                 frames[places[request.path][index]] = frame
     return frames
+
+
+def load_batch(
+    plans: Sequence[Sequence[FrameRef]],
+    size: int,
+    *,
+    geometry: Geometry = "stretch",
+    backend: str = "pyav",
+) -> list[NDArray[np.uint8]]:
+    """The frames of several plans, see `load_frames`; `dali` decodes all their videos together.
+
+    Returns:
+        (F, size, size, 3) uint8 for each plan.
+
+    Raises:
+        MediaError: names the file and the frame.
+        ValueError: size below 1, an unknown geometry or backend.
+    """
+    refs = [ref for plan in plans for ref in plan]
+    frames = load_frames(refs, size, geometry=geometry, backend=backend)
+    ends = np.cumsum([len(plan) for plan in plans])
+    return [frames[end - len(plan) : end] for plan, end in zip(plans, ends, strict=True)]
 
 
 def load_picture(ref: FrameRef) -> Image.Image:

@@ -43,6 +43,7 @@ class VideoIndex:
     """What is known of a video without decoding it.
 
     Attributes:
+        container: FFmpeg's name of the kind of file.
         codec: FFmpeg's name of the encoding.
         pix_fmt: FFmpeg's name of the pixel format.
         width, height: of the coded picture, before it is turned.
@@ -50,6 +51,7 @@ class VideoIndex:
         table: the packets; None where frames have to be counted by decoding.
     """
 
+    container: str
     codec: str
     pix_fmt: str
     width: int
@@ -120,6 +122,7 @@ def read_packets(container: Any, stream: Any) -> tuple[VideoIndex, list[Any] | N
             held.append(packet)
     context = stream.codec_context
     index = VideoIndex(
+        container=container.format.name,
         codec=context.name,
         pix_fmt=context.pix_fmt or "",
         width=context.width,
