@@ -7,6 +7,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from multiprocessing import active_children
 from pathlib import Path
@@ -128,9 +129,10 @@ def test_a_killed_worker_is_an_error_and_no_hang(media: list[FrameRef]) -> None:
     assert active_children() == []
 
 
-@pytest.mark.parametrize("workers", ["threads", "processes"])
-def test_ctrl_c_ends_all_of_it(media: list[FrameRef], tmp_path: Path, workers: str) -> None:
-    script = tmp_path / "endless.py"
+@contextmanager
+def endless_loader(video: str, folder: Path, workers: str) -> Iterator[subprocess.Popen[str]]:
+    """A process that has given its first frames; nothing of its group is left afterwards."""
+    script = folder / "endless.py"
     script.write_text(
         "import sys\n"
         "from seqsynth import FrameRef\n"
@@ -144,27 +146,66 @@ def test_ctrl_c_ends_all_of_it(media: list[FrameRef], tmp_path: Path, workers: s
         "        print(len(frames), flush=True)\n"
     )
     process = subprocess.Popen(
-        [sys.executable, str(script), media[0].path],
+        [sys.executable, str(script), video],
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True,
     )  # fmt: skip
     assert process.stdout is not None
     assert process.stdout.readline() == "3\n"
-    os.killpg(process.pid, signal.SIGINT)  # as a terminal does: every process gets it
     try:
-        _, complaints = process.communicate(timeout=120)
+        yield process
+        for _ in range(600):  # Python's own helper of spawned processes ends a moment later
+            try:
+                os.killpg(process.pid, 0)
+            except ProcessLookupError:
+                return
+            time.sleep(0.1)
+        pytest.fail("a process of the loader is still there")
     finally:
-        if process.poll() is None:  # it would print for ever
+        with suppress(ProcessLookupError):  # they would go on for ever
             os.killpg(process.pid, signal.SIGKILL)
-            process.communicate()
-    assert process.returncode not in (0, None)
-    assert "KeyboardInterrupt" in complaints or "LoaderError" in complaints
-    for _ in range(600):  # Python's own helper of spawned processes ends a moment later
-        try:
-            os.killpg(process.pid, 0)
-        except ProcessLookupError:
-            return
-        time.sleep(0.1)
-    pytest.fail("a process of the loader is still there")
+        process.communicate()
+
+
+@pytest.mark.parametrize("workers", ["threads", "processes"])
+def test_ctrl_c_ends_all_of_it(media: list[FrameRef], tmp_path: Path, workers: str) -> None:
+    with endless_loader(media[0].path, tmp_path, workers) as process:
+        os.killpg(process.pid, signal.SIGINT)  # as a terminal does: every process gets it
+        _, complaints = process.communicate(timeout=120)
+        assert process.returncode not in (0, None)
+        assert "KeyboardInterrupt" in complaints or "LoaderError" in complaints
+
+
+def test_workers_end_with_a_parent_that_is_killed(media: list[FrameRef], tmp_path: Path) -> None:
+    with endless_loader(media[0].path, tmp_path, "processes") as process:
+        process.kill()
+        process.communicate(timeout=120)  # pipes close when the last process that has them ends
+
+
+def test_an_error_of_the_plans_ends_the_workers(media: list[FrameRef]) -> None:
+    def plans() -> Iterator[Sequence[FrameRef]]:
+        yield from made_up_plans(media, 3)
+        raise KeyError("made up")
+
+    with pytest.raises(KeyError, match="made up"):
+        list(prefetch_frames(plans(), replace(THREADS, max_bytes=10_000)))
+    assert not [t for t in threading.enumerate() if t.name.startswith("frames")]
+
+
+@pytest.mark.gpu
+def test_frames_lie_in_pinned_memory(media: list[FrameRef]) -> None:
+    torch = pytest.importorskip("torch")
+    plans = made_up_plans(media, 4)
+    for plan, frames in zip(
+        plans, prefetch_frames(plans, replace(THREADS, pinned=True)), strict=True
+    ):
+        assert torch.from_numpy(frames).is_pinned()
+        assert (frames == load_frames(plan, 16)).all()
+
+
+def test_pinned_memory_without_a_gpu_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("seqsynth.loader._can_pin", lambda: False)
+    with pytest.raises(ValueError, match="pinned memory needs torch and a CUDA device; leave"):
+        LoaderSettings(size=4, pinned=True)
 
 
 def test_wrong_settings_are_refused() -> None:
