@@ -69,8 +69,8 @@ def tiny() -> TrainConfig:
             global_batch_size=2,
             micro_batch_size=2,
             projector_learning_rate=0.0,
-            lora_learning_rate=1.5e-3,
-            token_learning_rate=1.5e-3,
+            lora_learning_rate=1e-3,
+            token_learning_rate=1e-3,
         ),
     )
 
