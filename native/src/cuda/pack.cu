@@ -29,75 +29,79 @@ struct alignas(4) FourBytes {
   std::uint8_t of[4];
 };
 
-template <typename Value>
-__device__ void load_table(const Launch& launch, Value* table) {
+struct DeviceFrame {
+  const std::uint8_t* pixels;
+  unsigned char* planes;
+  std::int64_t row_stride;
+  bool is_filled;  // otherwise it lies after the last frame of its clip and becomes zeros
+};
+
+// Calls make_item(table, frame, item) for the items of this thread, of num_items a frame.
+template <typename Value, typename MakeItem>
+__device__ void for_each_item(const Launch& launch, std::int64_t num_items, MakeItem make_item) {
+  __shared__ Value table[kTableValues];
   for (int place = static_cast<int>(threadIdx.x); place < kTableValues; place += kThreads) {
     table[place] = static_cast<const Value*>(launch.layout.table)[place];
   }
   __syncthreads();
+  const DeviceClip& clip = launch.clips[blockIdx.z];
+  if (blockIdx.y >= clip.num_places) {
+    return;
+  }
+  const DeviceFrame frame = {clip.pixels + blockIdx.y * clip.frame_stride,
+                             clip.planes + blockIdx.y * launch.layout.place_stride, clip.row_stride,
+                             blockIdx.y < clip.num_frames};
+  const std::int64_t step = static_cast<std::int64_t>(gridDim.x) * kThreads;
+  for (std::int64_t item = static_cast<std::int64_t>(blockIdx.x) * kThreads + threadIdx.x;
+       item < num_items; item += step) {
+    make_item(table, frame, item);
+  }
 }
 
 // Four pixels at a time: three words in, one vector a plane out. Frames without gaps, at addresses
 // that are multiples of what is read and written.
 template <typename Value>
 __global__ void __launch_bounds__(kThreads) pack_vectors(const __grid_constant__ Launch launch) {
-  __shared__ Value table[kTableValues];
-  load_table(launch, table);
   const DeviceLayout& layout = launch.layout;
-  const DeviceClip& clip = launch.clips[blockIdx.z];
-  if (blockIdx.y >= clip.num_places) {
-    return;
-  }
-  const bool is_filled = blockIdx.y < clip.num_frames;
-  const std::uint8_t* pixels = clip.pixels + blockIdx.y * clip.frame_stride;
-  unsigned char* planes = clip.planes + blockIdx.y * layout.place_stride;
-  const std::int64_t num_items = layout.height * layout.width / 4;
-  const std::int64_t step = static_cast<std::int64_t>(gridDim.x) * kThreads;
-  for (std::int64_t item = static_cast<std::int64_t>(blockIdx.x) * kThreads + threadIdx.x;
-       item < num_items; item += step) {
-    FourBytes words[3] = {};
-    if (is_filled) {
-      for (int word = 0; word < 3; ++word) {
-        words[word] = reinterpret_cast<const FourBytes*>(pixels)[3 * item + word];
-      }
-    }
-    for (int channel = 0; channel < 3; ++channel) {
-      FourValues<Value> values = {};
-      if (is_filled) {
-        for (int pixel = 0; pixel < 4; ++pixel) {
-          const int byte = 3 * pixel + channel;
-          values.of[pixel] = table[256 * channel + words[byte / 4].of[byte % 4]];
+  for_each_item<Value>(
+      launch, layout.height * layout.width / 4,
+      [&layout](const Value* table, const DeviceFrame& frame, std::int64_t item) {
+        FourBytes words[3] = {};
+        if (frame.is_filled) {
+          for (int word = 0; word < 3; ++word) {
+            words[word] = reinterpret_cast<const FourBytes*>(frame.pixels)[3 * item + word];
+          }
         }
-      }
-      reinterpret_cast<FourValues<Value>*>(planes + channel * layout.plane_stride)[item] = values;
-    }
-  }
+        for (int channel = 0; channel < 3; ++channel) {
+          FourValues<Value> values = {};
+          if (frame.is_filled) {
+            for (int pixel = 0; pixel < 4; ++pixel) {
+              const int byte = 3 * pixel + channel;
+              values.of[pixel] = table[256 * channel + words[byte / 4].of[byte % 4]];
+            }
+          }
+          unsigned char* plane = frame.planes + channel * layout.plane_stride;
+          reinterpret_cast<FourValues<Value>*>(plane)[item] = values;
+        }
+      });
 }
 
 // One pixel at a time: crops, odd sizes, odd addresses.
 template <typename Value>
 __global__ void __launch_bounds__(kThreads) pack_pixels(const __grid_constant__ Launch launch) {
-  __shared__ Value table[kTableValues];
-  load_table(launch, table);
   const DeviceLayout& layout = launch.layout;
-  const DeviceClip& clip = launch.clips[blockIdx.z];
-  if (blockIdx.y >= clip.num_places) {
-    return;
-  }
-  const bool is_filled = blockIdx.y < clip.num_frames;
-  const std::uint8_t* pixels = clip.pixels + blockIdx.y * clip.frame_stride;
-  unsigned char* planes = clip.planes + blockIdx.y * layout.place_stride;
-  const std::int64_t num_items = layout.height * layout.width;
-  const std::int64_t step = static_cast<std::int64_t>(gridDim.x) * kThreads;
-  for (std::int64_t item = static_cast<std::int64_t>(blockIdx.x) * kThreads + threadIdx.x;
-       item < num_items; item += step) {
-    const std::int64_t row = item / layout.width;
-    const std::uint8_t* pixel = pixels + row * clip.row_stride + 3 * (item - row * layout.width);
-    for (int channel = 0; channel < 3; ++channel) {
-      const Value value = is_filled ? table[256 * channel + pixel[channel]] : Value{0};
-      reinterpret_cast<Value*>(planes + channel * layout.plane_stride)[item] = value;
-    }
-  }
+  for_each_item<Value>(launch, layout.height * layout.width,
+                       [&layout](const Value* table, const DeviceFrame& frame, std::int64_t item) {
+                         const std::int64_t row = item / layout.width;
+                         const std::uint8_t* pixel = frame.pixels + row * frame.row_stride +
+                                                     3 * (item - row * layout.width);
+                         for (int channel = 0; channel < 3; ++channel) {
+                           const Value value =
+                               frame.is_filled ? table[256 * channel + pixel[channel]] : Value{0};
+                           unsigned char* plane = frame.planes + channel * layout.plane_stride;
+                           reinterpret_cast<Value*>(plane)[item] = value;
+                         }
+                       });
 }
 
 void check(cudaError_t status, const char* what) {
