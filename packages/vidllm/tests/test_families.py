@@ -221,6 +221,44 @@ def test_a_connector_can_learn(
 
 
 @every_family
+def test_a_connector_gets_a_gradient_of_zero_from_text_alone(
+    family: str, vlm_config: Callable[..., TrainConfig], corpus: Corpus, example: Example
+) -> None:
+    """Not None, which DDP would wait for."""
+    parts, source = opened(vlm_config(family, connector_learns=True), corpus)
+    encoded = parts.prompter.encode(example, ["a cat", "a dog", "a cow"])
+    batch = batch_of(source, encoded)
+    assert set(batch) == {"input_ids", "labels", "position_ids", "attention_mask"}
+    parts.model(**batch)["loss"].backward()
+    learned = [p for p in parts.model.parameters() if p.requires_grad]
+    assert all(p.grad is not None for p in learned)
+    connector = parts.model.parameter_groups()["projector"]
+    assert connector
+    assert not any(p.grad.any() for p in connector)
+
+
+@every_family
+def test_vision_runs_in_the_types_of_the_step_around_it(
+    family: str, vlm_config: Callable[..., TrainConfig], corpus: Corpus, example: Example
+) -> None:
+    """A step in bfloat16 is one in vision too; the connector's own mix ends with it."""
+    for learns in (False, True):
+        parts, source = opened(vlm_config(family, connector_learns=learns), corpus)
+        batch = batch_of(source, parts.prompter.encode(example))
+        tower = next(
+            module
+            for name, module in parts.model.vlm.named_modules()
+            if isinstance(module, torch.nn.Linear) and "vis" in name
+        )
+        seen: list[torch.dtype] = []
+        tower.register_forward_hook(lambda _, __, output, seen=seen: seen.append(output.dtype))
+        with torch.autocast("cpu", torch.bfloat16):
+            parts.model(**batch)
+        parts.model(**batch)
+        assert seen == [torch.bfloat16, torch.float32]
+
+
+@every_family
 def test_a_checkpoint_brings_everything_back(
     family: str,
     vlm_config: Callable[..., TrainConfig],

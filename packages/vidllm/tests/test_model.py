@@ -119,6 +119,25 @@ def test_loss_equals_that_of_the_whole_sequence(assembly: Assembly, features: Fe
     torch.testing.assert_close(shared["loss"], expected / 4)
 
 
+def test_what_a_batch_has_no_use_for_gets_a_gradient_of_zero(
+    assembly: Assembly, features: FeatureStore
+) -> None:
+    """None would keep DDP waiting: here text alone, without pictures and time tokens."""
+    model, batch = assembly.model, batch_of(assembly, features)
+    batch["input_ids"] = batch["input_ids"].clamp(min=3, max=250)
+    batch["features"] = batch["features"][:0]
+    model(**batch)["loss"].backward()
+    learned = {name: p.grad for name, p in model.named_parameters() if p.requires_grad}
+    assert all(grad is not None for grad in learned.values())
+    projector = [grad for name, grad in learned.items() if name.startswith("projector")]
+    assert projector
+    assert not any(grad.any() for grad in projector)
+    with torch.inference_mode():
+        embedded = model.embed(batch["input_ids"], batch["features"])
+    table = model.causal_lm.get_input_embeddings().weight
+    assert torch.equal(embedded, table[batch["input_ids"]])
+
+
 def test_padding_changes_nothing(assembly: Assembly, features: FeatureStore) -> None:
     model, batch = assembly.model, batch_of(assembly, features)
     alone = model(**batch)["example_losses"]

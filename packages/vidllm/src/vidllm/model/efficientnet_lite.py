@@ -86,9 +86,13 @@ class Block(nn.Module):
         self.residual = stride == 1 and inputs == outputs
         self.expand: nn.Module = nn.Identity()
         if expansion != 1:
-            self.expand = nn.Sequential(SameConv(inputs, inner, 1), _norm(inner), nn.ReLU6(inplace=True))
+            self.expand = nn.Sequential(
+                SameConv(inputs, inner, 1), _norm(inner), nn.ReLU6(inplace=True)
+            )
         self.filter = nn.Sequential(
-            SameConv(inner, inner, kernel, stride, groups=inner), _norm(inner), nn.ReLU6(inplace=True)
+            SameConv(inner, inner, kernel, stride, groups=inner),
+            _norm(inner),
+            nn.ReLU6(inplace=True),
         )
         self.project = nn.Sequential(SameConv(inner, outputs, 1), _norm(outputs))
 

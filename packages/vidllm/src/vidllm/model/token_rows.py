@@ -9,6 +9,7 @@ Shape suffixes: B rows, T tokens, N positions, R time tokens, D width, K vocabul
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 import torch
@@ -31,10 +32,22 @@ def embed_tokens(embedding: nn.Module, ids_BT: Tensor) -> Tensor:
     base_BTD = functional.embedding(ids_BT, adapter.base_layer.weight)
     hits_BTR = ids_BT[..., None] == ids_R
     if not bool(hits_BTR.any()):
-        # In the graph all the same: DDP waits for the gradient of every parameter that learns.
-        return base_BTD + 0 * rows_RD.sum() if torch.is_grad_enabled() else base_BTD
+        return with_gradients_of([rows_RD], base_BTD)
     ours_BTD = functional.embedding(hits_BTR.int().argmax(-1), rows_RD)
     return torch.where(hits_BTR.any(-1, keepdim=True), ours_BTD.to(base_BTD), base_BTD)
+
+
+def with_gradients_of(parameters: Iterable[Tensor], embeds_BTD: Tensor) -> Tensor:
+    """The embeddings, as if these parameters had a part in them: their gradients are 0, not None.
+
+    Where a batch has no use for a part that learns, DDP would wait for its gradients for ever, and
+    processes would disagree on which parameters AdamW steps.
+    """
+    learned = [parameter for parameter in parameters if parameter.requires_grad]
+    if not learned or not torch.is_grad_enabled():
+        return embeds_BTD
+    nothing = sum(0 * parameter.sum() for parameter in learned)
+    return embeds_BTD + torch.as_tensor(nothing).to(embeds_BTD)
 
 
 def output_logits(head: nn.Module, hidden_ND: Tensor) -> Tensor:

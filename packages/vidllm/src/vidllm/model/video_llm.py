@@ -16,9 +16,15 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from vidllm.model.continuation import hidden_states, keys_and_values, scores_after, unwrapped
 from vidllm.model.labelled_loss import labelled_loss
 from vidllm.model.projector import Projector
-from vidllm.model.token_rows import adapter_groups, embed_tokens, output_logits
+from vidllm.model.token_rows import (
+    adapter_groups,
+    embed_tokens,
+    output_logits,
+    with_gradients_of,
+)
 from vidllm.prompting import VISUAL_TOKEN
 
 
@@ -41,8 +47,7 @@ class VideoLLM(nn.Module):
     @property
     def causal_lm(self) -> Any:
         """The transformers model inside PEFT's wrapper."""
-        unwrap = getattr(self.llm, "get_base_model", None)
-        return self.llm if unwrap is None else unwrap()
+        return unwrapped(self.llm)
 
     @property
     def parts(self) -> dict[str, nn.Module]:
@@ -104,7 +109,7 @@ class VideoLLM(nn.Module):
                 f"of {per_frame} tokens each"
             )
         if not num_places:
-            return embeds_BTD
+            return with_gradients_of(self.projector.parameters(), embeds_BTD)
         visual_NVD = self.projector(features_NC)
         if offsets_ND is not None:
             visual_NVD = visual_NVD + offsets_ND[:, None]
@@ -118,13 +123,8 @@ class VideoLLM(nn.Module):
         attention_mask_B1TT: Tensor | None = None,
     ) -> Tensor:
         """Last hidden states (B, T, D); right padding only."""
-        hidden_BTD: Tensor = self.causal_lm.get_decoder()(
-            inputs_embeds=embeds_BTD,
-            position_ids=position_ids_BT,
-            attention_mask=attention_mask_B1TT,
-            use_cache=False,
-        ).last_hidden_state
-        return hidden_BTD
+        decoder = self.causal_lm.get_decoder()
+        return hidden_states(decoder, embeds_BTD, position_ids_BT, attention_mask_B1TT)
 
     def logits(self, hidden_LD: Tensor) -> Tensor:
         """Scores of the next token: (L, K)."""
@@ -132,25 +132,15 @@ class VideoLLM(nn.Module):
 
     def begin(self, input_ids_ST: Tensor, inputs: Mapping[str, Tensor]) -> tuple[Any, Tensor]:
         """Keys and values of whole sequences, and the position (S,) of what follows each."""
-        shown = self.causal_lm.get_decoder()(
-            inputs_embeds=self.embed(input_ids_ST, inputs["features"]), use_cache=True
-        )
-        num_sequences, length = input_ids_ST.shape
-        return shown.past_key_values, input_ids_ST.new_full((num_sequences,), length)
+        embeds_STD = self.embed(input_ids_ST, inputs["features"])
+        return keys_and_values(self.causal_lm.get_decoder(), embeds_STD)
 
     def go_on(
         self, input_ids_RT: Tensor, mask_RT: Tensor, positions_RT: Tensor, cache: Any
     ) -> Tensor:
         """Scores (R, K) of what follows text after the sequences; the cache grows by it."""
-        embeds_RTD = self.embed(input_ids_RT, input_ids_RT.new_zeros(0, 1))
-        hidden_RTD = self.causal_lm.get_decoder()(
-            inputs_embeds=embeds_RTD,
-            attention_mask=mask_RT,
-            position_ids=positions_RT,
-            past_key_values=cache,
-            use_cache=True,
-        ).last_hidden_state
-        return self.logits(hidden_RTD[:, -1])
+        lm = self.causal_lm
+        return scores_after(lm, lm.get_decoder(), input_ids_RT, mask_RT, positions_RT, cache)
 
     def parameter_groups(self) -> dict[str, list[nn.Parameter]]:
         """What learns, by the learning rate it has: projector, lora, tokens."""

@@ -12,6 +12,7 @@ K vocabulary.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,9 +20,15 @@ import torch
 from torch import Tensor, nn
 
 from vidllm.families import Family, Visual
+from vidllm.model.continuation import scores_after, unwrapped
 from vidllm.model.labelled_loss import labelled_loss
 from vidllm.model.mrope import mrope_positions
-from vidllm.model.token_rows import adapter_groups, embed_tokens, output_logits
+from vidllm.model.token_rows import (
+    adapter_groups,
+    embed_tokens,
+    output_logits,
+    with_gradients_of,
+)
 from vidllm.prompting import VISUAL_TOKEN
 
 
@@ -55,8 +62,7 @@ class VisionLLM(nn.Module):
     @property
     def vlm(self) -> Any:
         """The transformers model inside PEFT's wrapper."""
-        unwrap = getattr(self.llm, "get_base_model", None)
-        return self.llm if unwrap is None else unwrap()
+        return unwrapped(self.llm)
 
     @property
     def decoder(self) -> Any:
@@ -119,14 +125,7 @@ class VisionLLM(nn.Module):
         """Scores (R, K) of what follows text after the sequences; the cache grows by it."""
         if self.family.grids is not None:
             positions_RT = positions_RT.expand(3, -1, -1)
-        hidden_RTD = self.decoder(
-            inputs_embeds=embed_tokens(self.vlm.get_input_embeddings(), input_ids_RT),
-            attention_mask=mask_RT,
-            position_ids=positions_RT,
-            past_key_values=cache,
-            use_cache=True,
-        ).last_hidden_state
-        return self.logits(hidden_RTD[:, -1])
+        return scores_after(self.vlm, self.decoder, input_ids_RT, mask_RT, positions_RT, cache)
 
     def logits(self, hidden_LD: Tensor) -> Tensor:
         """Scores of the next token: (L, K)."""
@@ -149,7 +148,8 @@ class VisionLLM(nn.Module):
                 f"{num_places} visual tokens in the text, but the pictures have {num_seen}"
             )
         if visual is None:
-            return _Embedded(embeds_BTD, visual_BT, ())
+            connector = self.parameter_groups()["projector"]
+            return _Embedded(with_gradients_of(connector, embeds_BTD), visual_BT, ())
         seen_MD = visual.tokens.to(embeds_BTD)
         return _Embedded(
             embeds_BTD.masked_scatter(visual_BT[..., None], seen_MD), visual_BT, visual.deep
@@ -157,13 +157,20 @@ class VisionLLM(nn.Module):
 
     def _see(self, inputs: Mapping[str, Tensor]) -> Visual:
         """Vision is frozen; gradients go no further than a connector that learns."""
-        # Beside a tower in bfloat16 such a connector is kept in float32.
-        is_mixed = self.connector_learns and self.vlm.dtype == torch.bfloat16
         with (
             torch.set_grad_enabled(torch.is_grad_enabled() and self.connector_learns),
-            torch.autocast(self.device.type, torch.bfloat16, enabled=is_mixed),
+            self._mixed_types(),
         ):
             return self.family.visual(self.vlm, inputs)
+
+    def _mixed_types(self) -> AbstractContextManager[Any]:
+        """For a connector that learns in float32 beside a tower in bfloat16; else as it is around.
+
+        An autocast that is not enabled would switch off the one of a training step in bfloat16.
+        """
+        if self.connector_learns and self.vlm.dtype == torch.bfloat16:
+            return torch.autocast(self.device.type, torch.bfloat16)
+        return nullcontext()
 
     def _positions(
         self, positions_BT: Tensor, embedded: _Embedded, inputs: Mapping[str, Tensor]
