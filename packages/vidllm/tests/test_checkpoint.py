@@ -1,16 +1,19 @@
 """Checkpoints: whole, checked, and only of the model they were made from."""
 
+import errno
 import json
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
+from safetensors import SafetensorError
 from safetensors.torch import load_file
 
 from vidllm.assembly import Assembly, assemble
 from vidllm.checkpoint import (
     CheckpointError,
+    CheckpointWriteError,
     damage,
     load_weights,
     named,
@@ -19,6 +22,7 @@ from vidllm.checkpoint import (
     rotate,
     save_weights,
     scratch_path,
+    writing,
 )
 from vidllm.config import TrainConfig
 from vidllm.features import FeatureStore
@@ -155,6 +159,49 @@ def test_rotation_keeps_the_newest(tmp_path: Path) -> None:
     rotate(tmp_path, 2)
     assert [checkpoint.step for checkpoint in named(tmp_path)] == [100, 15]
     assert sorted(path.name for path in tmp_path.iterdir()) == ["checkpoint-100", "checkpoint-15"]
+
+
+def fail(run_dir: Path, error: Exception) -> None:
+    """While the checkpoint of step 10 is written."""
+    with writing(run_dir, 10):
+        scratch_path(run_dir, 10).mkdir()
+        raise error
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (OSError(errno.ENOSPC, "No space left on device"), "make room, then continue"),
+        (OSError(errno.EDQUOT, "Disk quota exceeded"), "make room, then continue"),
+        (OSError(errno.EROFS, "Read-only file system"), "Read-only .*: see to that, then continue"),
+        (RuntimeError("PytorchStreamWriter failed writing file data/0"), "make room"),
+        (RuntimeError("[enforce fail at inline_container.cc:664] . unexpected pos 7"), "make room"),
+        (SafetensorError("I/O error: No space left on device (os error 28)"), "make room"),
+    ],
+)
+def test_a_file_that_cannot_be_written_says_what_to_do(
+    tmp_path: Path, error: Exception, said: str
+) -> None:
+    make(tmp_path, 5)
+    with pytest.raises(CheckpointWriteError, match=said) as caught:
+        fail(tmp_path, error)
+    assert "the run stands at step 5" in str(caught.value)
+    assert not scratch_path(tmp_path, 10).exists()
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        RuntimeError("Connection closed by peer [127.0.0.1]:4711"),
+        SafetensorError("Some tensors share memory"),
+        KeyError("llm.lora_A"),
+    ],
+)
+def test_other_errors_are_not_laid_to_the_disk(tmp_path: Path, error: Exception) -> None:
+    with pytest.raises(type(error)) as caught:
+        fail(tmp_path, error)
+    assert caught.value is error
+    assert not scratch_path(tmp_path, 10).exists()
 
 
 def test_an_empty_run_has_none(tmp_path: Path) -> None:

@@ -380,6 +380,26 @@ def test_folder_of_shards_is_one_source(tmp_path: Path) -> None:
         open_source(tmp_path)
 
 
+@pytest.mark.parametrize(
+    ("text", "what"),
+    [('{"weight_map": {"a"', "JSONDecodeError"), ("{}", "KeyError"), ("[1]", "TypeError"),
+     ('{"weight_map": [1]}', "AttributeError"), (b"\xff\xfe", "UnicodeDecodeError")],
+)  # fmt: skip
+def test_a_damaged_index_is_named(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], text: str | bytes, what: str
+) -> None:
+    folder = tmp_path / "llama"
+    folder.mkdir()
+    index = folder / "model.safetensors.index.json"
+    index.write_bytes(text if isinstance(text, bytes) else text.encode())
+    assert main(["convert", f"llama={folder}", "--out", str(tmp_path / "ours")]) == 2
+    said = capsys.readouterr().err.splitlines()
+    assert len(said) == 1
+    assert f"{index} is no index of shards, or a damaged one ({what}" in said[0]
+    with pytest.raises(ValueError, match="fetch it again"):
+        next(read_folder(folder))
+
+
 def test_only_one_shard_is_held(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Neither the tensors that were read nor those that wait to be written pile up."""
     alive: list[weakref.ref[Tensor]] = []

@@ -10,6 +10,7 @@ flushed to disk and renamed, so that a killed process leaves either a complete c
 from __future__ import annotations
 
 import contextlib
+import errno
 import json
 import logging
 import os
@@ -27,6 +28,11 @@ log = logging.getLogger(__name__)
 RECORD_NAME = "checkpoint.json"
 PART_SUFFIX = ".safetensors"
 ADAPTER_NAME = "adapter_model.safetensors"
+
+
+_NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+# What torch.save says when less was written than it gave, in a RuntimeError without a number.
+_SHORT_WRITES = ("PytorchStreamWriter failed", "inline_container.cc", "iostream error")
 
 
 class CheckpointError(RuntimeError):
@@ -57,20 +63,38 @@ def writing(run_dir: Path, step: int) -> Iterator[None]:
     Raises:
         CheckpointWriteError: says why, how much room there is, and how to go on.
     """
-    from safetensors import SafetensorError
-
     try:
         yield
-    except (OSError, RuntimeError, SafetensorError) as error:
+    except BaseException as error:
         shutil.rmtree(scratch_path(run_dir, step), ignore_errors=True)
+        if not is_of_the_disk(error):
+            raise
         free = shutil.disk_usage(run_dir).free / 2**20
         kept = named(run_dir)
         stands = f"the run stands at step {kept[0].step}" if kept else "there is none before it"
         reason = str(error).strip().splitlines() or [type(error).__name__]
+        remedy = "make room" if is_short_of_room(error) else "see to that"
         raise CheckpointWriteError(
             f"the checkpoint of step {step} cannot be written ({reason[0]}; {free:.0f} MiB free in "
-            f"{run_dir}); {stands}: make room, then continue it with --resume"
+            f"{run_dir}); {stands}: {remedy}, then continue it with --resume"
         ) from error
+
+
+def is_of_the_disk(error: BaseException) -> bool:
+    """Whether a file could not be written, rather than that something else went wrong."""
+    return isinstance(error, OSError) or is_short_of_room(error)
+
+
+def is_short_of_room(error: BaseException) -> bool:
+    """Whether a file could not be written to its end: the disk, or a quota, is full."""
+    if isinstance(error, OSError):
+        return error.errno in _NO_ROOM
+    from safetensors import SafetensorError
+
+    text = str(error)
+    if isinstance(error, SafetensorError):  # has no number, but names it
+        return any(f"(os error {number})" in text for number in _NO_ROOM)
+    return isinstance(error, RuntimeError) and any(sign in text for sign in _SHORT_WRITES)
 
 
 def publish(run_dir: Path, step: int) -> Checkpoint:

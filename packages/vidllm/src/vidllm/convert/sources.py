@@ -6,7 +6,6 @@ tensors are mapped into memory where the file allows it; files of before PyTorch
 
 from __future__ import annotations
 
-import json
 import pickle
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -15,6 +14,8 @@ from typing import Any
 
 import torch
 from torch import Tensor
+
+from vidllm.timechat.weights import shards_of
 
 INDEX_NAMES = ("model.safetensors.index.json", "pytorch_model.bin.index.json")
 SINGLE_NAMES = ("model.safetensors", "pytorch_model.bin")
@@ -63,8 +64,7 @@ def open_source(path: Path) -> Source:
 def _folder(path: Path) -> Source:
     for name in INDEX_NAMES:
         if (path / name).exists():
-            listed = json.loads((path / name).read_text("utf-8"))["weight_map"]
-            return _joined(path, [path / shard for shard in sorted(set(listed.values()))])
+            return _joined(path, [path / shard for shard in shards_of(path / name)])
     for name in SINGLE_NAMES:
         if (path / name).exists():
             return open_source(path / name)

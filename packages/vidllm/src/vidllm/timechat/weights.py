@@ -11,7 +11,6 @@ import json
 from collections.abc import Callable, Iterable, Iterator
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -106,12 +105,29 @@ def read_folder(
 
     Raises:
         FileNotFoundError: no index there.
+        ValueError: it is damaged.
     """
     from safetensors import safe_open
 
-    index: dict[str, Any] = json.loads((folder / INDEX_NAME).read_text("utf-8"))
-    for shard in sorted(set(index["weight_map"].values())):
+    for shard in shards_of(folder / INDEX_NAME):
         with safe_open(folder / shard, framework="pt") as handle:
             for name in handle.keys():  # noqa: SIM118 not a dictionary
                 if wanted(name):
                     yield name, handle.get_tensor(name)
+
+
+def shards_of(index: Path) -> list[str]:
+    """The files that an index in the layout of transformers names, each once.
+
+    Raises:
+        FileNotFoundError: no such file.
+        ValueError: it is not such an index (names it).
+    """
+    try:
+        listed = json.loads(index.read_text("utf-8"))["weight_map"]
+        return sorted({str(name) for name in listed.values()})
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise ValueError(
+            f"{index} is no index of shards, or a damaged one ({type(error).__name__}: {error}): "
+            "fetch it again"
+        ) from None
