@@ -23,10 +23,13 @@ from torch import Tensor
 from vidllm.adapters.base import FrameSource, SequenceModel
 from vidllm.batching import pad_left
 from vidllm.constraints import AnswerForm
+from vidllm.model.continuation import unwrapped
 from vidllm.prompting import Prefix
 
-# Keys and values of SmolLM2-135M take 46 kB a token: 1.5 GB at this many.
-MAX_CACHED_TOKENS = 32_768
+CPU_CACHE_BYTES = 1440 * 2**20
+"""For keys and values of a batch where there is no GPU: 32,768 tokens of SmolLM2-135M."""
+GPU_CACHE_SHARE = 1 / 8
+"""The same on a GPU, of its memory."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,13 +76,34 @@ def answers(
         num_beams: places looked at side by side, for answers that are nothing but places.
     """
     by_length = sorted(asked, key=lambda pair: len(pair[0].input_ids))
+    max_tokens = cache_bytes(model.device) // cached_bytes_per_token(model.llm)
     for _, same_length in groupby(by_length, key=lambda pair: len(pair[0].input_ids)):
-        for batch in _split(list(same_length), num_beams):
+        for batch in _split(list(same_length), num_beams, max_tokens):
             yield _answer_batch(model, source, batch, end_id, num_beams)
 
 
+def cached_bytes_per_token(llm: Any) -> int:
+    """Keys and values of one token in all layers of a language model, or of a VLM's.
+
+    Layers that look at a window alone keep less of a long text; they are counted in full.
+    """
+    model = unwrapped(llm)
+    config = model.config.get_text_config()
+    head_dim = getattr(config, "head_dim", None)
+    head_dim = head_dim or config.hidden_size // config.num_attention_heads
+    values = 2 * config.num_hidden_layers * config.num_key_value_heads * head_dim
+    return int(values * model.get_input_embeddings().weight.element_size())
+
+
+def cache_bytes(device: torch.device) -> int:
+    """What keys and values of a batch may take."""
+    if device.type != "cuda":
+        return CPU_CACHE_BYTES
+    return int(torch.cuda.get_device_properties(device).total_memory * GPU_CACHE_SHARE)
+
+
 def _split(
-    asked: list[tuple[Prefix, Sequence[Question]]], num_beams: int
+    asked: list[tuple[Prefix, Sequence[Question]]], num_beams: int, max_tokens: int
 ) -> Iterator[list[tuple[Prefix, Sequence[Question]]]]:
     """Batches whose cached tokens stay within the limit, of one sequence at least."""
     batch: list[tuple[Prefix, Sequence[Question]]] = []
@@ -88,7 +112,7 @@ def _split(
         longest = max(len(q.input_ids) + q.max_new_tokens for q in questions)
         num_rows = sum(_width(question, num_beams) for question in questions)
         cost = num_rows * (len(prefix.input_ids) + longest)
-        if batch and num_tokens + cost > MAX_CACHED_TOKENS:
+        if batch and num_tokens + cost > max_tokens:
             yield batch
             batch, num_tokens = [], 0
         batch.append((prefix, questions))
