@@ -38,7 +38,7 @@ def test_interleaved_puts_each_code_after_its_picture(assembly: Assembly, exampl
     prompter = assembly.prompter
     encoded = prompter.encode(example)
     assert shown(prompter, encoded.input_ids) == (
-        "<image> is<3><3><3><3>.\n<image> is<6><6><6><7>.\n<image> is<9><9><9><9>.\n" + PLAIN_TURNS
+        "<image> is<3><3><3><3>\n<image> is<6><6><6><7>\n<image> is<9><9><9><9>\n" + PLAIN_TURNS
     )
     assert encoded.frames == example.frames
     assert encoded.task == "iig"
@@ -113,7 +113,7 @@ def test_a_frame_can_be_shown_as_text(assembly: Assembly, example: Example) -> N
     prompter = assembly.prompter
     encoded = prompter.encode(example, [None, "a cat", None])
     assert shown(prompter, encoded.input_ids).startswith(
-        "<image> is<3><3><3><3>.\n a cat is<6><6><6><7>.\n<image> is<9><9><9><9>.\n"
+        "<image> is<3><3><3><3>\n a cat is<6><6><6><7>\n<image> is<9><9><9><9>\n"
     )
     assert encoded.frames == (example.frames[0], example.frames[2])
 
@@ -149,4 +149,4 @@ def test_captions_follow_their_pictures(assembly: Assembly, corpus: Corpus) -> N
 def test_codes_written_as_text_are_words_of_their_own(assembly: Assembly, example: Example) -> None:
     prompter = Prompter(assembly.tokenizer, assembly.prompter.config, Script())
     text = shown(prompter, prompter.encode(example).input_ids)
-    assert text.startswith("<image> is <3><3><3><3>.\n")
+    assert text.startswith("<image> is <3><3><3><3>\n")
