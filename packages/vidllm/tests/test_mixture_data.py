@@ -2,18 +2,20 @@
 
 import json
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import torch
 from rich.console import Console
 
 import timetokens as tt
-from seqsynth import Corpus
+from seqsynth import Corpus, MediaError, TooManySkippedError
 from seqsynth.manifest import ManifestRow, write_manifest
 from vidllm import assembly as assembling
 from vidllm import run_folder
+from vidllm.adapters.base import Shown
 from vidllm.assembly import Assembly
 from vidllm.config import StageConfig, TrainConfig
 from vidllm.data import TrainingData
@@ -115,6 +117,40 @@ def test_a_mixture_that_the_corpus_cannot_serve_is_refused(
         manifests_of(replace(mixed.data, root=corpus.root))
     with pytest.raises(FileNotFoundError, match="there is no such folder"):
         manifests_of(replace(mixed.data, root="/nowhere"))
+
+
+class Broken:
+    """A frame source some of whose files cannot be read."""
+
+    width = 0
+
+    def __init__(self, paths: set[str]) -> None:
+        self.paths = paths
+
+    def inputs(self, shown: Sequence[Shown]) -> dict[str, torch.Tensor]:
+        for frame in (frame for one in shown for frame in one.frames):
+            if frame.path in self.paths:
+                raise MediaError(f"{frame.path}: no picture")
+        return {}
+
+
+def test_two_bad_examples_among_the_first_stop_a_short_run_alone(
+    mixed: TrainConfig, assembly: Assembly
+) -> None:
+    """The share is that of the stage: of 200 examples ten may be bad, whichever come first."""
+    for num_steps in (50, 6):
+        stage = replace(mixed.data.stages[0], num_steps=num_steps)
+        config = replace(mixed, data=replace(mixed.data, stages=(stage,), max_skipped_share=0.05))
+        data = TrainingData(config, assembling.load_corpus(config.data), assembly.prompter)
+        first = [data[index] for index in range(2)]
+        frames = Broken({frame.path for example in first for frame in example.frames})
+        stand_in = data.readable(first[0], frames)
+        assert not frames.paths & {frame.path for frame in stand_in.frames}
+        if num_steps == 50:
+            assert data.readable(first[1], frames).index == 1
+        else:
+            with pytest.raises(TooManySkippedError, match=r"at most 5\.0% are allowed"):
+                data.readable(first[1], frames)
 
 
 def test_a_run_passes_broken_files_and_says_so(

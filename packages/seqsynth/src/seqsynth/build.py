@@ -21,12 +21,10 @@ from seqsynth.build_workers import shards_made
 from seqsynth.energon import ENERGON_NAME, tar_index_path, write_energon_meta
 from seqsynth.example_files import replacing
 from seqsynth.index_checks import Engine
-from seqsynth.skipping import GRACE, LOG_NAME, TooManySkippedError
+from seqsynth.skipping import LOG_NAME, TooManySkippedError, least_judged
 
 EXAMPLES_NAME = "examples.jsonl"
 MANIFEST_NAME = "manifest.json"
-
-_LEAST_JUDGED = 1000  # examples: of fewer, the first shards may by chance have more bad ones
 
 
 def build_examples(
@@ -116,8 +114,7 @@ def _shards(
 def _check_share(reports: Mapping[int, ShardReport], plan: BuildPlan) -> None:
     total = sum_of(reports.values())
     lost = total.num_replaced + total.exchanged_examples
-    least = max(min(plan.count, _LEAST_JUDGED), GRACE)
-    if lost > plan.max_skipped * max(total.num_examples, least):
+    if lost > plan.max_skipped * max(total.num_examples, least_judged(plan.count)):
         raise TooManySkippedError(
             f"{total.losses}; at most {plan.max_skipped:.1%} are allowed, so the build stops"
         )

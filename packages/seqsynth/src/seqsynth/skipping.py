@@ -30,6 +30,7 @@ DEFAULT_MAX_SHARE = 0.05
 GRACE = 20
 """A share is that of at least so many examples: the first one may be a bad one."""
 
+_LEAST_JUDGED = 1000  # of fewer, the first ones may by chance have more bad ones than the whole
 _MAX_REASONS = 5
 _MAX_KIND_LENGTH = 80
 
@@ -38,6 +39,15 @@ Load = Callable[[Sequence[FrameRef]], NDArray[np.uint8]]
 
 class TooManySkippedError(RuntimeError):
     """More examples had to be replaced than the run allows; the message is a summary."""
+
+
+def least_judged(num_planned: int) -> int:
+    """The share of what had to be left out is that of at least so many: not of the first few.
+
+    Args:
+        num_planned: examples, or whatever is counted, of the whole work.
+    """
+    return max(min(num_planned, _LEAST_JUDGED), GRACE)
 
 
 class SkipLog:

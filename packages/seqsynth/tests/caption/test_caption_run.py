@@ -11,11 +11,12 @@ import pytest
 from seqsynth import Manifest, index_corpus
 from seqsynth.caption import backends
 from seqsynth.caption.backends import Answer, BackendKind, NoAnswer, Question
-from seqsynth.caption.records import SCHEMA
+from seqsynth.caption.records import SCHEMA, Failed
+from seqsynth.caption.requests import CaptionRequest
 from seqsynth.caption.run import CaptionPlan, caption_manifest
 from seqsynth.caption.settings import CaptionSettings, Generation
 from seqsynth.caption.shards import locked, shard_paths
-from seqsynth.caption.writing import TooManyFailedError
+from seqsynth.caption.writing import TooManyFailedError, write_results
 
 from .conftest import LABELS, StubBackend
 
@@ -176,6 +177,16 @@ def test_empty_and_absent_answers_are_failures_and_too_many_stop_the_run(
     report = caption_manifest(manifest, tmp_path / "two", make_settings(), plan)
     assert report.reasons == {"empty answer (stop)": 3, "status 400": 2}
     assert len(rows_in(tmp_path / "two")) == 4
+
+
+def test_the_first_few_of_many_clips_may_fail(tmp_path: Path, make_settings: Settings) -> None:
+    request = CaptionRequest("clip", "", "clip.webp", (0,), (0.0,), seed=0)
+    failures = [Failed(request, "not a picture")] * 3
+    settings = make_settings()
+    report = write_results(tmp_path, failures, settings, {}, shard_size=9, num_planned=60)
+    assert report.num_failed == 3
+    with pytest.raises(TooManyFailedError, match=r"2 of 2 .* at most 5\.0% are allowed"):
+        write_results(tmp_path, failures, settings, {}, shard_size=9, num_planned=39)
 
 
 def test_a_folder_holds_captions_of_one_kind(

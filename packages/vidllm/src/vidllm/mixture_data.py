@@ -30,6 +30,7 @@ from seqsynth import (
     read_frames,
     stream_of,
 )
+from seqsynth.skipping import least_judged
 from vidllm.config import DataConfig, StageConfig, TrainConfig
 from vidllm.prompting import Encoded, Prompter
 
@@ -125,7 +126,10 @@ class MixtureStage:
         except ValueError as error:
             hint = "" if config.data.root else "; name the folder of its manifests with --data.root"
             raise ValueError(f"stage {stage.name!r}: {error}{hint}") from None
-        self._log = SkipLog(skip_path, max_share=config.data.max_skipped_share)
+        num_examples = config.stage_steps[config.data.stages.index(stage)]
+        num_examples *= config.optim.global_batch_size
+        share = config.data.max_skipped_share
+        self._log = SkipLog(skip_path, max_share=share, least_read=least_judged(num_examples))
 
     @property
     def sources(self) -> tuple[str, ...]:

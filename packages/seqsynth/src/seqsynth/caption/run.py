@@ -119,6 +119,7 @@ def caption_manifest(
             settings,
             done,
             shard_size=plan.shard_size,
+            num_planned=num_left,
             max_failed=plan.max_failed,
             on_done=on_done,
         )

@@ -14,6 +14,7 @@ from seqsynth.caption.records import SCHEMA, Captioned, Failed, Result, table_of
 from seqsynth.caption.settings import CaptionSettings
 from seqsynth.caption.shards import known_ids, next_shard, read_shard, write_shard
 from seqsynth.example_files import replacing
+from seqsynth.skipping import least_judged
 
 SETTINGS_NAME = "caption.json"
 FAILED_NAME = "failed.jsonl"
@@ -21,7 +22,6 @@ FORMAT_VERSION = 1
 DEFAULT_MAX_FAILED = 0.05
 DEFAULT_SHARD_SIZE = 1000
 
-_GRACE = 20  # the share is that of at least so many clips: the first one may be a bad one
 _MAX_KIND_LENGTH = 80
 
 OnDone = Callable[[int], None]
@@ -111,6 +111,7 @@ def write_results(
     done: Mapping[str, Path],
     *,
     shard_size: int,
+    num_planned: int = 0,
     max_failed: float = DEFAULT_MAX_FAILED,
     on_done: OnDone | None = None,
 ) -> CaptionReport:
@@ -124,7 +125,9 @@ def write_results(
         settings: what they were made with.
         done: from `open_folder`.
         shard_size: captions of a shard.
-        max_failed: largest share of clips without a caption, in [0, 1].
+        num_planned: results that are to come.
+        max_failed: largest share of clips without a caption, in [0, 1]; of the first few of many
+            more may fail.
         on_done: is told how many more clips are done with.
 
     Raises:
@@ -138,7 +141,7 @@ def write_results(
             if isinstance(result, Failed):
                 _write_failure(result, failed)
                 report.reasons[_kind_of(result)] += 1
-                _check_share(report, max_failed, failed.name)
+                _check_share(report, max_failed, least_judged(num_planned), failed.name)
             else:
                 revision = _same_revision(revision, result, folder)
                 add(result)
@@ -189,9 +192,9 @@ def _write_failure(failed: Failed, handle: IO[str]) -> None:
     handle.write(json.dumps(record, ensure_ascii=False) + "\n")
 
 
-def _check_share(report: CaptionReport, max_failed: float, path: str) -> None:
+def _check_share(report: CaptionReport, max_failed: float, least: int, path: str) -> None:
     num_tried = report.num_captioned + report.num_failed
-    if report.num_failed > max_failed * max(num_tried, _GRACE):
+    if report.num_failed > max_failed * max(num_tried, least):
         reasons = "; ".join(f"{count} x {kind}" for kind, count in report.reasons.most_common(5))
         raise TooManyFailedError(
             f"{report.num_failed} of {num_tried} clips got no caption ({reasons}), see {path}; at "
