@@ -184,6 +184,17 @@ def evaluate(session: nox.Session) -> None:
 
 
 @nox.session(venv_backend="none", requires=["env", "native"])
+def reproduce(session: nox.Session) -> None:
+    """Run the paper's tables on small data: `-- TABLE [--size tiny|small|paper]`; --help lists."""
+    require(session, "tools/reproduce.py")
+    small = {"tiny", "small"}.intersection(session.posargs) or "--size" not in session.posargs
+    if session.posargs and small and "--help" not in session.posargs:
+        python(session, "-m", "seqsynth", "fetch", "default")
+        fetch_meteor_data(session)
+    python(session, "tools/reproduce.py", *(session.posargs or ["--help"]))
+
+
+@nox.session(venv_backend="none", requires=["env", "native"])
 def tests(session: nox.Session) -> None:
     """Run the test suites of all packages on the CPU; `-- packages/metrics -k soda` narrows."""
     if not session.posargs or any("metrics" in argument for argument in session.posargs):

@@ -177,24 +177,33 @@ def scored(references: Iterable[Mapping[str, Any]], rows: Iterable[Mapping[str, 
     }
 
 
-def _score(
+def evaluated(
     references: Mapping[str, Mapping[str, Any]], predictions: Mapping[str, Mapping[str, Any]]
-) -> dict[str, dict[str, float]]:
+) -> vm.GroundingResult | vm.DenseCaptioningResult:
+    """The scorer's result for the questions of one benchmark, by id; all have one task."""
     task = next(iter(references.values()))["task"]
     if task == "dvc":
-        captions = vm.evaluate_dense_captions(
+        return vm.evaluate_dense_captions(
             {id_: [tuple(e) for e in row["events"]] for id_, row in references.items()},
             {id_: [tuple(e) for e in row["events"]] for id_, row in predictions.items()},
         )
-        return _with_intervals(captions, {name: name for name in CAPTION_METRICS})
-    grounding = vm.evaluate_grounding(
+    return vm.evaluate_grounding(
         {id_: [tuple(e[:2]) for e in row["events"]] for id_, row in references.items()},
         {id_: [tuple(e[:2]) for e in row["events"]] for id_, row in predictions.items()},
         iou_thresholds=(EXACT_IOU,) if task == "iig" else (0.3, 0.5, 0.7),
     )
+
+
+def _score(
+    references: Mapping[str, Mapping[str, Any]], predictions: Mapping[str, Mapping[str, Any]]
+) -> dict[str, dict[str, float]]:
+    result = evaluated(references, predictions)
+    task = next(iter(references.values()))["task"]
+    if task == "dvc":
+        return _with_intervals(result, {name: name for name in CAPTION_METRICS})
     if task == "iig":
-        return _with_intervals(grounding, {"exact": f"recall_at_1@{EXACT_IOU}"})
-    return _with_intervals(grounding, {name: name for name in GROUNDING_METRICS})
+        return _with_intervals(result, {"exact": f"recall_at_1@{EXACT_IOU}"})
+    return _with_intervals(result, {name: name for name in GROUNDING_METRICS})
 
 
 def _with_intervals(

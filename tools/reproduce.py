@@ -1,0 +1,154 @@
+"""Runs the paper's tables on small data, or lists what the real ones need (`nox -s reproduce`).
+
+A table is a number of the paper (1 to 7), `codecs` or `lengths`, or `all`. Runs are kept below
+runs/reproduce/SIZE and shared by tables; the same command goes on where it was stopped. Of each
+table it writes SIZE/TABLE.json and SIZE/TABLE.html.
+
+Sizes:
+    tiny    the embedded default on two CPU cores
+    small   the embedded default on one GPU
+    paper   nothing is trained: steps, memory and data of each row's recipe, with --data-root also
+            what of the data is there
+    smoke   a random model on drawn shapes, seconds; its figures mean nothing
+"""
+
+import argparse
+import json
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table as Shown
+
+from reproduction.experiment import Answers, answers_of
+from reproduction.page import NAMES, SIGNS, columns_of, heading, rendered, shown
+from reproduction.scoring import scored_table
+from reproduction.sizes import SIZES, Size
+from reproduction.tables import TABLES, Table
+from vidllm import run_folder
+from vidllm.cli import quiet_libraries
+from vidllm.paper_recipes import PAPER_RECIPES, TABLE_ROWS
+
+ROOT = Path(__file__).resolve().parents[1]
+PAPER = "paper"
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Runs the command and returns the exit status."""
+    quiet_libraries()
+    options = _parser().parse_args(argv)
+    console = Console(stderr=True)
+    names = list(TABLES) if options.table == "all" else [options.table]
+    try:
+        if options.size == PAPER:
+            for name in names:
+                list_recipes(name, options.data_root, console)
+            return 0
+        size = SIZES[options.size]
+        if options.seeds:
+            size = replace(size, seeds=tuple(range(options.seeds)))
+        out = options.out or ROOT / "runs" / "reproduce" / size.name
+        for name in names:
+            reproduce(TABLES[name], size, out, console)
+    except KeyboardInterrupt:
+        print("reproduce: interrupted; the same command goes on", file=sys.stderr)
+        return 130
+    except (ValueError, FileNotFoundError) as error:
+        print(f"reproduce: {' '.join(str(error).split())}", file=sys.stderr)
+        return 2
+    except (OSError, RuntimeError) as error:
+        print(f"reproduce: {' '.join(str(error).split())}", file=sys.stderr)
+        return 1
+    return 0
+
+
+def reproduce(table: Table, size: Size, out: Path, console: Console) -> dict[str, Any]:
+    """Trains and asks every row with every seed; writes and prints the table."""
+    began = time.monotonic()
+    answers: dict[str, list[Answers]] = {
+        row.label: [answers_of(size, table, row, seed, out, console) for seed in size.seeds]
+        for row in table.rows
+    }
+    outcome = {
+        "table": table.name,
+        "title": table.title,
+        "note": table.note,
+        "size": size.name,
+        "seeds": list(size.seeds),
+        "date": time.strftime("%Y-%m-%d"),
+        "rows": scored_table(table, answers),
+    }
+    out.mkdir(parents=True, exist_ok=True)
+    text = json.dumps(outcome, indent=1) + "\n"
+    run_folder.write_atomically(out / f"{table.name}.json", text)
+    page = rendered(table, outcome, answers)
+    run_folder.write_atomically(out / f"{table.name}.html", page)
+    console.print(printed(table, outcome))
+    minutes = (time.monotonic() - began) / 60
+    console.print(f"{out / table.name}.html, {minutes:.1f} minutes", highlight=False)
+    return outcome
+
+
+def printed(table: Table, outcome: Mapping[str, Any]) -> Shown:
+    """The table for the terminal; the paper's figures stand in brackets."""
+    columns = columns_of(outcome["rows"])
+    view = Shown(title=f"{table.title}\n{heading(outcome)}", box=None, pad_edge=False)
+    view.add_column("")
+    for column in columns:
+        view.add_column(NAMES.get(column, column), justify="right")
+    for row in outcome["rows"]:
+        view.add_row(row["label"], *(_cell(column, row) for column in columns))
+    return view
+
+
+def _cell(column: str, row: Mapping[str, Any]) -> str:
+    entry = row["scores"].get(column)
+    if entry is None:
+        return "-"
+    published = row["paper"].get(column)
+    sign = SIGNS.get(entry.get("direction", ""), "")
+    return shown(column, entry["value"]) + ("" if published is None else f" ({published:g}){sign}")
+
+
+def list_recipes(name: str, data_root: str, console: Console) -> None:
+    """What each row of a table of the paper trains, for how long, on what data.
+
+    Raises:
+        ValueError: a table that the paper does not have.
+    """
+    from vidllm.dry_run import describe, readable
+
+    rows = TABLE_ROWS.get(int(name)) if name.isdigit() else None
+    if rows is None:
+        console.print(f"{name}: no table of the paper, so it has no size {PAPER}")
+        return
+    for label, recipe in rows.items():
+        console.print(f"[bold]Table {name}: {label}[/bold]", highlight=False)
+        if not recipe:
+            console.print("nothing is trained")
+            continue
+        config = PAPER_RECIPES[recipe]()
+        config = replace(config, data=replace(config.data, root=data_root))
+        console.print(readable(describe(config)), highlight=False, soft_wrap=True)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="reproduce", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("table", choices=[*TABLES, "all"], help="which table")
+    parser.add_argument("--size", choices=[*SIZES, PAPER], default="tiny", help="default: tiny")
+    parser.add_argument(
+        "--seeds", type=int, default=0, help="runs of each row, instead of the size's"
+    )
+    parser.add_argument("--out", type=Path, help="where runs and results go")
+    parser.add_argument("--data-root", default="", help="with --size paper: a folder of manifests")
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,124 @@
+"""Row x seed -> run folder -> predictions; what is done already is kept.
+
+Below the output folder, runs lie by what they train, not by table, so that tables share them:
+
+    runs/HASH-seedN/         a run folder of vidllm, and answers-BENCHMARK.jsonl
+    benchmarks/CODEC-LENGTHS/  questions and references
+"""
+
+import hashlib
+import json
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+from reproduction.sizes import Size
+from reproduction.tables import Row, Table, config_of
+from seqsynth import BenchmarkSpec, Corpus, build_default_benchmark
+from vidllm import checkpoint, run_folder
+from vidllm.assembly import load_corpus
+from vidllm.config import TrainConfig, to_json
+from vidllm.evaluation import Evaluator
+from vidllm.training import train
+
+SYSTEM = "trained"
+
+
+@dataclass(frozen=True, slots=True)
+class Answers:
+    """What one run answered.
+
+    Attributes:
+        references: rows of references.jsonl.
+        predictions: rows of predictions.jsonl.
+        malformed: answers, in part at least, that could not be read.
+        metrics: rows of the run's metrics.jsonl.
+        benchmark_dir: the questions.
+        media_root: paths of the questions start here.
+    """
+
+    references: list[dict[str, Any]]
+    predictions: list[dict[str, Any]]
+    malformed: int
+    metrics: list[dict[str, Any]]
+    benchmark_dir: Path
+    media_root: str
+
+
+def answers_of(
+    size: Size, table: Table, row: Row, seed: int, out: Path, console: Console
+) -> Answers:
+    """Trains the row where it is not trained yet, asks it where it has not been asked.
+
+    Raises:
+        KeyboardInterrupt: a signal stopped training; the same call goes on.
+        FileNotFoundError: data has not been fetched (says what to run).
+    """
+    config = config_of(size, row, seed)
+    run_dir = out / "runs" / f"{digest(config)}-seed{seed}"
+    console.print(f"[bold]{row.label}[/bold], seed {seed}: {run_dir}", highlight=False)
+    trained(config, run_dir, console)
+    corpus = load_corpus(config.data)
+    spec = benchmark_spec(size, table, config, corpus)
+    name = "-".join([config.model.codec, *map(str, spec.image_lengths)])
+    benchmark_dir = out / "benchmarks" / name
+    if not (benchmark_dir / "benchmark.json").exists():
+        build_default_benchmark(benchmark_dir, corpus, spec)
+    answers = run_dir / f"answers-{name}.jsonl"
+    evaluator = Evaluator(config, benchmark_dir, console, num_beams=size.num_beams)
+    counts = evaluator.run(SYSTEM, run_dir, answers)
+    return Answers(
+        references=read_jsonl(benchmark_dir / "references.jsonl"),
+        predictions=read_jsonl(answers),
+        malformed=counts["malformed"],
+        metrics=run_folder.read_metrics(run_dir),
+        benchmark_dir=benchmark_dir,
+        media_root=corpus.root,
+    )
+
+
+def trained(config: TrainConfig, run_dir: Path, console: Console) -> None:
+    """Trains to the end, from where the run stands."""
+    found = None
+    if run_folder.is_run(run_dir):
+        found = checkpoint.newest_good(run_dir)
+    else:
+        run_folder.create(run_dir, config)
+    if found is None or found.step < config.num_steps:
+        outcome = train(config, run_dir, resume_from=found, console=console)
+        if outcome.signal_number is not None:
+            raise KeyboardInterrupt
+
+
+def benchmark_spec(size: Size, table: Table, config: TrainConfig, corpus: Corpus) -> BenchmarkSpec:
+    """The size's benchmark in the run's codec, without lengths that the corpus cannot serve."""
+    num_images = len({image.caption for image in corpus.heldout_images})
+    lengths = table.image_lengths or size.spec.image_lengths
+    if table.image_lengths:  # long sequences cost more: a quarter of them
+        size = replace(
+            size,
+            spec=replace(
+                size.spec,
+                num_image_sequences=max(size.spec.num_image_sequences // 4, 2),
+                num_clip_sequences=0,
+            ),
+        )
+    return replace(
+        size.spec,
+        image_lengths=tuple(length for length in lengths if length <= num_images)
+        or size.spec.image_lengths,
+        codec=config.model.codec,
+        templates=config.data.templates,
+    )
+
+
+def digest(config: TrainConfig) -> str:
+    """A short name for what a configuration trains; the seed stands beside it."""
+    return hashlib.sha256(to_json(replace(config, seed=0)).encode()).hexdigest()[:10]
+
+
+def read_jsonl(path: Path) -> list[dict[str, Any]]:
+    """The rows of a file."""
+    return [json.loads(line) for line in path.read_text("utf-8").splitlines()]

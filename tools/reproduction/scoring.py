@@ -1,0 +1,150 @@
+"""Predictions of all seeds to scores, to differences from a table's first row, to directions."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import vidmetrics as vm
+from evaluate_default import evaluated
+from reproduction.experiment import Answers
+from reproduction.tables import Table
+
+DENSE_METRICS = ("soda_c", "cider", "meteor", "f1")
+GROUNDING_METRICS = ("recall_at_1@0.5", "recall_at_1@0.7", "mean_iou")
+RICHNESS_METRICS = ("mean_length", "type_token_ratio")
+FIFTHS = 5
+EXACT = "recall_at_1@0.5"  # of places of images, which are equal or disjoint
+
+Result = vm.GroundingResult | vm.DenseCaptioningResult
+
+
+def results_of(answers: Sequence[Answers]) -> dict[str, Result]:
+    """One result for each benchmark, over the questions of all seeds.
+
+    A question asked of two runs is two units: intervals are of questions and seeds together.
+    """
+    references: dict[str, dict[str, Mapping[str, Any]]] = {}
+    predictions: dict[str, dict[str, Mapping[str, Any]]] = {}
+    for number, one in enumerate(answers):
+        answered = {row["id"]: row for row in one.predictions}
+        for row in one.references:
+            name = f"{number}/{row['id']}"
+            references.setdefault(row["benchmark"], {})[name] = row
+            if row["id"] in answered:
+                predictions.setdefault(row["benchmark"], {})[name] = answered[row["id"]]
+    return {name: evaluated(rows, predictions.get(name, {})) for name, rows in references.items()}
+
+
+def metric_names(benchmark: str) -> dict[str, str]:
+    """Our columns for a benchmark: column to the scorer's name."""
+    if benchmark.startswith("index_grounding"):
+        return {f"exact@{benchmark.partition('@')[2]}": EXACT}
+    names = DENSE_METRICS if benchmark.endswith("dense_captions") else GROUNDING_METRICS
+    return {name: name for name in names}
+
+
+def scored_table(table: Table, answers: Mapping[str, Sequence[Answers]]) -> list[dict[str, Any]]:
+    """The rows of results: scores with intervals, and how each compares with the first row.
+
+    Args:
+        table: what was asked for.
+        answers: of each row, by label, one for each seed.
+    """
+    results = {label: results_of(of_row) for label, of_row in answers.items()}
+    first = table.rows[0]
+    rows = []
+    for row in table.rows:
+        scores: dict[str, Any] = {}
+        for benchmark, result in results[row.label].items():
+            other = results[first.label][benchmark]
+            compared = vm.compare(other.statistics, result.statistics)
+            for column, name in metric_names(benchmark).items():
+                interval = result.confidence[name]
+                scores[column] = {
+                    "value": float(result.scores[name]),
+                    "low": float(interval.low),
+                    "high": float(interval.high),
+                    "count": len(result.statistics.ids),
+                }
+                if row is not first:
+                    scores[column]["against_first"] = _difference(compared[name])
+        if table.richness:
+            scores |= _richness(answers[row.label])
+        of_row = answers[row.label]
+        rows.append(
+            {
+                "label": row.label,
+                "codec": row.codec,
+                "scores": scores,
+                "paper": dict(row.paper),
+                "malformed": sum(one.malformed for one in of_row),
+                "position_error": position_error(of_row),
+            }
+        )
+    _add_directions(rows)
+    return rows
+
+
+def position_error(answers: Iterable[Answers]) -> list[float | None]:
+    """Mean distance of answered from asked images, in shares of the sequence, by fifths of it."""
+    sums, counts = [0.0] * FIFTHS, [0] * FIFTHS
+    for one in answers:
+        answered = {row["id"]: row["events"] for row in one.predictions}
+        for row in one.references:
+            events = answered.get(row["id"])
+            if row["task"] != "iig" or not events:
+                continue
+            asked, found = (
+                (event[0] + event[1]) / 2 / row["duration_seconds"]
+                for event in (row["events"][0], events[0])
+            )
+            fifth = min(int(asked * FIFTHS), FIFTHS - 1)
+            sums[fifth] += abs(found - asked)
+            counts[fifth] += 1
+    return [
+        round(total / count, 4) if count else None
+        for total, count in zip(sums, counts, strict=True)
+    ]
+
+
+def _difference(compared: vm.Comparison) -> dict[str, float]:
+    return {
+        "value": float(compared.difference),
+        "low": float(compared.interval.low),
+        "high": float(compared.interval.high),
+        "p_value": float(compared.p_value),
+    }
+
+
+def _richness(answers: Iterable[Answers]) -> dict[str, Any]:
+    captions: dict[str, list[str]] = {}
+    for number, one in enumerate(answers):
+        for row in one.predictions:
+            if row["task"] == "dvc":
+                captions[f"{number}/{row['id']}"] = [event[2] for event in row["events"]]
+    if not any(captions.values()):
+        return {}
+    richness = vm.text_richness(captions)
+    return {
+        name: {"value": getattr(richness, name), "count": richness.num_captions}
+        for name in RICHNESS_METRICS
+    }
+
+
+def _add_directions(rows: list[dict[str, Any]]) -> None:
+    """To each score with a figure of the paper: does it move from the first row as the paper's?"""
+    first = rows[0]
+    for row in rows[1:]:
+        for column, published in row["paper"].items():
+            entry = row["scores"].get(column)
+            if entry is None or column not in first["paper"]:
+                continue
+            moved = published - first["paper"][column]
+            ours = entry.get("against_first")
+            if ours is None:  # no interval: length and variety are of all captions at once
+                change = entry["value"] - first["scores"][column]["value"]
+                entry["direction"] = "as the paper" if change * moved > 0 else "not as the paper"
+            elif ours["low"] <= 0 <= ours["high"]:
+                entry["direction"] = "within noise"
+            else:
+                agrees = ours["value"] * moved > 0
+                entry["direction"] = "as the paper" if agrees else "not as the paper"

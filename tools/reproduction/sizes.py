@@ -1,0 +1,114 @@
+"""How large an experiment is: model, number of steps, benchmark, seeds."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+from seqsynth import BenchmarkSpec
+from vidllm.config import OptimConfig, StageConfig, TrainConfig
+from vidllm.recipes import small, smoke, tiny
+
+LONG_LENGTHS = (16, 32, 96, 256)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Parts:
+    """Optimizer steps that each kind of data gets where a row has it; a table's unit of volume.
+
+    Attributes:
+        images: image sequences (IS).
+        clips: clip sequences (CS).
+        captions: pictures with their captions, no places: what every row has, and once more (MC).
+    """
+
+    images: int
+    clips: int
+    captions: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Size:
+    """One size of all experiments.
+
+    Attributes:
+        base: model and optimizer; its last stage gives all settings that tables leave alone.
+        parts: volume of the full row.
+        seeds: each row is trained once with each.
+        spec: the benchmark, of held-out concepts.
+        num_beams: places looked at side by side in answers; 1 is greedy.
+        wording: of training and of questions.
+    """
+
+    name: str
+    base: Callable[[], TrainConfig]
+    parts: Parts
+    seeds: tuple[int, ...]
+    spec: BenchmarkSpec
+    num_beams: int = 1
+    wording: str = "pairs"
+
+
+def stage_of(size: Size, config: TrainConfig) -> StageConfig:
+    """The one stage that rows change: lengths and turns of the size's recipe, no text items."""
+    return replace(
+        config.data.stages[-1],
+        name="mixed",
+        templates=(size.wording,),
+        min_images=4,
+        text_fraction=0.0,
+        task_weights=(0.8, 0.1, 0.1),
+        clip_task_weights=(0.3, 0.7),
+        still_clip_fraction=0.0,
+        curriculum_fraction=0.0,
+        decay="linear",
+        decay_fraction=0.4,
+        warmup_steps=4,
+    )
+
+
+def _tiny() -> TrainConfig:
+    base = tiny()
+    first = replace(base.data.stages[0], max_images=24, num_turns=16)
+    optim: OptimConfig = base.optim
+    return replace(base, data=replace(base.data, stages=(first,)), optim=optim)
+
+
+SIZES: dict[str, Size] = {
+    "smoke": Size(
+        name="smoke",
+        base=smoke,
+        parts=Parts(images=2, clips=1, captions=1),
+        seeds=(0,),
+        spec=BenchmarkSpec(
+            image_lengths=(4,),
+            num_image_sequences=2,
+            queries_per_sequence=2,
+            num_clip_sequences=2,
+            max_clips=2,
+            num_frames=8,
+        ),
+        wording="paper",
+    ),
+    "tiny": Size(
+        name="tiny",
+        base=_tiny,
+        parts=Parts(images=32, clips=16, captions=5),
+        seeds=(0, 1),
+        spec=BenchmarkSpec(
+            image_lengths=(16,),
+            num_image_sequences=16,
+            num_clip_sequences=16,
+            max_clips=5,
+            num_frames=24,
+        ),
+    ),
+    "small": Size(
+        name="small",
+        base=small,
+        parts=Parts(images=1000, clips=500, captions=150),
+        seeds=(0, 1, 2),
+        spec=BenchmarkSpec(image_lengths=(16, 32, 96), num_image_sequences=50),
+        num_beams=4,
+        wording="paper",
+    ),
+}
+"""`paper` is not here: its rows are recipes of vidllm, which `reproduce` lists by a dry run."""
