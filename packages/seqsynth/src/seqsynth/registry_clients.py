@@ -2,7 +2,7 @@
 
 No host name stands here: the clients read the user's own settings (mirror, proxy, certificates).
 What they bring is data to us; no code of a fetched package is imported, and npm's install
-scripts are off.
+scripts are off. Of a source distribution pip itself asks the build backend for the metadata.
 """
 
 import importlib.util
@@ -46,9 +46,21 @@ def find_clients() -> Clients:
 
 
 def pip_download(
-    pip: tuple[str, ...] | None, requirement: str, work_dir: Path, progress: Progress
+    pip: tuple[str, ...] | None,
+    requirement: str,
+    work_dir: Path,
+    progress: Progress,
+    *,
+    is_sdist: bool = False,
 ) -> Path:
-    """Downloads one wheel without its dependencies into an empty folder and returns its path.
+    """Downloads one archive without its dependencies into an empty folder and returns its path.
+
+    Args:
+        pip: the command.
+        requirement: `NAME==VERSION`.
+        work_dir: an empty folder.
+        progress: called while it arrives.
+        is_sdist: take the source distribution, not the wheel.
 
     Raises:
         ClientError: no pip, or pip's own reason.
@@ -58,7 +70,9 @@ def pip_download(
             "no pip: neither a module of this Python nor a program on PATH; "
             f"install one ({sys.executable} -m ensurepip)"
         )
-    command = [*pip, "download", "--no-deps", "--only-binary", ":all:", "--no-input"]
+    name = requirement.partition("==")[0]
+    kind = ["--no-binary", name] if is_sdist else ["--only-binary", ":all:"]
+    command = [*pip, "download", "--no-deps", *kind, "--no-input"]
     return _run(
         [*command, "--progress-bar", "off", "--dest", ".", requirement],
         work_dir,

