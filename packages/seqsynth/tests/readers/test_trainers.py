@@ -3,8 +3,10 @@
 Qwen's fine-tuning code is no package; test_export.py reads its form by the rules of that code.
 """
 
+import sys
+from importlib.machinery import ModuleSpec
 from pathlib import Path
-from types import SimpleNamespace
+from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -16,7 +18,10 @@ from seqsynth.export import DATASET_NAME, export_examples, frames_text
 
 from .strangers import library
 
-pytestmark = [pytest.mark.filterwarnings("ignore"), pytest.mark.slow]
+# They import for minutes where the disk is busy.
+pytestmark = [
+    pytest.mark.filterwarnings("ignore"), pytest.mark.slow, pytest.mark.timeout(1200)
+]  # fmt: skip
 
 
 def texts_of(example: Example) -> list[str]:
@@ -34,7 +39,14 @@ def check_pictures(example: Example, paths: list[str]) -> None:
             assert np.asarray(picture.convert("RGB")).ndim == 3
 
 
-def test_llamafactory_reads_what_is_written_for_it(tmp_path: Path, examples: list[Example]) -> None:
+def test_llamafactory_reads_what_is_written_for_it(
+    tmp_path: Path, examples: list[Example], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # It reads sound with torchaudio, which has to fit the torch; there is none here.
+    torchaudio = ModuleType("torchaudio")
+    torchaudio.__spec__ = ModuleSpec("torchaudio", None)
+    monkeypatch.setitem(sys.modules, "torchaudio", torchaudio)
+    monkeypatch.setenv("DISABLE_VERSION_CHECK", "1")  # of libraries for training
     parser, loader = library("llamafactory.data.parser"), library("llamafactory.data.loader")
     hparams, plugins = library("llamafactory.hparams"), library("llamafactory.data.mm_plugin")
     export_examples(examples, tmp_path / "out", "llamafactory")
