@@ -98,7 +98,7 @@ def decibels(a: np.ndarray, b: np.ndarray) -> float:
 
 @pytest.mark.parametrize("decoder", ["simplejpeg", "pillow"])
 @pytest.mark.parametrize("geometry", ["stretch", "crop", "pad"])
-@pytest.mark.parametrize("shape", [(640, 480), (333, 517), (50, 40)], ids=str)
+@pytest.mark.parametrize("shape", [(640, 480), (333, 517), (50, 40), (9, 7), (3000, 30)], ids=str)
 def test_jpegs_decoded_small_show_what_they_show_decoded_whole(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,

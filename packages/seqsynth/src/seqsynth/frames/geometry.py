@@ -6,6 +6,7 @@ interpolation, antialiased where it shrinks, pixel centres in line; what is not 
 
 from __future__ import annotations
 
+import threading
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
@@ -17,6 +18,11 @@ Geometry = Literal["stretch", "crop", "pad"]
 GEOMETRIES: tuple[Geometry, ...] = get_args(Geometry)
 
 _WHITE = 255
+# Of pictures with fewer pixels across or down FFmpeg's scaler makes something else than Pillow, and
+# it has no room for the many pixels that count where a picture shrinks by far more.
+_MIN_SCALED, _MAX_SHRINKING = 16, 8
+
+_of_thread = threading.local()
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +113,40 @@ class Fit:
         inner = (layout.width, layout.height)
         resized = picture.resize(inner, Image.Resampling.BICUBIC, box=box)
         return self.place(np.asarray(resized), layout)
+
+    def pixels(self, pixels: NDArray[np.uint8], full_size: tuple[int, int]) -> NDArray[np.uint8]:
+        """The same of pixels, (height, width, 3): by FFmpeg's scaler where that can do it.
+
+        It takes a third of Pillow's time, and rounds in other places.
+        """
+        layout = self.layout(*full_size)
+        edges = ((pixels.shape[1], layout.width), (pixels.shape[0], layout.height))
+        can_scale = all(_MIN_SCALED <= before <= _MAX_SHRINKING * now for before, now in edges)
+        if self.geometry == "crop" or not can_scale:  # it shows whole pictures only
+            return self.picture(Image.fromarray(pixels), full_size)
+        return self.place(_scaled(pixels, layout.width, layout.height), layout)
+
+
+def _scaled(pixels: NDArray[np.uint8], width: int, height: int) -> NDArray[np.uint8]:
+    from av import VideoFrame
+    from av.video.reformatter import VideoReformatter
+
+    if not hasattr(_of_thread, "reformatter"):
+        _of_thread.reformatter = VideoReformatter()  # keeps its tables while sizes stay the same
+    source = VideoFrame.from_numpy_buffer(np.ascontiguousarray(pixels), format="rgb24")
+    # Into planes, which is twice as fast as into pixels; `to_ndarray` puts them together again.
+    planes = _of_thread.reformatter.reformat(
+        source, width, height, "gbrp", interpolation=_bicubic(), threads=1
+    )
+    shown: NDArray[np.uint8] = planes.to_ndarray()
+    return shown
+
+
+def _bicubic() -> Any:
+    """FFmpeg's flags: all colours of each pixel count, the same bits with every instruction set."""
+    from av.video.reformatter import Interpolation as Flag
+
+    return Flag.BICUBIC | Flag.ACCURATE_RND | Flag.BITEXACT | Flag.FULL_CHR_H_INP
 
 
 class VideoScaler:

@@ -2,8 +2,8 @@
 
 JPEGs are the bulk of any corpus and are decoded at the smallest size that keeps every detail of the
 frame: libjpeg leaves the rest out while it decodes, which costs a fraction. simplejpeg does that
-fastest; Pillow does where it is absent, and everything else: PNG, WebP, GIF, CMYK, 16 bits a
-channel, EXIF orientation, transparency (laid on white), animations.
+fastest and FFmpeg's scaler makes frames of it; Pillow does both where simplejpeg is absent, and
+everything else: PNG, WebP, GIF, CMYK, 16 bits a channel, transparency (laid on white), animations.
 """
 
 from __future__ import annotations
@@ -47,6 +47,10 @@ def picture_frames(path: str, frame_indices: Sequence[int], fit: Fit) -> list[ND
     Raises:
         MediaError: names the file and the frame.
     """
+    if list(frame_indices) == [0]:
+        small = _small_jpeg(path, fit.needed_size)
+        if small is not None:
+            return [fit.pixels(*small)]
     decoded = _decode(path, frame_indices, fit.needed_size)
     return [fit.picture(picture, full_size) for picture, full_size in decoded]
 
@@ -69,10 +73,6 @@ def _decode(
     try:
         with open_media(path) as file:
             content = file.read()
-        if needed is not None and list(frame_indices) == [0]:
-            small = _small_jpeg(content, needed)
-            if small is not None:
-                return [small]
         with Image.open(io.BytesIO(content)) as image:
             num_frames = getattr(image, "n_frames", 1)
             for frame_index in frame_indices:
@@ -91,11 +91,19 @@ def _decode(
     return decoded
 
 
-def _small_jpeg(content: bytes, needed: Needed) -> tuple[Image.Image, Size] | None:
-    """A JPEG decoded by simplejpeg; None where Pillow has to do it, or to say what is wrong."""
-    if simplejpeg is None or content[:2] != b"\xff\xd8":
+def _small_jpeg(path: str, needed: Needed) -> tuple[NDArray[np.uint8], Size] | None:
+    """The pixels of a JPEG, upright, decoded by simplejpeg, and its full size.
+
+    None where Pillow has to do it, or to say what is wrong.
+    """
+    if simplejpeg is None:
         return None
     try:
+        with open_media(path) as file:
+            start = file.read(2)
+            if start != b"\xff\xd8":
+                return None
+            content = start + file.read()
         height, width, colours, _ = simplejpeg.decode_jpeg_header(content)
         if colours not in ("YCbCr", "Gray", "RGB") or height * width > _max_pixels():
             return None
@@ -105,12 +113,11 @@ def _small_jpeg(content: bytes, needed: Needed) -> tuple[Image.Image, Size] | No
         least = needed(*full_size)
         min_width, min_height = reversed(least) if is_lying else least
         pixels = simplejpeg.decode_jpeg(content, "RGB", min_height=min_height, min_width=min_width)
-    except ValueError:
+    except (OSError, ValueError):
         return None
-    picture = Image.fromarray(pixels)
     if orientation in _TURNS:
-        picture = picture.transpose(_TURNS[orientation])
-    return picture, full_size
+        pixels = np.asarray(Image.fromarray(pixels).transpose(_TURNS[orientation]))
+    return pixels, full_size
 
 
 _TURNS = {
