@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -18,7 +19,7 @@ SCRIPT = Path(__file__).with_name("two_ranks.py")
 
 
 def step_with(
-    num_processes: int, micro_batch: int, tmp_path: Path, cache_dir: Path
+    num_processes: int, micro_batch: int, tmp_path: Path, cache_dir: Path, *more: str
 ) -> dict[str, torch.Tensor]:
     out = tmp_path / f"{num_processes}x{micro_batch}.safetensors"
     launcher = [sys.executable, "-m", "torch.distributed.run", "--standalone"]
@@ -29,6 +30,7 @@ def step_with(
         str(cache_dir),
         str(micro_batch),
         str(out),
+        *more,
     ]
     environment = {**os.environ, "OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""}
     done = subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
@@ -40,15 +42,32 @@ def step_with(
 def test_two_processes_equal_two_accumulations(
     tmp_path: Path, cache_dir: Path, features: object
 ) -> None:
-    one = step_with(1, 2, tmp_path, cache_dir)
-    two = step_with(2, 2, tmp_path, cache_dir)
+    assert_same_steps(step_with(1, 2, tmp_path, cache_dir), step_with(2, 2, tmp_path, cache_dir))
+
+
+@pytest.mark.distributed
+def test_two_processes_wait_for_no_part_that_one_of_them_has_no_use_for(
+    tmp_path: Path, cache_dir: Path, bases: Callable[..., Path]
+) -> None:
+    """An untied base whose connector learns, captions without places, batches without pictures."""
+    base = str(bases("qwen3_vl"))
+    one = step_with(1, 1, tmp_path, cache_dir, base)
+    two = step_with(2, 1, tmp_path, cache_dir, base)
+    assert 0 < one.pop("without_pictures") < 12  # of the micro batches
+    del two["without_pictures"]
+    assert sum("modules_to_save" in name for name in one) > 10
+    assert sum("trainable_tokens_delta" in name for name in one if name.startswith("0/")) == 2
+    assert_same_steps(one, two)
+
+
+def assert_same_steps(one: dict[str, torch.Tensor], two: dict[str, torch.Tensor]) -> None:
     assert one.keys() == two.keys()
     assert sum(name.startswith("0/") for name in one) > 10
     assert sum(name.startswith("weights/") for name in one) > 10
-    for name in one:
+    for name, expected in one.items():
         # AdamW divides by the size of gradients: where they are nearly 0 their rounding grows.
         rtol = 1e-3 if name.startswith("weights/") else 1e-5
-        torch.testing.assert_close(one[name], two[name], rtol=rtol, atol=1e-5, msg=name)
+        torch.testing.assert_close(expected, two[name], rtol=rtol, atol=1e-5, msg=name)
     assert len(one["losses"]) == 3
     assert int(two["checkpoints"]) == 1
 

@@ -1,6 +1,9 @@
-"""One optimizer step of the smoke recipe; prints rank 0's loss and writes its gradients.
+"""A few steps of the smoke recipe; rank 0 writes its losses, gradients and weights.
 
-torchrun --nproc-per-node N two_ranks.py CACHE_DIR MICRO_BATCH OUT.safetensors
+torchrun --nproc-per-node N two_ranks.py CACHE_DIR MICRO_BATCH OUT.safetensors [BASE]
+
+With BASE, the folder of a vlm, that is trained with its connector: captions first, then sequences
+of two images, many of them all text.
 """
 
 import sys
@@ -15,19 +18,37 @@ from safetensors.torch import load_file, save_file
 from vidllm import checkpoint, run_folder
 from vidllm.assembly import assemble, load_corpus, load_features, start_projector
 from vidllm.batching import Collator
+from vidllm.config import StageConfig, TrainConfig
 from vidllm.data import TrainingData
 from vidllm.features import frames_of_corpus
 from vidllm.progress import Progress
 from vidllm.reading import RunCollator
 from vidllm.recipes import smoke
+from vidllm.testing import SIDE
 from vidllm.trainer import SequenceTrainer
 
 GLOBAL_BATCH, NUM_STEPS = 4, 3
 
 
-def main(cache_dir: str, micro_batch: int, out: Path) -> None:
+def on_vlm(config: TrainConfig, base: str) -> TrainConfig:
+    """The same on a vlm, in two stages."""
+    captions = StageConfig(name="align", num_steps=1, caption_weight=1.0, image_weight=0.0)
+    texts = StageConfig(
+        name="texts", num_steps=2, min_images=2, max_images=2, text_fraction=1.0, warmup_steps=1
+    )
+    return replace(
+        config,
+        model=replace(
+            config.model, adapter="vlm", base=base, image_sizes=(SIDE,), connector_learns=True
+        ),
+        prompt=replace(config.prompt, template="chat", layout="code_first"),
+        data=replace(config.data, stages=(captions, texts)),
+    )
+
+
+def main(cache_dir: str, micro_batch: int, out: Path, vlm: str = "") -> None:
     torch.set_num_threads(1)
-    base = smoke()
+    base = on_vlm(smoke(), vlm) if vlm else smoke()
     config = replace(
         base,
         data=replace(base.data, cache_dir=cache_dir),
@@ -39,6 +60,13 @@ def main(cache_dir: str, micro_batch: int, out: Path) -> None:
     features = load_features(config, corpus, frames)
     parts = assemble(config, features.width)
     offsets = start_projector(parts, config, corpus, features)
+    forward, without_pictures = parts.model.forward, torch.zeros(1)
+
+    def counting(**batch: Any) -> Any:
+        without_pictures.add_("pixel_values" not in batch)
+        return forward(**batch)
+
+    parts.model.forward = counting
     run_dir = out.parent / f"run-{out.stem}"
     run_dir.mkdir(exist_ok=True)
     data = TrainingData(config, corpus, parts.prompter)
@@ -77,11 +105,16 @@ def main(cache_dir: str, micro_batch: int, out: Path) -> None:
         ):
             named[name] = torch.tensor(values, dtype=torch.float64)
         last = run_dir / f"checkpoint-{NUM_STEPS}"
-        for file in (checkpoint.ADAPTER_NAME, "projector.safetensors"):
+        for file in (
+            checkpoint.ADAPTER_NAME,
+            *(f"{part}.safetensors" for part in parts.model.parts),
+        ):
             named |= {f"weights/{name}": value for name, value in load_file(last / file).items()}
+        if vlm:
+            named["without_pictures"] = without_pictures
         named["checkpoints"] = torch.tensor(len(list(run_dir.glob("checkpoint-*"))))
         save_file(named, out)
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], int(sys.argv[2]), Path(sys.argv[3]))
+    main(sys.argv[1], int(sys.argv[2]), Path(sys.argv[3]), *sys.argv[4:])
