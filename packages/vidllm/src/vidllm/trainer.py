@@ -8,7 +8,6 @@ the whole global batch.
 
 from __future__ import annotations
 
-import logging
 import math
 import shutil
 import time
@@ -30,8 +29,6 @@ from vidllm.config import TrainConfig
 from vidllm.processes import has_accelerator
 from vidllm.progress import Progress
 from vidllm.schedule import GROUPS, learning_rates, moment_of
-
-log = logging.getLogger(__name__)
 
 
 class DivergenceError(RuntimeError):
@@ -85,6 +82,28 @@ class SequenceTrainer(Trainer):
         if self.config.optim.group_by_length:
             return LengthOrder(dataset, self.config.optim.global_batch_size, self.first_step)
         return torch.utils.data.SequentialSampler(dataset)
+
+    def create_accelerator_and_postprocess(self) -> None:
+        """The library's; accelerate shards over GPUs alone, although PyTorch does over CPUs too."""
+        super().create_accelerator_and_postprocess()
+        asked = self.args.fsdp_plugin_args is not None and self.args.world_size > 1
+        self._shards_over_cpus = asked and not has_accelerator()
+        if not self._shards_over_cpus:
+            return
+        from accelerate.utils import DistributedType, FullyShardedDataParallelPlugin
+
+        plugin = FullyShardedDataParallelPlugin(**self.args.fsdp_plugin_args)
+        state: Any = self.accelerator.state
+        if state.mixed_precision != "no":
+            plugin.set_mixed_precision(state.mixed_precision)
+        state.distributed_type, state.fsdp_plugin = DistributedType.FSDP, plugin
+        self.is_fsdp_enabled = True
+
+    def _prepare_for_training(self, *args: Any, **kwargs: Any) -> Any:
+        model, loader = super()._prepare_for_training(*args, **kwargs)
+        if self._shards_over_cpus:
+            model.set_force_sum_reduction_for_comms(True)  # gloo cannot average
+        return model, loader
 
     def create_optimizer(self, model: Any = None) -> torch.optim.Optimizer:
         """AdamW with a group for each part that has a learning rate of its own."""
@@ -238,8 +257,6 @@ def _prepare(model: SequenceModel, config: TrainConfig) -> None:
         enable = getattr(causal_lm, "activation_checkpointing_enable", None)
         (enable or causal_lm.gradient_checkpointing_enable)({"use_reentrant": False})
     if config.compute.fsdp:  # which layers are shards of their own
-        if not has_accelerator():
-            log.warning("compute.fsdp: accelerate shards over GPUs alone, not over CPUs")
         whole: Any = model
         whole._no_split_modules = sorted(causal_lm._no_split_modules or [])
 
