@@ -26,7 +26,8 @@ th, td { border-bottom: 1px solid var(--line); padding: .3rem .6rem; text-align:
 th, td { vertical-align: top }
 td.number, th.number { text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap }
 tr.total td { font-weight: 600; border-top: 2px solid var(--strong) }
-td.places { min-width: 12rem } meter { width: 8rem }
+td.part { overflow-wrap: anywhere; min-width: 5rem } td.places { min-width: 8rem }
+meter { width: 8rem }
 @media (max-width: 45rem) {
   body { font-size: 13px; margin: 1rem auto } th, td { padding: .3rem }
   td.bar, th.bar { display: none }
@@ -99,7 +100,8 @@ def _counts_html(report: CoverageReport) -> Iterator[str]:
     yield '<div class="wide"><table><tr><th>part</th><th class="bar"></th>'
     yield "".join(f'<th class="number">{name}</th>' for name in _COLUMNS[1:]) + "</tr>"
     for part, counts in _rows(report):
-        yield f'<tr class="{"total" if part == "total" else "part"}"><td>{escape(part)}</td>'
+        yield f'<tr class="{"total" if part == "total" else "row"}">'
+        yield f'<td class="part">{escape(part)}</td>'
         yield f'<td class="bar"><meter value="{counts.share:.4f}"></meter></td>'
         yield "".join(f'<td class="number">{cell}</td>' for cell in _cells(counts)) + "</tr>"
     yield "</table></div>"
@@ -115,7 +117,8 @@ def _reasons_html(report: CoverageReport) -> Iterator[str]:
             escape(" ".join(filter(None, (absent.origin, absent.path, absent.detail))))
             for absent in report.examples[reason]
         )
-        yield f'<tr><td>{escape(reason.part)}</td><td class="number">{count:,}</td>'
+        yield f'<tr><td class="part">{escape(reason.part)}</td>'
+        yield f'<td class="number">{count:,}</td>'
         why = f"{reason.status}: {escape(reason.reason)}"
         yield f'<td>{why}</td><td class="places"><code>{places}</code></td></tr>'
     yield "</table></div>"

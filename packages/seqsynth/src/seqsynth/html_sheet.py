@@ -31,7 +31,7 @@ dt { font-weight: 600; margin-top: 1rem }
 dd { margin: 0 0 0 1.5rem; white-space: pre-wrap; overflow-wrap: anywhere }
 table { border-collapse: collapse; margin: .3rem 0 0 }
 td { padding: 0 .8rem 0 0; vertical-align: top; color: var(--faint) }
-@media (max-width: 30rem) { body { margin: 1rem } dd { margin: 0 } }
+@media (max-width: 30rem) { body { margin: 1rem } dd { margin: 0 } figure { font-size: 10px } }
 """
 
 
