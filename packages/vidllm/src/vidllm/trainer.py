@@ -90,9 +90,9 @@ class SequenceTrainer(Trainer):
         self._shards_over_cpus = asked and not has_accelerator()
         if not self._shards_over_cpus:
             return
-        from accelerate.utils import DistributedType, FullyShardedDataParallelPlugin
+        from accelerate.utils.dataclasses import DistributedType, FullyShardedDataParallelPlugin
 
-        plugin = FullyShardedDataParallelPlugin(**self.args.fsdp_plugin_args)
+        plugin: Any = FullyShardedDataParallelPlugin(**self.args.fsdp_plugin_args)
         state: Any = self.accelerator.state
         if state.mixed_precision != "no":
             plugin.set_mixed_precision(state.mixed_precision)
@@ -100,7 +100,8 @@ class SequenceTrainer(Trainer):
         self.is_fsdp_enabled = True
 
     def _prepare_for_training(self, *args: Any, **kwargs: Any) -> Any:
-        model, loader = super()._prepare_for_training(*args, **kwargs)
+        prepare: Any = super()._prepare_for_training
+        model, loader = prepare(*args, **kwargs)
         if self._shards_over_cpus:
             model.set_force_sum_reduction_for_comms(True)  # gloo cannot average
         return model, loader

@@ -93,27 +93,26 @@ def main(cache_dir: str, micro_batch: int, out: Path, vlm: str = "") -> None:
     trainer.train()
     if trainer.is_world_process_zero():
         named = {f"{k}/{n}": g for k, step in enumerate(gradients) for n, g in step.items()}
-        losses = [row["loss"] for row in run_folder.read_metrics(run_dir)]
-        tasks = [sum(row["task_losses"].values()) for row in run_folder.read_metrics(run_dir)]
-        sources = [sum(row["source_losses"].values()) for row in run_folder.read_metrics(run_dir)]
-        tokens = [row["tokens"] for row in run_folder.read_metrics(run_dir)]
-        for name, values in (
-            ("losses", losses),
-            ("tasks", tasks),
-            ("sources", sources),
-            ("tokens", tokens),
-        ):
-            named[name] = torch.tensor(values, dtype=torch.float64)
-        last = run_dir / f"checkpoint-{NUM_STEPS}"
-        for file in (
-            checkpoint.ADAPTER_NAME,
-            *(f"{part}.safetensors" for part in parts.model.parts),
-        ):
-            named |= {f"weights/{name}": value for name, value in load_file(last / file).items()}
         if vlm:
             named["without_pictures"] = without_pictures
-        named["checkpoints"] = torch.tensor(len(list(run_dir.glob("checkpoint-*"))))
-        save_file(named, out)
+        save_file(named | written(run_dir, list(parts.model.parts)), out)
+
+
+def written(run_dir: Path, parts: list[str]) -> dict[str, torch.Tensor]:
+    """What the run folder says: figures of each step, and the weights at the end."""
+    rows = run_folder.read_metrics(run_dir)
+    figures = {
+        "losses": [row["loss"] for row in rows],
+        "tasks": [sum(row["task_losses"].values()) for row in rows],
+        "sources": [sum(row["source_losses"].values()) for row in rows],
+        "tokens": [row["tokens"] for row in rows],
+        "checkpoints": len(list(run_dir.glob("checkpoint-*"))),
+    }
+    found = {name: torch.tensor(values, dtype=torch.float64) for name, values in figures.items()}
+    last = run_dir / f"checkpoint-{NUM_STEPS}"
+    for file in (checkpoint.ADAPTER_NAME, *(f"{part}{checkpoint.PART_SUFFIX}" for part in parts)):
+        found |= {f"weights/{name}": value for name, value in load_file(last / file).items()}
+    return found
 
 
 if __name__ == "__main__":
