@@ -24,7 +24,9 @@ LABELS = {
     "carphone_pristine": "talking in a car",
 }
 NUM_FRAMES = {"bikes": 250, "bigbuckbunny": 132, "carphone_pristine": 120}
-RECIPE = SequenceRecipe(tasks={"dvc": 1, "tvg": 1}, min_clips=2, max_clips=3, num_examples=8)
+RECIPE = SequenceRecipe(
+    tasks={"dvc": 1, "tvg": 1}, min_clips=2, max_clips=3, num_frames=24, num_examples=4
+)
 
 
 @pytest.fixture(scope="module")
@@ -66,10 +68,10 @@ def test_a_build_shows_the_planned_frames_and_can_be_exported(
     manifest: Path, tmp_path: Path
 ) -> None:
     stream = SequenceDataset(open_corpus([manifest]), RECIPE, seed=1)
-    plan = BuildPlan(count=8, shard_size=4, pictures=PictureFormat(size=64))
+    plan = BuildPlan(count=4, shard_size=2, pictures=PictureFormat(size=64))
     for workers in (1, 2):
         report = build_examples(tmp_path / str(workers), stream, plan, num_workers=workers)
-        assert (report.num_examples, report.num_replaced) == (8, 0)
+        assert (report.num_examples, report.num_replaced) == (4, 0)
     names = sorted(path.name for path in (tmp_path / "1").iterdir() if path.is_file())
     for name in names:
         assert (tmp_path / "1" / name).read_bytes() == (tmp_path / "2" / name).read_bytes()
@@ -78,10 +80,10 @@ def test_a_build_shows_the_planned_frames_and_can_be_exported(
     shown = [pair for tar in tars for pair in read_frame_tar(tar, media_root=root)]
     for number, (example, frames) in enumerate(shown):
         assert example == stream[number]
-        assert frames.shape == (96, 64, 64, 3)
+        assert frames.shape == (24, 64, 64, 3)
         planned = load_frames(example.frames, 64)
         assert np.abs(frames.astype(int) - planned).mean() < 4, "but for the JPEGs, the same"
     log = export_examples([example for example, _ in shown], tmp_path / "out", "llamafactory")
-    assert (log.num_read, log.num_replaced) == (8, 0)
+    assert (log.num_read, log.num_replaced) == (4, 0)
     record = json.loads((tmp_path / "out" / "train.jsonl").read_text().splitlines()[0])
-    assert len(record["images"]) == 96
+    assert len(record["images"]) == 24
