@@ -124,9 +124,15 @@ class StubServer:
             return self.ills.pop(0) if self.ills else ""
 
 
-@pytest.fixture
-def server() -> Iterator[StubServer]:
-    state = StubServer()
+ODD_ANSWERS = {
+    "garbage": None,
+    "null": completion(None, "length", "tiny"),
+    "no choices": {"choices": []},
+}
+
+
+def handler_of(state: StubServer) -> type[BaseHTTPRequestHandler]:
+    """Answers, or does what the state says that goes wrong."""
 
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
@@ -164,12 +170,8 @@ def server() -> Iterator[StubServer]:
                 self.end_headers()
                 self.wfile.write(b'{"id": "chatcmpl')
                 self.close_connection = True
-            elif ill == "garbage":
-                self.reply(200, None)
-            elif ill == "null":
-                self.reply(200, completion(None, "length", body["model"]))
-            elif ill == "no choices":
-                self.reply(200, {"choices": []})
+            elif ill in ODD_ANSWERS:
+                self.reply(200, ODD_ANSWERS[ill])
             else:
                 time.sleep(state.pause_seconds)
                 state.bodies.append(body)
@@ -187,7 +189,13 @@ def server() -> Iterator[StubServer]:
             self.end_headers()
             self.wfile.write(content)
 
-    httpd = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    return Handler
+
+
+@pytest.fixture
+def server() -> Iterator[StubServer]:
+    state = StubServer()
+    httpd = ThreadingHTTPServer(("127.0.0.1", 0), handler_of(state))
     httpd.daemon_threads = True
     state.url = f"http://127.0.0.1:{httpd.server_address[1]}/v1"
     thread = threading.Thread(target=httpd.serve_forever, kwargs={"poll_interval": 0.02})
