@@ -2,9 +2,9 @@
 
 A row names the parts of the data it has, in multiples of the size's `Parts`; steps of a part that
 a row lacks are not replaced, as in the paper, where more data means more steps. Where the paper
-holds the volume (Table 6) the shares of the tasks change instead. Our rows answer held-out questions
-of the embedded default, so a paper's figure and ours share a direction at most, never a level: there
-YouCook2 and Charades-STA, here dense captions and grounding of clip sequences.
+holds the volume (Table 6) the shares of the tasks change instead. Our rows answer held-out
+questions of the embedded default, so a paper's figure and ours share a direction at most, never a
+level: there YouCook2 and Charades-STA, here dense captions and grounding of clip sequences.
 """
 
 from collections.abc import Mapping
