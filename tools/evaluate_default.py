@@ -25,6 +25,7 @@ from rich.console import Console, JustifyMethod
 from rich.table import Table
 
 import vidmetrics as vm
+from exit_status import exit_status
 from seqsynth import BenchmarkSpec, Corpus, build_default_benchmark
 from vidllm import checkpoint, run_folder
 from vidllm.assembly import load_corpus
@@ -61,23 +62,16 @@ def main(argv: Sequence[str] | None = None) -> int:
     quiet_libraries()
     options = _parser().parse_args(argv)
     console = Console(stderr=True)
-    try:
+
+    def work() -> None:
         run_dir = options.run or run_folder.newest(ROOT / run_folder.DEFAULT_ROOT)
         scores = evaluate(run_dir, console, num_sequences=options.sequences)
         console.print(rich_table(scores))
         console.print(f"report: {write_report(run_dir)}", highlight=False, soft_wrap=True)
         if options.update_readme:
             update_readme(ROOT / "README.md", scores, run_folder.load_config(run_dir))
-    except KeyboardInterrupt:
-        print("evaluate_default: interrupted; the same command goes on", file=sys.stderr)
-        return 130
-    except (ValueError, FileNotFoundError) as error:
-        print(f"evaluate_default: {' '.join(str(error).split())}", file=sys.stderr)
-        return 2
-    except (OSError, RuntimeError) as error:
-        print(f"evaluate_default: {' '.join(str(error).split())}", file=sys.stderr)
-        return 1
-    return 0
+
+    return exit_status("evaluate_default", work)
 
 
 def evaluate(run_dir: Path, console: Console, *, num_sequences: int) -> Scores:

@@ -24,6 +24,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table as Shown
 
+from exit_status import exit_status
 from reproduction.experiment import Answers, answers_of
 from reproduction.page import NAMES, SIGNS, columns_of, heading, rendered, shown
 from reproduction.scoring import scored_table
@@ -43,27 +44,20 @@ def main(argv: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(argv)
     console = Console(stderr=True)
     names = list(TABLES) if options.table == "all" else [options.table]
-    try:
+
+    def work() -> None:
         if options.size == PAPER:
             for name in names:
                 list_recipes(name, options.data_root, console)
-            return 0
+            return
         size = SIZES[options.size]
         if options.seeds:
             size = replace(size, seeds=tuple(range(options.seeds)))
         out = options.out or ROOT / "runs" / "reproduce" / size.name
         for name in names:
             reproduce(TABLES[name], size, out, console)
-    except KeyboardInterrupt:
-        print("reproduce: interrupted; the same command goes on", file=sys.stderr)
-        return 130
-    except (ValueError, FileNotFoundError) as error:
-        print(f"reproduce: {' '.join(str(error).split())}", file=sys.stderr)
-        return 2
-    except (OSError, RuntimeError) as error:
-        print(f"reproduce: {' '.join(str(error).split())}", file=sys.stderr)
-        return 1
-    return 0
+
+    return exit_status("reproduce", work)
 
 
 def reproduce(table: Table, size: Size, out: Path, console: Console) -> dict[str, Any]:

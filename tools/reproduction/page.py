@@ -2,12 +2,12 @@
 
 import html
 from collections.abc import Mapping, Sequence
-from importlib import resources
 from typing import Any
 
 from reproduction.experiment import Answers
 from reproduction.tables import Table
 from vidllm.report.curves import loss_figure
+from vidllm.report.page import whole_page
 from vidllm.report.timelines import read_rows, timelines
 
 UNSCALED = frozenset({"cider", "mean_length", "type_token_ratio"})
@@ -59,8 +59,7 @@ def rendered(
             {row["id"]: row for row in last.predictions},
         )
     )
-    style = resources.files("vidllm.report").joinpath("report.css").read_text("utf-8")
-    return _PAGE.format(title=html.escape(table.title), style=style, body="".join(body))
+    return whole_page(table.title, "".join(body))
 
 
 def heading(outcome: Mapping[str, Any]) -> str:
@@ -129,17 +128,3 @@ def position_table(rows: Sequence[Mapping[str, Any]]) -> str:
         f"<div class='scroll'><table><thead><tr><th></th>{head}</tr></thead>"
         f"<tbody>{''.join(lines)}</tbody></table></div>"
     )
-
-
-_PAGE = """<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<title>{title}</title>
-<style>
-{style}</style>
-</head>
-<body><main>{body}</main></body>
-</html>
-"""

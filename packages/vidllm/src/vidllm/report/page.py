@@ -57,14 +57,21 @@ def write_report(run_dir: Path) -> Path:
     if scores:
         sections += ["<h2>Scores on held-out concepts</h2>", scores_table(scores)]
     sections.append(_clip_section(run_dir, config))
-    page = _PAGE.format(
-        title=html.escape(f"{config.recipe}: {run_dir.name}"),
-        style=resources.files("vidllm.report").joinpath("report.css").read_text("utf-8"),
-        body="".join(sections),
-    )
+    page = whole_page(f"{config.recipe}: {run_dir.name}", "".join(sections))
     path = run_dir / REPORT_NAME
     run_folder.write_atomically(path, page)
     return path
+
+
+def whole_page(title: str, body: str) -> str:
+    """A self-contained page in the reports' style, light and dark.
+
+    Args:
+        title: plain text.
+        body: HTML.
+    """
+    style = resources.files("vidllm.report").joinpath("report.css").read_text("utf-8")
+    return _PAGE.format(title=html.escape(title), style=style, body=body)
 
 
 def scores_table(scores: Scores) -> str:
