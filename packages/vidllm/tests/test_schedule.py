@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 
 from vidllm.config import DataConfig, OptimConfig, StageConfig, TrainConfig
+from vidllm.paper_recipes import PAPER_RECIPES
 from vidllm.schedule import learning_rates, longest_images, moment_of
 
 
@@ -42,6 +43,31 @@ def test_warm_up_restarts_with_each_stage_and_frozen_parts_stay_still() -> None:
     assert [rates["projector"] for rates in first] == [0.5, 1.0, 1.5, 2.0, 2.0]
     assert {rates["lora"] for rates in first} == {0.0}
     assert learning_rates(config, 10) == {"projector": 2.0, "lora": 1.0, "tokens": 0.5}
+
+
+# Epoch, iteration and learning rate of TimeChat's second stage, from its own scheduler.
+TIMECHAT_RATES = (
+    (0, 0, 1e-06),
+    (0, 1, 1.0021969696969697e-06),
+    (0, 6600, 1.55e-05),
+    (0, 13199, 2.999780303030303e-05),
+    (0, 13200, 2.8090169943749472e-05),
+    (0, 21999, 2.5000412221463708e-05),
+    (1, 0, 2.5e-05),
+    (1, 11000, 2e-05),
+    (2, 0, 1.5e-05),
+    (2, 21999, 1.0000000011328748e-05),
+)
+
+
+def test_rates_of_the_papers_baseline_are_those_of_its_own_scheduler() -> None:
+    stage = PAPER_RECIPES["timechat_baseline"]().data.stages[0]
+    stage = replace(stage, num_steps=66_000, warmup_steps=13_200)
+    optim = OptimConfig(lora_learning_rate=3e-5)
+    config = TrainConfig(data=DataConfig(stages=(stage,)), optim=optim)
+    for epoch, iteration, rate in TIMECHAT_RATES:
+        ours = learning_rates(config, 22_000 * epoch + iteration)["lora"]
+        assert ours == pytest.approx(rate, rel=1e-12), (epoch, iteration)
 
 
 @pytest.mark.parametrize("decay", ["linear", "cosine"])

@@ -189,6 +189,10 @@ class StageConfig:
     lora_scale: float = 1.0
     """Factor on optim.lora_learning_rate and optim.token_learning_rate; 0 freezes them."""
     warmup_steps: int = 10
+    """The rates rise over so many steps; the decay, counted from the stage's start, waits for it.
+    """
+    warmup_start: float | None = None
+    """What is there of the rates at the first step; none: as much as each step adds."""
     decay: Decay = "linear"
     decay_fraction: float = 0.3
     """The decay takes this last share of the stage."""
@@ -244,6 +248,13 @@ class StageConfig:
         ):
             value = getattr(self, name)
             _require(0 <= value <= 1, f"{prefix} {name}", value, "give a share from 0 to 1")
+        if self.warmup_start is not None:
+            _require(
+                0 <= self.warmup_start <= 1,
+                f"{prefix} warmup_start",
+                self.warmup_start,
+                "give a share from 0 to 1",
+            )
         for name in ("projector_scale", "lora_scale", "warmup_steps"):
             value = getattr(self, name)
             _require(value >= 0, f"{prefix} {name}", value, "give 0 or more")

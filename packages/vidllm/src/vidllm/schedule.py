@@ -52,7 +52,7 @@ def learning_rates(config: TrainConfig, step: int) -> dict[str, float]:
     """The learning rate of each parameter group at an optimizer step, counted from 0."""
     moment = moment_of(config, step)
     stage, optim = moment.stage, config.optim
-    scale = _warmup(moment) * _decay(moment)
+    scale = _warmup(moment) if moment.step_in_stage < stage.warmup_steps else _decay(moment)
     return {
         "projector": optim.projector_learning_rate * stage.projector_scale * scale,
         "lora": optim.lora_learning_rate * stage.lora_scale * scale,
@@ -61,7 +61,10 @@ def learning_rates(config: TrainConfig, step: int) -> dict[str, float]:
 
 
 def _warmup(moment: Moment) -> float:
-    return min(1.0, (moment.step_in_stage + 1) / max(1, moment.stage.warmup_steps))
+    stage, step = moment.stage, moment.step_in_stage
+    if stage.warmup_start is None:
+        return (step + 1) / stage.warmup_steps
+    return stage.warmup_start + (1 - stage.warmup_start) * step / stage.warmup_steps
 
 
 def _decay(moment: Moment) -> float:
