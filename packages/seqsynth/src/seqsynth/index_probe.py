@@ -9,7 +9,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-from PIL import Image
+from PIL import Image, UnidentifiedImageError
 
 from seqsynth.index_checks import ProbeDepth
 from seqsynth.shard_paths import open_media
@@ -86,6 +86,8 @@ def check_picture(path: str) -> None:
     try:
         with open_media(path) as handle, Image.open(handle) as picture:
             picture.load()
+    except UnidentifiedImageError:  # its own text names an object in memory
+        raise ProbeError("cannot be decoded", "not a picture") from None
     except Exception as error:  # as above
         raise ProbeError("cannot be decoded", f"{type(error).__name__}: {error}") from None
 

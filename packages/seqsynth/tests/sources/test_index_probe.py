@@ -155,3 +155,6 @@ def test_pictures_are_decoded_to_the_end(
         check_picture(str(path))
     with pytest.raises(ProbeError, match="cannot be decoded: "):
         check_picture(str(tmp_path / "absent.png"))
+    (tmp_path / "text.png").write_text("no picture")
+    with pytest.raises(ProbeError, match="^cannot be decoded: not a picture$"):
+        check_picture(str(tmp_path / "text.png"))
