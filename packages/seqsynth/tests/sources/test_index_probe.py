@@ -156,5 +156,5 @@ def test_pictures_are_decoded_to_the_end(
     with pytest.raises(ProbeError, match="cannot be decoded: "):
         check_picture(str(tmp_path / "absent.png"))
     (tmp_path / "text.png").write_text("no picture")
-    with pytest.raises(ProbeError, match="^cannot be decoded: not a picture$"):
+    with pytest.raises(ProbeError, match=r"^cannot be decoded: not a picture$"):
         check_picture(str(tmp_path / "text.png"))
