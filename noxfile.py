@@ -180,6 +180,8 @@ def train(session: nox.Session) -> None:
 def evaluate(session: nox.Session) -> None:
     """Predict and score the newest run (or `-- --run DIR`) beside its baselines; write a report."""
     require(session, "tools/evaluate_default.py")
+    if "--help" not in session.posargs:
+        fetch_meteor_data(session)
     python(session, "tools/evaluate_default.py", *session.posargs)
 
 
@@ -203,11 +205,11 @@ def tests(session: nox.Session) -> None:
 
 
 def fetch_meteor_data(session: nox.Session) -> None:
-    """Get what the golden tests of METEOR need: 104 MB, once, into ~/.cache/seq2time."""
+    """Get METEOR's paraphrases and synonyms: 104 MB, once, into ~/.cache/seq2time."""
     try:
         python(session, "-m", "vidmetrics", "fetch", "meteor-data")
     except CommandFailed:
-        session.warn("No METEOR data: the tests that need all of it skip; offline this is fine")
+        session.warn("No METEOR data: tests that need it skip, scores do without; offline that is fine")
 
 
 @nox.session

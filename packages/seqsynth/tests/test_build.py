@@ -7,12 +7,14 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from seqsynth import SequenceDataset, SequenceRecipe, load_frames, read_examples
 from seqsynth.build import build_examples
 from seqsynth.build_plan import BuildPlan, Container, PictureFormat, ShardReport
+from seqsynth.build_shard import make_shard
 from seqsynth.mixture import MixtureRecipe, Part
 from seqsynth.mixture_dataset import MixtureDataset
 from seqsynth.records import AnnotatedVideo
@@ -170,9 +172,12 @@ def test_a_killed_build_goes_on_and_ends_with_the_same_bytes(
     assert process.poll() is None, "the build ended before it was killed"
     os.kill(process.pid, signal.SIGKILL)
     assert process.wait() == -signal.SIGKILL
-    workers = [int(path.name) for path in pids.iterdir()]
-    assert workers
-    wait_until(lambda: not any(map(is_running, workers)), "workers outlive the build")
+    # Anew each time: a worker may only have begun when the build was killed.
+    wait_until(
+        lambda: not any(is_running(int(path.name)) for path in pids.iterdir()),
+        "workers outlive the build",
+    )
+    assert list(pids.iterdir())
     assert not (out / "examples.jsonl").exists()
     (work_dir,) = out.glob(".build-*")
     kept = list(work_dir.glob("*.done.json"))
@@ -187,6 +192,29 @@ def test_a_killed_build_goes_on_and_ends_with_the_same_bytes(
     assert contents(out) == contents(tmp_path / "straight")
     # Texts and files of pictures; beside tars their indices and what else Energon wants.
     assert len(contents(out)) == 2 + 10 + (10 + 3 if container == "tar" else 0)
+
+
+@pytest.mark.parametrize("container", ["tar", "parquet"])
+def test_a_shard_that_is_written_twice_at_a_time_is_whole(
+    tmp_path: Path, make_stream: MakeStream, container: Container, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plan = BuildPlan(count=4, shard_size=4, pictures=PictureFormat(size=8, container=container))
+    stream = make_stream()
+    alone, work_dir = tmp_path / "alone", tmp_path / "twice"
+    for folder in (alone, work_dir):
+        folder.mkdir()
+    make_shard(alone, stream, plan, 0)
+    draw, calls = stream.draw, []
+
+    def drawing(index: int, cuts: Any) -> Any:
+        calls.append(index)
+        if len(calls) == 3:  # the first is in the middle of its shard
+            make_shard(work_dir, stream, plan, 0)
+        return draw(index, cuts)
+
+    monkeypatch.setattr(type(stream), "draw", lambda _, index, cuts: drawing(index, cuts))
+    make_shard(work_dir, stream, plan, 0)
+    assert contents(work_dir) == contents(alone)
 
 
 def test_unreadable_pictures_are_exchanged_and_written_down(

@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import uuid
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import asdict
@@ -96,7 +97,8 @@ def _writer(
     if plan.pictures is None:
         yield None
         return
-    partial_path = path.with_name(f"{path.name}.partial")
+    # A worker of a killed build may still write the same shard: never into the same file.
+    partial_path = path.with_name(f"{path.name}.{uuid.uuid4().hex}.partial")
     kind = _WRITERS[plan.pictures.container]
     with kind(partial_path, media_root=root, quality=plan.pictures.quality) as writer:
         yield writer
