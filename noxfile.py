@@ -209,7 +209,9 @@ def fetch_meteor_data(session: nox.Session) -> None:
     try:
         python(session, "-m", "vidmetrics", "fetch", "meteor-data")
     except CommandFailed:
-        session.warn("No METEOR data: tests that need it skip, scores do without; offline that is fine")
+        session.warn(
+            "No METEOR data: tests that need it skip, scores do without; offline that is fine"
+        )
 
 
 @nox.session
