@@ -22,10 +22,20 @@ class Progress:
         console: where; a live line if it is a terminal.
         num_steps: of the whole run.
         first_step: steps done before (a resumed run).
+        peak_share_per_rate: of the GPUs' peak, what a token a second uses
+            (`vidllm.utilisation`); 0: not known, not shown.
     """
 
-    def __init__(self, console: Console, num_steps: int, first_step: int = 0):
+    def __init__(
+        self,
+        console: Console,
+        num_steps: int,
+        first_step: int = 0,
+        *,
+        peak_share_per_rate: float = 0.0,
+    ):
         self.console, self.num_steps, self.first_step = console, num_steps, first_step
+        self.peak_share_per_rate = peak_share_per_rate
         self._recent: deque[tuple[float, int, float]] = deque(maxlen=WINDOW)
         self._live: Live | None = None
         self._last_print = 0.0
@@ -65,9 +75,12 @@ class Progress:
         tokens = sum(entry[1] for entry in self._recent)
         loss = sum(entry[2] for entry in self._recent) / len(self._recent)
         left = seconds / len(self._recent) * (self.num_steps - row["step"])
+        rate = tokens / max(seconds, 1e-9)
+        share = self.peak_share_per_rate * rate
+        utilisation = f"  MFU {share:.1%}" if share else ""
         return (
             f"step {row['step']}/{self.num_steps}  {row['stage']}  loss {loss:.3f}  "
-            f"{tokens / max(seconds, 1e-9):.0f} tokens/s  {duration(left)} left"
+            f"{rate:.0f} tokens/s{utilisation}  {duration(left)} left"
         )
 
 

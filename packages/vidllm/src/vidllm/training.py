@@ -78,6 +78,7 @@ def _train(
     from vidllm.mixture_data import SKIPPED_NAME, START_IMAGES, sample_of_images
     from vidllm.reading import RunCollator, reader
     from vidllm.trainer import SequenceTrainer, StopOnRequest
+    from vidllm.utilisation import share_per_rate
 
     processes = process_state()
     corpus = assembly.load_corpus(config.data)
@@ -97,7 +98,10 @@ def _train(
     if resume_from and config.compute.fsdp:  # before the model is spread over the processes
         checkpoint.load_weights(parts.model, resume_from.path)
     first_step = resume_from.step if resume_from else 0
-    progress = Progress(console, config.num_steps, first_step)
+    share = share_per_rate(
+        parts.model.llm, bf16=config.compute.bf16, num_processes=processes.num_processes
+    )
+    progress = Progress(console, config.num_steps, first_step, peak_share_per_rate=share)
     source = features
     if config.data.root:  # too large to keep features of
         cache_dir = assembly.cache_dir_of(config.data)
