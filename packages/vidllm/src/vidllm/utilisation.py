@@ -43,8 +43,9 @@ def operations_per_token(llm: Any) -> int:
     decoder = llm.get_decoder() if hasattr(llm, "get_decoder") else llm
     tables = {id(p) for p in llm.get_input_embeddings().parameters()}
     counted = [p for p in decoder.parameters() if id(p) not in tables]
-    learning = sum(p.numel() for p in counted if p.requires_grad)
-    return 4 * sum(p.numel() for p in counted) + 2 * learning
+    total: int = sum(p.numel() for p in counted)
+    learning: int = sum(p.numel() for p in counted if p.requires_grad)
+    return 4 * total + 2 * learning
 
 
 def share_per_rate(llm: Any, *, bf16: bool, num_processes: int) -> float:
