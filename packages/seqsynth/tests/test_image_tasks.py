@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 import timetokens as tt
@@ -118,6 +118,7 @@ def test_every_template_is_used(make_images: MakeImages) -> None:
     assert {start for start in starts if any(p.startswith(start) for p in prompts)} == starts
 
 
+@example(seed=1, num_items=5, sizes=[1, 1, 4, 2, 1, 2, 1, 5, 2])  # an item twice as often as others
 @given(seed=seeds, num_items=st.integers(5, 30), sizes=st.lists(st.integers(1, 5), max_size=20))
 def test_hands_have_different_items_and_use_all_before_any_twice(
     seed: int, num_items: int, sizes: list[int]
@@ -126,10 +127,11 @@ def test_hands_have_different_items_and_use_all_before_any_twice(
     assert [len(hand) for hand in hands] == sizes
     assert all(len(set(hand)) == len(hand) for hand in hands)
     counts = Counter(item for hand in hands for item in hand)
-    if sum(sizes) <= num_items:
-        assert max(counts.values(), default=0) <= 1
-    # A hand that ends one shuffle and begins the next may delay an item by one round.
-    assert max(counts.values(), default=0) <= sum(sizes) // num_items + 2
+    # Of each shuffle an item is dealt once at most. A shuffle that begins within a hand is without
+    # what the hand has already, so it may be short by all but one of the largest hand.
+    further = max(sum(sizes) - num_items, 0)
+    shortest = num_items - max(sizes, default=1) + 1
+    assert max(counts.values(), default=0) <= 1 + -(-further // shortest)
 
 
 def test_questions_of_one_sequence_ask_for_different_images(make_images: MakeImages) -> None:
