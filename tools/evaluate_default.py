@@ -103,9 +103,9 @@ def evaluate(run_dir: Path, console: Console, *, num_sequences: int) -> Scores:
         weights_dir = control_dir if system == "without_seq2time" else run_dir
         counts = evaluator.run(system, weights_dir, out)
         console.print(f"{system}: {counts}", highlight=False)
-        rows += _read_jsonl(out)
+        rows += read_jsonl(out)
     _write_jsonl(run_dir / PREDICTIONS_NAME, rows)
-    scores = scored(_read_jsonl(benchmark_dir / "references.jsonl"), rows)
+    scores = scored(read_jsonl(benchmark_dir / "references.jsonl"), rows)
     text = json.dumps(scores, indent=2) + "\n"
     run_folder.write_atomically(run_dir / SCORES_NAME, text)
     return scores
@@ -271,7 +271,8 @@ def update_readme(path: Path, scores: Scores, config: TrainConfig) -> None:
     path.write_text(f"{before}{START}\n{table}\n\n{note}\n{END}{after}", "utf-8")
 
 
-def _read_jsonl(path: Path) -> list[dict[str, Any]]:
+def read_jsonl(path: Path) -> list[dict[str, Any]]:
+    """The rows of a file."""
     return [json.loads(line) for line in path.read_text("utf-8").splitlines()]
 
 

@@ -7,13 +7,13 @@ Below the output folder, runs lie by what they train, not by table, so that tabl
 """
 
 import hashlib
-import json
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from rich.console import Console
 
+from evaluate_default import read_jsonl
 from reproduction.sizes import Size
 from reproduction.tables import Row, Table, config_of
 from seqsynth import BenchmarkSpec, Corpus, build_default_benchmark
@@ -96,17 +96,12 @@ def benchmark_spec(size: Size, table: Table, config: TrainConfig, corpus: Corpus
     """The size's benchmark in the run's codec, without lengths that the corpus cannot serve."""
     num_images = len({image.caption for image in corpus.heldout_images})
     lengths = table.image_lengths or size.spec.image_lengths
+    spec = size.spec
     if table.image_lengths:  # long sequences cost more: a quarter of them
-        size = replace(
-            size,
-            spec=replace(
-                size.spec,
-                num_image_sequences=max(size.spec.num_image_sequences // 4, 2),
-                num_clip_sequences=0,
-            ),
-        )
+        few = max(spec.num_image_sequences // 4, 2)
+        spec = replace(spec, num_image_sequences=few, num_clip_sequences=0)
     return replace(
-        size.spec,
+        spec,
         image_lengths=tuple(length for length in lengths if length <= num_images)
         or size.spec.image_lengths,
         codec=config.model.codec,
@@ -117,8 +112,3 @@ def benchmark_spec(size: Size, table: Table, config: TrainConfig, corpus: Corpus
 def digest(config: TrainConfig) -> str:
     """A short name for what a configuration trains; the seed stands beside it."""
     return hashlib.sha256(to_json(replace(config, seed=0)).encode()).hexdigest()[:10]
-
-
-def read_jsonl(path: Path) -> list[dict[str, Any]]:
-    """The rows of a file."""
-    return [json.loads(line) for line in path.read_text("utf-8").splitlines()]

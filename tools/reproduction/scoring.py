@@ -56,7 +56,7 @@ def scored_table(table: Table, answers: Mapping[str, Sequence[Answers]]) -> list
         scores: dict[str, Any] = {}
         for benchmark, result in results[row.label].items():
             other = results[first.label][benchmark]
-            compared = vm.compare(other.statistics, result.statistics)
+            compared = {} if row is first else vm.compare(other.statistics, result.statistics)
             for column, name in metric_names(benchmark).items():
                 interval = result.confidence[name]
                 scores[column] = {
@@ -65,7 +65,7 @@ def scored_table(table: Table, answers: Mapping[str, Sequence[Answers]]) -> list
                     "high": float(interval.high),
                     "count": len(result.statistics.ids),
                 }
-                if row is not first:
+                if name in compared:
                     scores[column]["against_first"] = _difference(compared[name])
         if table.richness:
             scores |= _richness(answers[row.label])
@@ -139,12 +139,9 @@ def _add_directions(rows: list[dict[str, Any]]) -> None:
             if entry is None or column not in first["paper"]:
                 continue
             moved = published - first["paper"][column]
-            ours = entry.get("against_first")
-            if ours is None:  # no interval: length and variety are of all captions at once
-                change = entry["value"] - first["scores"][column]["value"]
-                entry["direction"] = "as the paper" if change * moved > 0 else "not as the paper"
-            elif ours["low"] <= 0 <= ours["high"]:
+            ours = entry.get("against_first")  # not of length and variety of all captions at once
+            if ours is not None and ours["low"] <= 0 <= ours["high"]:
                 entry["direction"] = "within noise"
-            else:
-                agrees = ours["value"] * moved > 0
-                entry["direction"] = "as the paper" if agrees else "not as the paper"
+                continue
+            change = entry["value"] - first["scores"][column]["value"]
+            entry["direction"] = "as the paper" if change * moved > 0 else "not as the paper"

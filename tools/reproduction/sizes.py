@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from seqsynth import BenchmarkSpec
-from vidllm.config import OptimConfig, StageConfig, TrainConfig
+from vidllm.config import StageConfig, TrainConfig
 from vidllm.recipes import small, smoke, tiny
 
 LONG_LENGTHS = (16, 32, 96, 256)
@@ -67,9 +67,7 @@ def stage_of(size: Size, config: TrainConfig) -> StageConfig:
 
 def _tiny() -> TrainConfig:
     base = tiny()
-    first = replace(base.data.stages[0], max_images=24, num_turns=16)
-    optim: OptimConfig = base.optim
-    return replace(base, data=replace(base.data, stages=(first,)), optim=optim)
+    return replace(base, data=replace(base.data, stages=base.data.stages[:1]))
 
 
 SIZES: dict[str, Size] = {

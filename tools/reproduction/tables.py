@@ -84,7 +84,7 @@ def config_of(size: Size, row: Row, seed: int) -> TrainConfig:
         seed=seed,
         model=replace(base.model, codec=row.codec),
         data=replace(base.data, stages=(stage,), templates=size.wording),
-        checkpoint_every=max(total, 1),
+        checkpoint_every=total,
         keep_checkpoints=1,
     )
 
