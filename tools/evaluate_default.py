@@ -119,19 +119,28 @@ def trained_control(run_dir: Path, config: TrainConfig, console: Console) -> Pat
         data=replace(config.data, without_places=True),
     )
     control_dir = run_dir / CONTROL_DIR
+    if run_folder.is_run(control_dir) and run_folder.load_config(control_dir) != control:
+        raise ValueError(f"{control_dir} is a control of another run: delete it")
+    train_to_the_end(control, control_dir, console, "the control")
+    return control_dir
+
+
+def train_to_the_end(config: TrainConfig, run_dir: Path, console: Console, what: str) -> None:
+    """Trains from where the run folder stands, if it is not at the end; makes it where it is not.
+
+    Raises:
+        KeyboardInterrupt: a signal stopped training; the same call goes on.
+    """
     resume_from = None
-    if run_folder.is_run(control_dir):
-        if run_folder.load_config(control_dir) != control:
-            raise ValueError(f"{control_dir} is a control of another run: delete it")
-        resume_from = checkpoint.newest_good(control_dir)
+    if run_folder.is_run(run_dir):
+        resume_from = checkpoint.newest_good(run_dir)
     else:
-        run_folder.create(control_dir, control)
-    if resume_from is None or resume_from.step < control.num_steps:
-        console.print(f"training the control, {control.num_steps} steps, into {control_dir}")
-        outcome = train(control, control_dir, resume_from=resume_from, console=console)
+        run_folder.create(run_dir, config)
+    if resume_from is None or resume_from.step < config.num_steps:
+        console.print(f"training {what}, {config.num_steps} steps, into {run_dir}")
+        outcome = train(config, run_dir, resume_from=resume_from, console=console)
         if outcome.signal_number is not None:
             raise KeyboardInterrupt
-    return control_dir
 
 
 def benchmark_spec(config: TrainConfig, corpus: Corpus, num_sequences: int) -> BenchmarkSpec:

@@ -13,15 +13,14 @@ from typing import Any
 
 from rich.console import Console
 
-from evaluate_default import read_jsonl
+from evaluate_default import read_jsonl, train_to_the_end
 from reproduction.sizes import Size
 from reproduction.tables import Row, Table, config_of
 from seqsynth import BenchmarkSpec, Corpus, build_default_benchmark
-from vidllm import checkpoint, run_folder
+from vidllm import run_folder
 from vidllm.assembly import load_corpus
 from vidllm.config import TrainConfig, to_json
 from vidllm.evaluation import Evaluator
-from vidllm.training import train
 
 SYSTEM = "trained"
 
@@ -58,8 +57,7 @@ def answers_of(
     """
     config = config_of(size, row, seed)
     run_dir = out / "runs" / f"{digest(config)}-seed{seed}"
-    console.print(f"[bold]{row.label}[/bold], seed {seed}: {run_dir}", highlight=False)
-    trained(config, run_dir, console)
+    train_to_the_end(config, run_dir, console, f"{row.label!r} with seed {seed}")
     corpus = load_corpus(config.data)
     spec = benchmark_spec(size, table, config, corpus)
     name = "-".join([config.model.codec, *map(str, spec.image_lengths)])
@@ -77,19 +75,6 @@ def answers_of(
         benchmark_dir=benchmark_dir,
         media_root=corpus.root,
     )
-
-
-def trained(config: TrainConfig, run_dir: Path, console: Console) -> None:
-    """Trains to the end, from where the run stands."""
-    found = None
-    if run_folder.is_run(run_dir):
-        found = checkpoint.newest_good(run_dir)
-    else:
-        run_folder.create(run_dir, config)
-    if found is None or found.step < config.num_steps:
-        outcome = train(config, run_dir, resume_from=found, console=console)
-        if outcome.signal_number is not None:
-            raise KeyboardInterrupt
 
 
 def benchmark_spec(size: Size, table: Table, config: TrainConfig, corpus: Corpus) -> BenchmarkSpec:
