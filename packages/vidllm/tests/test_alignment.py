@@ -1,6 +1,8 @@
 """The closed-form start of the projector, and what training pictures look like under it."""
 
 from dataclasses import replace
+from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -9,7 +11,8 @@ from seqsynth import Corpus, FrameRef
 from vidllm.assembly import Assembly, start_projector
 from vidllm.config import AlignConfig, TrainConfig
 from vidllm.features import FeatureStore
-from vidllm.model.alignment import align_projector, caption_states, fold_of
+from vidllm.model import alignment
+from vidllm.model.alignment import align_projector, caption_batches, caption_states, fold_of
 from vidllm.prompting import VISUAL_TOKEN
 
 
@@ -36,7 +39,7 @@ def test_pictures_point_where_their_captions_do(
     align_projector(assembly.model, assembly.prompter, features_NC, captions, settings)
     decoder = assembly.model.causal_lm.get_decoder()
     norm, decoder.norm = decoder.norm, torch.nn.Identity()
-    targets = centred(caption_states(assembly.model, assembly.prompter, captions))
+    targets = centred(caption_states(assembly.model, caption_batches(assembly.prompter, captions)))
     decoder.norm = norm
     after = centred(projector(features_NC)[:, 0].detach())
     assert (before * targets).sum(1).mean() < 0.3
@@ -94,6 +97,49 @@ def test_a_start_is_the_same_every_time(
         starts.append((assembly.model.projector.linear.weight.clone(), offsets.features_NC))
     assert torch.equal(starts[0][0], starts[1][0])
     assert torch.equal(starts[0][1], starts[1][1])
+
+
+def test_states_of_captions_are_kept_and_found_again(
+    assembly: Assembly,
+    corpus: Corpus,
+    features: FeatureStore,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    features_NC, captions = pictures(corpus, features)
+    read: list[int] = []
+
+    def counted(*arguments: Any) -> torch.Tensor:
+        read.append(1)
+        return caption_states(*arguments)
+
+    monkeypatch.setattr(alignment, "caption_states", counted)
+
+    def fit(captions: list[str] = captions, layer: int = 1) -> torch.Tensor:
+        settings = AlignConfig(layer=layer)
+        model, prompter = assembly.model, assembly.prompter
+        align_projector(model, prompter, features_NC, captions, settings, tmp_path / "kept")
+        return torch.as_tensor(model.projector.linear.weight).clone()
+
+    first = fit()
+    assert torch.equal(fit(), first)
+    assert len(read) == 1
+    fit(captions=[*captions[1:], captions[0]])
+    fit(layer=2)
+    weight = next(p for n, p in assembly.model.named_parameters() if "layers.0" in n)
+    with torch.no_grad():
+        before = weight.clone()
+        weight += 1.0
+    fit()
+    assert len(read) == 4  # other captions, another layer, other weights
+    with torch.no_grad():
+        weight.copy_(before)
+    for path in (tmp_path / "kept").iterdir():
+        path.write_bytes(path.read_bytes()[:-7])
+    assert torch.equal(fit(), first)
+    assert len(read) == 5  # the file is cut: read again, and kept again
+    assert torch.equal(fit(), first)
+    assert len(read) == 5
 
 
 def test_a_random_start_has_no_offsets(

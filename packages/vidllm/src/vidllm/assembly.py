@@ -176,7 +176,12 @@ def start_projector(
         return None
     captions = [tt.escape(image.caption) for image in images]
     offsets = align_projector(
-        assembly.model, assembly.prompter, features_NC, captions, config.model.align
+        assembly.model,
+        assembly.prompter,
+        features_NC,
+        captions,
+        config.model.align,
+        _features_dir(config.data, corpus),
     )
     items: list[ImageItem | ClipItem] = [*images, *corpus.train_clips]
     shown = features.captions({item.path: tt.escape(item.caption) for item in items})

@@ -20,6 +20,7 @@ import hashlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -28,6 +29,7 @@ from torch import Tensor, nn
 from vidllm.batching import pad_right
 from vidllm.config import AlignConfig
 from vidllm.model.projector import Projector
+from vidllm.model.state_cache import kept_states, states_key
 from vidllm.model.video_llm import VideoLLM
 from vidllm.prompting import Prompter
 
@@ -81,6 +83,7 @@ def align_projector(
     features_NC: Tensor,
     captions: Sequence[str],
     config: AlignConfig,
+    cache_dir: Path | None = None,
 ) -> FoldOffsets:
     """Fits `model.projector` in place; everything else stays as it is.
 
@@ -90,6 +93,7 @@ def align_projector(
         features_NC: of the training pictures, raw; the projector's scale is already fitted.
         captions: one a picture.
         config: how.
+        cache_dir: where the states of captions are kept; None: nowhere.
 
     Returns:
         How training pictures are to be shown.
@@ -99,7 +103,9 @@ def align_projector(
     """
     projector = model.projector
     with _first_layers(model.causal_lm, config.layer):
-        states_ND = caption_states(model, prompter, captions).double()
+        batches = caption_batches(prompter, captions)
+        key = states_key(model.causal_lm, [pad_right(batch.ids, 0) for batch in batches])
+        states_ND = kept_states(key, cache_dir, lambda: caption_states(model, batches)).double()
     mean_D, spread_D = states_ND.mean(0), states_ND.std(0) + SPREAD_FLOOR
     # A few directions are huge in every state and tell nothing apart: the fit is in units of the
     # spread. Double precision, so that a resumed run on other threads gets the same floats.
@@ -124,25 +130,43 @@ def align_projector(
     return FoldOffsets(torch.stack(changes).float())
 
 
-@torch.no_grad()
-def caption_states(model: VideoLLM, prompter: Prompter, captions: Sequence[str]) -> Tensor:
-    """(N, D): each caption's mean state over its tokens and over CONTEXTS, at the decoder's end."""
-    decoder = model.causal_lm.get_decoder()
-    total_ND: Tensor | None = None
+@dataclass(frozen=True, slots=True)
+class CaptionBatch:
+    """Captions read at once in one context.
+
+    Attributes:
+        ids: token ids of context and caption.
+        context_length: tokens of the context.
+    """
+
+    ids: list[tuple[int, ...]]
+    context_length: int
+
+
+def caption_batches(prompter: Prompter, captions: Sequence[str]) -> list[CaptionBatch]:
+    """Every caption in each of CONTEXTS, context by context."""
+    batches = []
     for context in CONTEXTS:
         before = prompter.ids(context)
-        rows = []
         for first in range(0, len(captions), CAPTIONS_A_BATCH):
             chunk = captions[first : first + CAPTIONS_A_BATCH]
             ids = [(*before, *prompter.ids(f" {caption}")) for caption in chunk]
-            hidden_BTD = decoder(input_ids=pad_right(ids, 0), use_cache=False).last_hidden_state
-            rows += [
-                hidden_TD[len(before) : len(own)].mean(0)
-                for hidden_TD, own in zip(hidden_BTD, ids, strict=True)
-            ]
-        total_ND = torch.stack(rows) if total_ND is None else total_ND + torch.stack(rows)
-    assert total_ND is not None
-    return total_ND / len(CONTEXTS)
+            batches.append(CaptionBatch(ids, len(before)))
+    return batches
+
+
+@torch.no_grad()
+def caption_states(model: VideoLLM, batches: Sequence[CaptionBatch]) -> Tensor:
+    """(N, D): each caption's mean state over its tokens and over CONTEXTS, at the decoder's end."""
+    decoder = model.causal_lm.get_decoder()
+    rows = []
+    for batch in batches:
+        hidden_BTD = decoder(input_ids=pad_right(batch.ids, 0), use_cache=False).last_hidden_state
+        rows += [
+            hidden_TD[batch.context_length : len(own)].mean(0)
+            for hidden_TD, own in zip(hidden_BTD, batch.ids, strict=True)
+        ]
+    return torch.stack(rows).unflatten(0, (len(CONTEXTS), -1)).mean(0)
 
 
 @contextmanager
