@@ -269,8 +269,67 @@ def test_rows_of_tables_that_cannot_be_used(tmp_path: Path, faults: Faults) -> N
         "num_frames is no number of frames",
         "duration_seconds is not positive",
     ]
-    with pytest.raises(ValueError, match=r"must end in \.csv or \.jsonl"):
-        faults("image_table", tmp_path, path.rename(tmp_path / "a.json"))
+    with pytest.raises(ValueError, match=r"must end in \.csv, \.jsonl or \.json"):
+        faults("image_table", tmp_path, path.rename(tmp_path / "a.yaml"))
+
+
+def test_json_tables_of_pictures(
+    tmp_path: Path, good: Good, faults: Faults, write_json: WriteJson
+) -> None:
+    write_json(tmp_path / "a_map.json", {"a.png": "a kite", "b.png": {"text": " x ", "label": "y"}})
+    write_json(tmp_path / "b_list.json", [{"file_name": "c.png", "caption": "a boat"}])
+    rows = good("image_table", tmp_path)
+    assert [(row.origin, row.paths, row.caption, row.label) for row in rows] == [
+        ("a_map.json:a.png", ("a.png",), "a kite", ""),
+        ("a_map.json:b.png", ("b.png",), "x", "y"),
+        ("b_list.json[0]", ("c.png",), "a boat", ""),
+    ]
+    write_json(tmp_path / "a_map.json", {"../a.png": "a kite", "b.png": 5, "c.png": ""})
+    assert list(faults("image_table", tmp_path).values()) == [
+        "path leaves the root",
+        "not an object",
+        "empty caption",
+    ]
+
+
+def test_captions_in_the_form_of_coco(
+    tmp_path: Path, listed: Listed, write_json: WriteJson, write_picture: WritePicture
+) -> None:
+    path = write_json(
+        tmp_path / "annotations/captions_train2017.json",
+        {
+            "images": [
+                {"id": 7, "file_name": "a.png"},
+                {"id": "x", "file_name": "b.png"},
+                {"id": 8, "file_name": "c.png"},
+                {"id": 9, "file_name": "../d.png"},
+            ],
+            "annotations": [
+                {"image_id": "x", "caption": "a boat"},
+                {"image_id": 7, "caption": " "},
+                {"image_id": 7, "caption": " a kite "},
+                {"image_id": 7, "caption": "the kite again"},
+                {"image_id": None, "caption": "of nothing"},
+                {"image_id": 99, "caption": "of a picture that is not listed"},
+                "no annotation",
+            ],
+        },
+    )
+    kite, boat, bare, outside = listed("coco_captions", tmp_path)
+    assert isinstance(kite, SourceRow)
+    assert isinstance(boat, SourceRow)
+    assert (kite.id, kite.caption, kite.part) == ("7", "a kite", "train2017")
+    assert (boat.caption, boat.flaws) == ("a boat", ())
+    assert kite.flaws == ("captions left out: one a picture is taken",)
+    assert {"a.png", "images/a.png", "train2017/a.png"} <= set(kite.paths)
+    assert isinstance(bare, BadRow)
+    assert (bare.reason, bare.part) == ("no caption", "train2017")
+    assert isinstance(outside, BadRow)
+    assert outside.reason == "file_name leaves the root"
+    write_picture(tmp_path / "train2017/a.png")
+    assert measure_coverage("coco_captions", tmp_path).totals.present == 1
+    with pytest.raises(ValueError, match="the source coco_captions reads it"):
+        listed("image_table", tmp_path, path)
 
 
 def write_tar(path: Path, members: list[tuple[str, bytes]]) -> Path:

@@ -16,7 +16,7 @@ Good = Callable[..., list[SourceRow]]
 
 def test_there_is_a_source_for_each_format() -> None:
     assert set(SOURCES) == {
-        *("llava_recap", "image_folder", "image_table", "image_tar"),
+        *("llava_recap", "image_folder", "image_table", "image_tar", "coco_captions"),
         *("kinetics", "clip_folder", "clip_table"),
         *("timeit", "vtg_it", "valley", "sharegpt4video"),
         *("youcook2", "charades_sta", "activitynet_captions", "qvhighlights", "timelens_100k"),

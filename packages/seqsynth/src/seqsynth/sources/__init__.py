@@ -12,6 +12,7 @@ from seqsynth.sources import (
     charades_sta,
     clip_folder,
     clip_table,
+    coco_captions,
     embedded_default,
     image_folder,
     image_table,
@@ -57,13 +58,16 @@ SOURCES: dict[str, Source] = {
     ),
     "image_folder": Source(image_folder.rows, (), "pictures with captions in .txt files"),
     "image_table": Source(
-        image_table.rows, image_table.PATTERNS, "pictures that a CSV or JSONL file lists"
+        image_table.rows, image_table.PATTERNS, "pictures that a CSV, JSONL or JSON file lists"
+    ),
+    "coco_captions": Source(
+        coco_captions.rows, coco_captions.PATTERNS, "pictures with captions in COCO's JSON"
     ),
     "image_tar": Source(image_tar.rows, image_tar.PATTERNS, "pictures in webdataset tars", True),
     "kinetics": Source(kinetics.rows, kinetics.PATTERNS, "Kinetics-400, -600, -700"),
     "clip_folder": Source(clip_folder.rows, (), "clips in folders of their labels"),
     "clip_table": Source(
-        clip_table.rows, clip_table.PATTERNS, "clips that a CSV or JSONL file lists"
+        clip_table.rows, clip_table.PATTERNS, "clips that a CSV, JSONL or JSON file lists"
     ),
     "timeit": Source(timeit.rows, timeit.PATTERNS, "TimeIT"),
     "vtg_it": Source(vtg_it.rows, vtg_it.PATTERNS, "VTG-IT"),

@@ -1,4 +1,4 @@
-"""Clips that a CSV or JSON-lines file lists with labels or captions; see `media_table`.
+"""Clips that a CSV, JSON-lines or JSON file lists with labels or captions; see `media_table`.
 
 `duration_seconds` and `num_frames` may stand there too; the files are then taken at their word
 where they are not probed.
@@ -12,7 +12,7 @@ from pathlib import Path
 from seqsynth.sources.media_table import table_rows
 from seqsynth.sources.rows import Entry
 
-PATTERNS = ("*.csv", "*.jsonl")
+PATTERNS = ("*.csv", "*.jsonl", "*.json")
 
 
 def rows(root: Path, annotations: Sequence[Path]) -> Iterator[Entry]:

@@ -1,4 +1,4 @@
-"""Captioned pictures that a CSV or JSON-lines file lists; see `media_table`."""
+"""Captioned pictures that a CSV, JSON-lines or JSON file lists; see `media_table`."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 from seqsynth.sources.media_table import table_rows
 from seqsynth.sources.rows import Entry
 
-PATTERNS = ("*.csv", "*.jsonl")
+PATTERNS = ("*.csv", "*.jsonl", "*.json")
 
 
 def rows(root: Path, annotations: Sequence[Path]) -> Iterator[Entry]:

@@ -1,8 +1,9 @@
-"""What tables of images and of clips share: a CSV or JSON-lines file, one item a line.
+"""What tables of images and of clips share: a CSV, JSON-lines or JSON file, one item a record.
 
 The file is in `path`, `file_name`, `filename`, `image` or `video`, the caption in `caption` or
 `text`, the label in `label`; `id` may be absent, it is then the path. Hugging Face's
-`metadata.csv` and `metadata.jsonl` are such tables.
+`metadata.csv` and `metadata.jsonl` are such tables. A JSON document is a list of such records, or an
+object that gives each path its caption or its record.
 """
 
 from __future__ import annotations
@@ -22,7 +23,14 @@ from seqsynth.sources.fields import (
 )
 from seqsynth.sources.media_paths import safe_path
 from seqsynth.sources.rows import Entry, Kind, RowError, SourceRow, parsed
-from seqsynth.sources.text_files import csv_records, jsonl_records
+from seqsynth.sources.text_files import (
+    Records,
+    csv_records,
+    document_keys,
+    json_list_records,
+    json_pair_records,
+    jsonl_records,
+)
 
 _PATH_FIELDS = ("path", "file_name", "filename", "image", "video")
 _CAPTION_FIELDS = ("caption", "text")
@@ -33,16 +41,25 @@ def table_rows(annotations: Sequence[Path], kind: Kind) -> Iterator[Entry]:
     """One item a line of each table.
 
     Raises:
-        ValueError: a file that ends in neither .csv nor .jsonl, or a CSV file without a path.
+        ValueError: a file of another ending, or a JSON document that is no such table.
     """
     for path in annotations:
         if path.suffix == ".csv":
             records = csv_records(path)
         elif path.suffix == ".jsonl":
             records = jsonl_records(path)
+        elif path.suffix == ".json":
+            records = _document_records(path)
         else:
-            raise ValueError(f"{path} must end in .csv or .jsonl")
+            raise ValueError(f"{path} must end in .csv, .jsonl or .json")
         yield from parsed(records, partial(_row, kind=kind), part_field="split")
+
+
+def _document_records(path: Path) -> Records:
+    keys = document_keys(path)
+    if {"images", "annotations"} <= set(keys):
+        raise ValueError(f"{path} is in the form of COCO: the source coco_captions reads it")
+    return json_pair_records(path, "path", "caption") if keys else json_list_records(path)
 
 
 def _row(origin: str, record: Record, kind: Kind) -> SourceRow:

@@ -87,9 +87,7 @@ def json_object_records(
         ValueError: no object, or broken JSON.
     """
     members = _document(path) if inside is None else _inner(path, inside, dict)
-    if not isinstance(members, _Members):
-        raise ValueError(f"{path} must hold a JSON object, it begins with {shown(members)}")
-    for key, value in members.pairs:
+    for key, value in _pairs(members, path):
         record = _as_object(value)
         origin = f"{path.name}:{shown(key)[1:-1]}"
         if isinstance(record, RowError):
@@ -99,6 +97,23 @@ def json_object_records(
                 yield origin, (checked_text(key, "key"), record)
             except RowError as error:
                 yield origin, error
+
+
+def json_pair_records(path: Path, key_field: str, value_field: str) -> Records:
+    """Members of one JSON object as records: the key in one field, a text beside it in another.
+
+    A member whose value is an object is that object, with the key in its field.
+
+    Raises:
+        ValueError: no object, or broken JSON.
+    """
+    for key, value in _pairs(_document(path), path):
+        origin = f"{path.name}:{shown(key)[1:-1]}"
+        if isinstance(value, str):
+            yield origin, {key_field: key, value_field: value}
+        else:
+            record = _as_object(value)
+            yield origin, record if isinstance(record, RowError) else {**record, key_field: key}
 
 
 def document_keys(path: Path) -> tuple[str, ...]:
@@ -113,6 +128,12 @@ class _Members(dict[str, Any]):
     def __init__(self, pairs: list[tuple[str, Any]]) -> None:
         super().__init__(pairs)
         self.pairs = pairs
+
+
+def _pairs(members: Any, path: Path) -> list[tuple[str, Any]]:
+    if not isinstance(members, _Members):
+        raise ValueError(f"{path} must hold a JSON object, it begins with {shown(members)}")
+    return members.pairs
 
 
 def _csv_record(header: Sequence[str], values: Sequence[str]) -> dict[str, Any] | RowError:
