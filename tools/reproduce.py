@@ -1,6 +1,7 @@
 """Runs the paper's tables on small data, or lists what the real ones need (`nox -s reproduce`).
 
-A table is a number of the paper (1 to 7), `codecs` or `lengths`, or `all`. Runs are kept below
+A table is a number of the paper (1 to 7), or one of those that go beyond it, `codecs`, `digits`,
+`lengths`; `paper` is all of the first kind, `all` is everything. Runs are kept below
 runs/reproduce/SIZE and shared by tables; the same command goes on where it was stopped. Of each
 table it writes SIZE/TABLE.json and SIZE/TABLE.html.
 
@@ -16,7 +17,7 @@ import argparse
 import json
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -24,10 +25,12 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table as Shown
 
+import timetokens as tt
 from exit_status import exit_status
-from reproduction.experiment import Answers, answers_of
-from reproduction.page import NAMES, SIGNS, columns_of, heading, rendered, shown
-from reproduction.scoring import scored_table
+from reproduction.codecs import CODES_BY_DIGITS
+from reproduction.experiment import Answers, answers_of, chance_of
+from reproduction.page import PARTS, SIGNS, columns_of, heading, name_of, rendered, shown
+from reproduction.scoring import scored_table, scores_of_chance
 from reproduction.sizes import SIZES, Size
 from reproduction.tables import TABLES, Table
 from vidllm import run_folder
@@ -36,14 +39,16 @@ from vidllm.paper_recipes import PAPER_RECIPES, TABLE_ROWS
 
 ROOT = Path(__file__).resolve().parents[1]
 PAPER = "paper"
+SETS = {PAPER: [name for name in TABLES if name.isdigit()], "all": list(TABLES)}
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs the command and returns the exit status."""
     quiet_libraries()
+    tt.CODECS.update(CODES_BY_DIGITS)
     options = _parser().parse_args(argv)
     console = Console(stderr=True)
-    names = list(TABLES) if options.table == "all" else [options.table]
+    names = SETS.get(options.table, [options.table])
 
     def work() -> None:
         if options.size == PAPER:
@@ -63,6 +68,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 def reproduce(table: Table, size: Size, out: Path, console: Console) -> dict[str, Any]:
     """Trains and asks every row with every seed; writes and prints the table."""
     began = time.monotonic()
+    chance = chance_of(size, table, out, console)
     answers: dict[str, list[Answers]] = {
         row.label: [answers_of(size, table, row, seed, out, console) for seed in size.seeds]
         for row in table.rows
@@ -75,28 +81,32 @@ def reproduce(table: Table, size: Size, out: Path, console: Console) -> dict[str
         "seeds": list(size.seeds),
         "date": time.strftime("%Y-%m-%d"),
         "rows": scored_table(table, answers),
+        "chance": scores_of_chance(chance),
     }
     out.mkdir(parents=True, exist_ok=True)
     text = json.dumps(outcome, indent=1) + "\n"
     run_folder.write_atomically(out / f"{table.name}.json", text)
     page = rendered(table, outcome, answers)
     run_folder.write_atomically(out / f"{table.name}.html", page)
-    console.print(printed(table, outcome))
+    for view in printed(table, outcome):
+        console.print(view)
     minutes = (time.monotonic() - began) / 60
     console.print(f"{out / table.name}.html, {minutes:.1f} minutes", highlight=False)
     return outcome
 
 
-def printed(table: Table, outcome: Mapping[str, Any]) -> Shown:
-    """The table for the terminal; the paper's figures stand in brackets."""
-    columns = columns_of(outcome["rows"])
-    view = Shown(title=f"{table.title}\n{heading(outcome)}", box=None, pad_edge=False)
-    view.add_column("")
-    for column in columns:
-        view.add_column(NAMES.get(column, column), justify="right")
-    for row in outcome["rows"]:
-        view.add_row(row["label"], *(_cell(column, row) for column in columns))
-    return view
+def printed(table: Table, outcome: Mapping[str, Any]) -> Iterator[Shown]:
+    """Tables for the terminal; the paper's figures stand in brackets."""
+    rows = [*outcome["rows"], {"label": "chance", "scores": outcome["chance"], "paper": {}}]
+    for kind, columns in columns_of(rows).items():
+        title = f"{table.title}\n{heading(outcome)}" if not kind else PARTS[kind]
+        view = Shown(title=title, box=None, pad_edge=False)
+        view.add_column("")
+        for column in columns:
+            view.add_column(name_of(column), justify="right")
+        for row in rows:
+            view.add_row(row["label"], *(_cell(column, row) for column in columns))
+        yield view
 
 
 def _cell(column: str, row: Mapping[str, Any]) -> str:
@@ -134,7 +144,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="reproduce", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("table", choices=[*TABLES, "all"], help="which table")
+    parser.add_argument("table", choices=[*TABLES, *SETS], help="which table")
     parser.add_argument("--size", choices=[*SIZES, PAPER], default="tiny", help="default: tiny")
     parser.add_argument(
         "--seeds", type=int, default=0, help="runs of each row, instead of the size's"

@@ -3,7 +3,7 @@
 Below the output folder, runs lie by what they train, not by table, so that tables share them:
 
     runs/HASH-seedN/         a run folder of vidllm, and answers-BENCHMARK.jsonl
-    benchmarks/CODEC-LENGTHS/  questions and references
+    benchmarks/BENCHMARK/    questions and references, and chance-BENCHMARK.jsonl
 """
 
 import hashlib
@@ -14,35 +14,36 @@ from typing import Any
 from rich.console import Console
 
 from evaluate_default import read_jsonl, train_to_the_end
+from reproduction.benchmarks import Asked, benchmarks_of
 from reproduction.sizes import Size
 from reproduction.tables import Row, Table, config_of
-from seqsynth import BenchmarkSpec, Corpus, build_default_benchmark
 from vidllm import run_folder
 from vidllm.assembly import load_corpus
 from vidllm.config import TrainConfig, to_json
 from vidllm.evaluation import Evaluator
 
 SYSTEM = "trained"
+CHANCE = "chance"
 
 
 @dataclass(frozen=True, slots=True)
 class Answers:
-    """What one run answered.
+    """What one run answered, or chance.
 
     Attributes:
-        references: rows of references.jsonl.
+        references: rows of references.jsonl, of all benchmarks.
         predictions: rows of predictions.jsonl.
         malformed: answers, in part at least, that could not be read.
         metrics: rows of the run's metrics.jsonl.
-        benchmark_dir: the questions.
-        media_root: paths of the questions start here.
+        asked: the benchmarks, that of the default first.
+        media_root: paths of the default's questions start here.
     """
 
     references: list[dict[str, Any]]
     predictions: list[dict[str, Any]]
     malformed: int
     metrics: list[dict[str, Any]]
-    benchmark_dir: Path
+    asked: tuple[Asked, ...]
     media_root: str
 
 
@@ -58,40 +59,47 @@ def answers_of(
     config = config_of(size, row, seed)
     run_dir = out / "runs" / f"{digest(config)}-seed{seed}"
     train_to_the_end(config, run_dir, console, f"{row.label!r} with seed {seed}")
+    return _answers(SYSTEM, size, table, config, run_dir, out, console)
+
+
+def chance_of(size: Size, table: Table, out: Path, console: Console) -> Answers:
+    """Answers of nobody: a random image; spans and captions of a random training sequence."""
+    config = config_of(size, table.rows[0], size.seeds[0])
+    return _answers(CHANCE, size, table, config, out / "benchmarks", out, console)
+
+
+def _answers(
+    system: str,
+    size: Size,
+    table: Table,
+    config: TrainConfig,
+    folder: Path,
+    out: Path,
+    console: Console,
+) -> Answers:
+    """A system's answers to all that the table asks, kept in `folder`."""
     corpus = load_corpus(config.data)
-    spec = benchmark_spec(size, table, config, corpus)
-    name = "-".join([config.model.codec, *map(str, spec.image_lengths)])
-    benchmark_dir = out / "benchmarks" / name
-    if not (benchmark_dir / "benchmark.json").exists():
-        build_default_benchmark(benchmark_dir, corpus, spec)
-    answers = run_dir / f"answers-{name}.jsonl"
-    evaluator = Evaluator(config, benchmark_dir, console, num_beams=size.num_beams)
-    counts = evaluator.run(SYSTEM, run_dir, answers)
-    return Answers(
-        references=read_jsonl(benchmark_dir / "references.jsonl"),
-        predictions=read_jsonl(answers),
-        malformed=counts["malformed"],
-        metrics=run_folder.read_metrics(run_dir),
-        benchmark_dir=benchmark_dir,
-        media_root=corpus.root,
-    )
-
-
-def benchmark_spec(size: Size, table: Table, config: TrainConfig, corpus: Corpus) -> BenchmarkSpec:
-    """The size's benchmark in the run's codec, without lengths that the corpus cannot serve."""
-    num_images = len({image.caption for image in corpus.heldout_images})
-    lengths = table.image_lengths or size.spec.image_lengths
-    spec = size.spec
-    if table.image_lengths:  # long sequences cost more: a quarter of them
-        few = max(spec.num_image_sequences // 4, 2)
-        spec = replace(spec, num_image_sequences=few, num_clip_sequences=0)
-    return replace(
-        spec,
-        image_lengths=tuple(length for length in lengths if length <= num_images)
-        or size.spec.image_lengths,
-        codec=config.model.codec,
-        templates=config.data.templates,
-    )
+    asked = benchmarks_of(size, table, config, corpus, out)
+    found = Answers([], [], 0, [], tuple(asked), corpus.root)
+    kept_as = "answers" if system == SYSTEM else system
+    for one in asked:
+        path = folder / f"{kept_as}-{one.name}.jsonl"
+        evaluator = Evaluator(
+            config,
+            one.folder,
+            console,
+            num_beams=size.num_beams,
+            media_root=one.media_root,
+            keep_features=True,
+        )
+        counts = evaluator.run(system, folder, path)
+        found = replace(
+            found,
+            references=found.references + read_jsonl(one.folder / "references.jsonl"),
+            predictions=found.predictions + read_jsonl(path),
+            malformed=found.malformed + counts["malformed"],
+        )
+    return replace(found, metrics=run_folder.read_metrics(folder)) if system == SYSTEM else found
 
 
 def digest(config: TrainConfig) -> str:

@@ -4,6 +4,7 @@ import html
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from reproduction.benchmarks import FURTHER
 from reproduction.experiment import Answers
 from reproduction.tables import Table
 from vidllm.report.curves import loss_figure
@@ -11,6 +12,12 @@ from vidllm.report.page import whole_page
 from vidllm.report.timelines import read_rows, timelines
 
 UNSCALED = frozenset({"cider", "mean_length", "type_token_ratio"})
+PARTS = {
+    "": "Held-out pictures and emoji",
+    "generated": "AI-generated clips in a row: no row has seen one",
+    "film": "A film in natural order: no row has seen it",
+}
+"""Benchmarks of one kind, by how their columns begin."""
 NAMES = {
     "soda_c": "SODA_c",
     "cider": "CIDEr",
@@ -36,11 +43,13 @@ def rendered(
         answers: of each row, by label, one for each seed.
     """
     rows = outcome["rows"]
+    chance = {"label": "chance", "scores": outcome["chance"], "paper": {}}
     body = [
         f"<h1>{html.escape(table.title)}</h1>",
         f"<p class='muted'>{html.escape(heading(outcome))}</p>",
         f"<p>{html.escape(table.note)}</p>",
-        scores_section(rows),
+        scores_section([*rows, chance]),
+        ceiling_section(rows),
         "<h2>How far answers are from the asked image, by its place</h2>",
         "<p class='muted small'>Shares of the sequence, times 100; 33 on average for answers "
         "drawn at random.</p>",
@@ -50,15 +59,20 @@ def rendered(
     for label, of_row in answers.items():
         body.append(f"<h3>{html.escape(label)}</h3>{loss_figure(of_row[0].metrics)}")
     last = answers[table.rows[-1].label][0]
-    body.append("<h2>Clips</h2><p>Blue is where things are, orange where the last row says.</p>")
     body.append(
-        timelines(
-            last.benchmark_dir / "examples.jsonl",
-            last.media_root,
-            read_rows(last.benchmark_dir / "references.jsonl"),
-            {row["id"]: row for row in last.predictions},
-        )
+        "<p class='muted'>Below, blue is where things are, orange where the last row says.</p>"
     )
+    for asked in last.asked:
+        kind = asked.name.rpartition("-")[2]
+        body.append(f"<h2>{html.escape(PARTS.get(kind, PARTS['']))}</h2>")
+        body.append(
+            timelines(
+                asked.folder / "examples.jsonl",
+                asked.media_root or last.media_root,
+                read_rows(asked.folder / "references.jsonl"),
+                {row["id"]: row for row in last.predictions},
+            )
+        )
     return whole_page(table.title, "".join(body))
 
 
@@ -71,9 +85,24 @@ def heading(outcome: Mapping[str, Any]) -> str:
     )
 
 
-def columns_of(rows: Sequence[Mapping[str, Any]]) -> list[str]:
-    """All metrics that any row has, in order."""
-    return list(dict.fromkeys(column for row in rows for column in row["scores"]))
+def columns_of(rows: Sequence[Mapping[str, Any]]) -> dict[str, list[str]]:
+    """All metrics that any row has, in order, by the kind of benchmark (`PARTS`)."""
+    parts: dict[str, list[str]] = {}
+    for column in dict.fromkeys(column for row in rows for column in row["scores"]):
+        parts.setdefault(kind_of(column), []).append(column)
+    return parts
+
+
+def kind_of(column: str) -> str:
+    """The key of PARTS that a column belongs to."""
+    kind = column.partition("_")[0]
+    return kind if kind in FURTHER else ""
+
+
+def name_of(column: str) -> str:
+    """A column's heading."""
+    name = column.removeprefix(f"{kind_of(column)}_")
+    return NAMES.get(name, name)
 
 
 def shown(column: str, value: float) -> str:
@@ -83,26 +112,56 @@ def shown(column: str, value: float) -> str:
 
 def scores_section(rows: Sequence[Mapping[str, Any]]) -> str:
     """Ours, below it the interval, the paper's figure and whether both move alike."""
-    columns = columns_of(rows)
-    head = "".join(f"<th>{html.escape(NAMES.get(name, name))}</th>" for name in columns)
-    lines = []
-    for row in rows:
-        cells = "".join(_cell(name, row) for name in columns)
-        lines.append(f"<tr><td>{html.escape(row['label'])}</td>{cells}</tr>")
-    return (
+    parts = [
         "<h2>Scores</h2><p class='muted small'>Times 100, except CIDEr, words and TTR. Below: the "
         "interval, then the paper&rsquo;s own figure (YouCook2, Charades-STA) and whether ours "
         "moves from the first row as the paper&rsquo;s does: &#10003; yes, &#10007; no, &#8776; "
         "within noise.</p>"
+    ]
+    for kind, columns in columns_of(rows).items():
+        lines = [[row["label"], *(_cell(name, row) for name in columns)] for row in rows]
+        parts.append(f"<h3>{html.escape(PARTS[kind])}</h3>")
+        parts.append(_table([name_of(column) for column in columns], lines))
+    return "".join(parts)
+
+
+def ceiling_section(rows: Sequence[Mapping[str, Any]]) -> str:
+    """What right answers reach in each way of writing; nothing where no row says."""
+    known = [row for row in rows if "ceiling" in row]
+    if not known:
+        return ""
+    columns = list(known[0]["ceiling"])
+    lines = []
+    for row in known:
+        cells = [f"{100 * row['ceiling'][name]:.1f}" for name in columns]
+        rounding = row["rounding"]
+        cells += [f"{rounding[name]:.4f}" for name in rounding]
+        lines.append([row["label"], *cells])
+    names = [f"{kind_of(column)} {name_of(column)}".strip() for column in columns]
+    names += [name.replace("_", " ") for name in known[0]["rounding"]]
+    return (
+        "<h2>What right answers would reach</h2><p class='muted small'>True places written and "
+        "read back: scores times 100, then how far ends of spans move.</p>" + _table(names, lines)
+    )
+
+
+def _table(names: Sequence[str], lines: Sequence[Sequence[str]]) -> str:
+    """A table whose lines begin with a label; cells are HTML."""
+    head = "".join(f"<th>{html.escape(name)}</th>" for name in names)
+    body = "".join(
+        f"<tr><td>{html.escape(label)}</td>{''.join(f'<td>{cell}</td>' for cell in cells)}</tr>"
+        for label, *cells in lines
+    )
+    return (
         f"<div class='scroll'><table><thead><tr><th></th>{head}</tr></thead>"
-        f"<tbody>{''.join(lines)}</tbody></table></div>"
+        f"<tbody>{body}</tbody></table></div>"
     )
 
 
 def _cell(column: str, row: Mapping[str, Any]) -> str:
     entry = row["scores"].get(column)
     if entry is None:
-        return "<td>&ndash;</td>"
+        return "&ndash;"
     parts = [shown(column, entry["value"])]
     if "low" in entry:
         low, high = shown(column, entry["low"]), shown(column, entry["high"])
@@ -110,21 +169,17 @@ def _cell(column: str, row: Mapping[str, Any]) -> str:
     if column in row["paper"]:
         sign = SIGNS.get(entry.get("direction", ""), "")
         parts.append(f"<span class='interval'>paper {row['paper'][column]:g} {sign}</span>")
-    return f"<td>{''.join(parts)}</td>"
+    return "".join(parts)
 
 
 def position_table(rows: Sequence[Mapping[str, Any]]) -> str:
     """Errors by fifths of the sequence."""
     fifths = ("first fifth", "second", "third", "fourth", "last")
-    head = "".join(f"<th>{name}</th>" for name in fifths)
-    lines = []
-    for row in rows:
-        cells = "".join(
-            f"<td>{'&ndash;' if error is None else f'{100 * error:.1f}'}</td>"
-            for error in row["position_error"]
-        )
-        lines.append(f"<tr><td>{html.escape(row['label'])}</td>{cells}</tr>")
-    return (
-        f"<div class='scroll'><table><thead><tr><th></th>{head}</tr></thead>"
-        f"<tbody>{''.join(lines)}</tbody></table></div>"
-    )
+    lines = [
+        [
+            row["label"],
+            *("&ndash;" if e is None else f"{100 * e:.1f}" for e in row["position_error"]),
+        ]
+        for row in rows
+    ]
+    return _table(fifths, lines)

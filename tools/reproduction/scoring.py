@@ -5,14 +5,13 @@ from typing import Any
 
 import vidmetrics as vm
 from evaluate_default import evaluated
+from reproduction.benchmarks import metric_names
+from reproduction.codecs import ceiling, largest_error
 from reproduction.experiment import Answers
 from reproduction.tables import Table
 
-DENSE_METRICS = ("soda_c", "cider", "meteor", "f1")
-GROUNDING_METRICS = ("recall_at_1@0.5", "recall_at_1@0.7", "mean_iou")
 RICHNESS_METRICS = ("mean_length", "type_token_ratio")
 FIFTHS = 5
-EXACT = "recall_at_1@0.5"  # of places of images, which are equal or disjoint
 
 Result = vm.GroundingResult | vm.DenseCaptioningResult
 
@@ -34,14 +33,6 @@ def results_of(answers: Sequence[Answers]) -> dict[str, Result]:
     return {name: evaluated(rows, predictions.get(name, {})) for name, rows in references.items()}
 
 
-def metric_names(benchmark: str) -> dict[str, str]:
-    """Our columns for a benchmark: column to the scorer's name."""
-    if benchmark.startswith("index_grounding"):
-        return {f"exact@{benchmark.partition('@')[2]}": EXACT}
-    names = DENSE_METRICS if benchmark.endswith("dense_captions") else GROUNDING_METRICS
-    return {name: name for name in names}
-
-
 def scored_table(table: Table, answers: Mapping[str, Sequence[Answers]]) -> list[dict[str, Any]]:
     """The rows of results: scores with intervals, and how each compares with the first row.
 
@@ -58,13 +49,7 @@ def scored_table(table: Table, answers: Mapping[str, Sequence[Answers]]) -> list
             other = results[first.label][benchmark]
             compared = {} if row is first else vm.compare(other.statistics, result.statistics)
             for column, name in metric_names(benchmark).items():
-                interval = result.confidence[name]
-                scores[column] = {
-                    "value": float(result.scores[name]),
-                    "low": float(interval.low),
-                    "high": float(interval.high),
-                    "count": len(result.statistics.ids),
-                }
+                scores[column] = _score(result, name)
                 if name in compared:
                     scores[column]["against_first"] = _difference(compared[name])
         if table.richness:
@@ -80,8 +65,31 @@ def scored_table(table: Table, answers: Mapping[str, Sequence[Answers]]) -> list
                 "position_error": position_error(of_row),
             }
         )
+        if table.ceiling:
+            asked = of_row[0].references
+            rows[-1]["ceiling"] = ceiling(asked, row.codec)
+            rows[-1]["rounding"] = largest_error(asked, row.codec)
     _add_directions(rows)
     return rows
+
+
+def scores_of_chance(chance: Answers) -> dict[str, Any]:
+    """The columns of a table for answers of nobody."""
+    return {
+        column: _score(result, name)
+        for benchmark, result in results_of([chance]).items()
+        for column, name in metric_names(benchmark).items()
+    }
+
+
+def _score(result: Result, name: str) -> dict[str, Any]:
+    interval = result.confidence[name]
+    return {
+        "value": float(result.scores[name]),
+        "low": float(interval.low),
+        "high": float(interval.high),
+        "count": len(result.statistics.ids),
+    }
 
 
 def position_error(answers: Iterable[Answers]) -> list[float | None]:

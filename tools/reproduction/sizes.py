@@ -34,6 +34,7 @@ class Size:
         parts: volume of the full row.
         seeds: each row is trained once with each.
         spec: the benchmark, of held-out concepts.
+        asks_further: AI-generated clips and the film are asked about too.
         num_beams: places looked at side by side in answers; 1 is greedy.
         wording: of training and of questions.
     """
@@ -43,6 +44,7 @@ class Size:
     parts: Parts
     seeds: tuple[int, ...]
     spec: BenchmarkSpec
+    asks_further: bool = True
     num_beams: int = 1
     wording: str = "pairs"
 
@@ -84,12 +86,13 @@ SIZES: dict[str, Size] = {
             max_clips=2,
             num_frames=8,
         ),
+        asks_further=False,
         wording="paper",
     ),
     "tiny": Size(
         name="tiny",
         base=_tiny,
-        parts=Parts(images=32, clips=16, captions=5),
+        parts=Parts(images=50, clips=24, captions=3),
         seeds=(0, 1),
         spec=BenchmarkSpec(
             image_lengths=(16,),

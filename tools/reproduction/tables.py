@@ -27,6 +27,7 @@ class Row:
         task_weights: shares of IIG, IIC and ALR among image sequences; none: the size's.
         clip_task_weights: shares of DVC and TVG among clip sequences; none: the size's.
         codec: how places are written.
+        max_images: the longest training sequence; 0: the size's.
         paper: the paper's figures of this row, by our names of the metrics.
     """
 
@@ -37,6 +38,7 @@ class Row:
     task_weights: tuple[float, float, float] | None = None
     clip_task_weights: tuple[float, float] | None = None
     codec: str = "rpt"
+    max_images: int = 0
     paper: Metrics = field(default_factory=dict)
 
 
@@ -51,6 +53,7 @@ class Table:
         note: how our rows stand for the paper's.
         image_lengths: of the benchmark, in place of the size's.
         richness: length and variety of captions are reported too.
+        ceiling: what right answers reach once they are written and read back is reported too.
     """
 
     name: str
@@ -59,6 +62,7 @@ class Table:
     note: str
     image_lengths: tuple[int, ...] = ()
     richness: bool = False
+    ceiling: bool = False
 
 
 def config_of(size: Size, row: Row, seed: int) -> TrainConfig:
@@ -72,6 +76,7 @@ def config_of(size: Size, row: Row, seed: int) -> TrainConfig:
     stage = replace(
         stage,
         num_steps=total,
+        max_images=row.max_images or stage.max_images,
         image_weight=images / total,
         clip_weight=clips / total,
         caption_weight=captions / total,
@@ -261,15 +266,27 @@ TABLES: dict[str, Table] = {
             ),
             note="Not in the paper. seconds and index write images as whole numbers; they differ "
             "in clips (tenths of a second against whole seconds).",
+            ceiling=True,
+        ),
+        Table(
+            name="digits",
+            title="Relative position tokens of two to five digits",
+            rows=tuple(
+                Row(label=f"{digits} digits", images=1, clips=1, captions=2, codec=codec)
+                for digits, codec in ((4, "rpt"), (2, "rpt2"), (3, "rpt3"), (5, "rpt5"))
+            ),
+            note="Not in the paper, which takes four.",
+            ceiling=True,
         ),
         Table(
             name="lengths",
-            title="Trained on at most 24 images, asked about up to 256",
-            rows=(
-                Row(label="rpt", images=1, clips=1, captions=2),
-                Row(label="index", images=1, clips=1, captions=2, codec="index"),
+            title="Trained on 4 to 32 images, asked about up to 256",
+            rows=tuple(
+                Row(label=codec, images=1, codec=codec, max_images=32)
+                for codec in ("rpt", "index", "percent")
             ),
-            note="Not in the paper. Chance is one in the number of images.",
+            note="Not in the paper. Chance is one in the number of images. No row has seen clips.",
+            ceiling=True,
             image_lengths=LONG_LENGTHS,
         ),
     )

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from seqsynth import Corpus
+from seqsynth import Corpus, FrameRef
 from vidllm import assembly, benchmarks, checkpoint
 from vidllm.adapters import FrameSource
 from vidllm.assembly import Assembly
@@ -43,6 +43,9 @@ class Evaluator:
         num_beams: places looked at side by side; 1 is greedy.
         media_root: paths of the benchmark start here, and its frames are read as they are asked
             for; "": where the run's corpus lies, with its features.
+        keep_features: with `media_root`: features of the benchmark's frames are computed once and
+            kept with those of the corpus, for several runs that are asked the same. Of a clip, as
+            in training, every `data.clip_frame_step`th frame has its own.
 
     Raises:
         ValueError: no benchmark there, or one in another codec than the run's.
@@ -57,10 +60,11 @@ class Evaluator:
         constrained: bool = True,
         num_beams: int = 1,
         media_root: str = "",
+        keep_features: bool = False,
     ):
         self.config, self.console = config, console
         self.constrained, self.num_beams = constrained, num_beams
-        self.media_root = media_root
+        self.media_root, self.keep_features = media_root, keep_features
         root = media_root or self.corpus.root
         self.queries = benchmarks.read_benchmark(benchmark_dir, root)
         codecs = {query.example.codec for query in self.queries} - {config.model.codec}
@@ -129,7 +133,9 @@ class Evaluator:
         """What the model takes of every frame of training and held-out side."""
         if self._features is None:
             adapter = assembly.adapter_of(self.config.model)
-            if self._reads_frames:
+            if self._reads_frames and self.keep_features:
+                self._features = self._kept_frames(self._asked_frames())
+            elif self._reads_frames:
                 cache_dir = assembly.cache_dir_of(self.config.data)
                 self._features = reader(adapter, self.config.model, cache_dir)
             else:
@@ -142,9 +148,20 @@ class Evaluator:
 
     def _kept(self, corpus: Corpus) -> FrameSource:
         """Features of a corpus, from the cache."""
-        frames = frames_of_corpus(corpus, self.config.data.clip_frame_step, heldout=True)
+        step = self.config.data.clip_frame_step
+        return self._kept_frames(frames_of_corpus(corpus, step, heldout=True))
+
+    def _kept_frames(self, frames: list[FrameRef]) -> FrameSource:
         report = self._reporter("visual features")
-        return assembly.load_features(self.config, corpus, frames, report)
+        return assembly.load_features(self.config, self.corpus, frames, report)
+
+    def _asked_frames(self) -> list[FrameRef]:
+        """Those that the questions show, a clip's as training takes them."""
+        step = self.config.data.clip_frame_step
+        return [
+            FrameRef(frame.path, frame.frame_index // step * step)
+            for frame in dict.fromkeys(f for query in self.queries for f in query.example.frames)
+        ]
 
     def _settings(self, system: str, weights: str) -> PredictionSettings:
         return PredictionSettings(

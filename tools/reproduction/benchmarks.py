@@ -1,0 +1,121 @@
+"""What runs are asked: held-out sequences of the default, AI-generated clips, a film.
+
+The further two were never trained on by any row: they say whether places learned from pictures and
+emoji mean time elsewhere.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from reproduction.sizes import Size
+from reproduction.tables import Table
+from seqsynth import (
+    BenchmarkSpec,
+    Corpus,
+    FilmSpec,
+    build_default_benchmark,
+    build_film_benchmark,
+    default_cache_dir,
+    film_video,
+    generated_corpus,
+)
+from vidllm.config import TrainConfig
+
+DENSE_METRICS = ("soda_c", "cider", "meteor", "f1")
+GROUNDING_METRICS = ("recall_at_1@0.5", "recall_at_1@0.7", "mean_iou")
+FURTHER_METRICS = ("recall_at_1@0.5", "mean_iou", "f1")
+EXACT = "recall_at_1@0.5"  # of places of images, which are equal or disjoint
+FURTHER = ("generated", "film")
+"""Benchmarks beside the default, and how their columns begin."""
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A benchmark on disk.
+
+    Attributes:
+        name: of its folder, and of files of answers.
+        folder: the questions.
+        media_root: their paths start here; "": where the run's corpus lies.
+    """
+
+    name: str
+    folder: Path
+    media_root: str = ""
+
+
+def benchmarks_of(
+    size: Size, table: Table, config: TrainConfig, corpus: Corpus, out: Path
+) -> list[Asked]:
+    """What a run of this configuration is asked in a table; built where it is not there yet.
+
+    Raises:
+        FileNotFoundError: data has not been fetched (says what to run).
+    """
+    spec = benchmark_spec(size, table, config, corpus)
+    name = "-".join([config.model.codec, *map(str, spec.image_lengths)])
+    asked = [Asked(name, out / "benchmarks" / name)]
+    if not _is_built(asked[0]):
+        build_default_benchmark(asked[0].folder, corpus, spec)
+    if size.asks_further and not table.image_lengths:
+        for kind in FURTHER:
+            name = f"{config.model.codec}-{kind}"
+            further = Asked(name, out / "benchmarks" / name, str(default_cache_dir()))
+            if not _is_built(further):
+                _BUILDERS[kind](further, spec)
+            asked.append(further)
+    return asked
+
+
+def benchmark_spec(size: Size, table: Table, config: TrainConfig, corpus: Corpus) -> BenchmarkSpec:
+    """The size's benchmark in the run's codec, without lengths that the corpus cannot serve."""
+    num_images = len({image.caption for image in corpus.heldout_images})
+    lengths = table.image_lengths or size.spec.image_lengths
+    spec = size.spec
+    if table.image_lengths:  # long sequences cost more: a quarter of them
+        few = max(spec.num_image_sequences // 4, 2)
+        spec = replace(spec, num_image_sequences=few, num_clip_sequences=0)
+    return replace(
+        spec,
+        image_lengths=tuple(length for length in lengths if length <= num_images)
+        or size.spec.image_lengths,
+        codec=config.model.codec,
+        templates=config.data.templates,
+    )
+
+
+def metric_names(benchmark: str) -> dict[str, str]:
+    """The columns of a benchmark: column to the scorer's name."""
+    if benchmark.startswith("index_grounding"):
+        return {f"exact@{benchmark.partition('@')[2]}": EXACT}
+    names = DENSE_METRICS if benchmark.endswith("dense_captions") else GROUNDING_METRICS
+    kind = benchmark.partition("_")[0]
+    if kind in FURTHER:
+        return {f"{kind}_{name}": name for name in names if name in FURTHER_METRICS}
+    return {name: name for name in names}
+
+
+def _is_built(asked: Asked) -> bool:
+    return (asked.folder / "benchmark.json").exists()
+
+
+def _build_generated(asked: Asked, spec: BenchmarkSpec) -> None:
+    clips = replace(
+        spec,
+        image_lengths=(),
+        num_clip_sequences=max(spec.num_clip_sequences // 2, 2),
+        clips_name="generated",
+    )
+    build_default_benchmark(asked.folder, replace(generated_corpus(), root=asked.media_root), clips)
+
+
+def _build_film(asked: Asked, spec: BenchmarkSpec) -> None:
+    film = FilmSpec(num_frames=spec.num_frames, codec=spec.codec, templates=spec.templates)
+    build_film_benchmark(asked.folder, film_video(), film, media_root=asked.media_root)
+
+
+_BUILDERS: dict[str, Callable[[Asked, BenchmarkSpec], None]] = {
+    "generated": _build_generated,
+    "film": _build_film,
+}
