@@ -181,6 +181,57 @@ def test_inspect_shows_a_recipe_and_a_file_alike(
         assert image.width > 600
 
 
+@pytest.fixture
+def own_pictures(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder of captioned pictures, a manifest of them, and examples that were built from it."""
+    monkeypatch.chdir(tmp_path)
+    for number in range(6):
+        path = tmp_path / "photos" / f"{number}.png"
+        path.parent.mkdir(exist_ok=True)
+        Image.new("RGB", (8, 8), (40 * number, 0, 0)).save(path)
+        path.with_suffix(".txt").write_text(f"picture {number}")
+    assert cli.main(["index", "image_folder", "photos", "--out", "photos.arrow"]) == 0
+    Path("own.toml").write_text('base = "image_sequences"\nmin_images = 4\nmax_images = 6\n')
+    build = ["build", "own.toml", "--manifest", "photos.arrow", "--out", "built", "--count", "3"]
+    assert cli.main(build) == 0
+    return tmp_path
+
+
+def test_examples_of_own_pictures_are_shown_without_saying_again_where_they_lie(
+    own_pictures: Path, capsys: Capture
+) -> None:
+    for source, index in (("built", "0"), ("built/examples.jsonl", "2")):
+        assert cli.main(["inspect", source, "--index", index, "--out", "sheet.png"]) == 0
+    assert cli.main(["export", "qwen-vl", "built/examples.jsonl", "--out", "exported"]) == 0
+    (own_pictures / "photos").rename(own_pictures / "moved")
+    capsys.readouterr()
+    assert cli.main(["inspect", "built", "--out", "sheet.png"]) == 2
+    line = capsys.readouterr().err
+    assert f"looked for below {own_pictures / 'photos'}, --media-root names another" in line
+    assert cli.main(["inspect", "built", "--out", "sheet.png", "--media-root", "moved"]) == 0
+
+
+def test_what_a_newcomer_gives_in_the_place_of_a_recipe_or_manifest(
+    own_pictures: Path, capsys: Capture
+) -> None:
+    capsys.readouterr()
+    build = ("build", "--out", "x", "--count", "3")
+    line = fails(capsys, *build, "photos.arrow")
+    assert "photos.arrow is no recipe: give a name or a FILE.toml, and manifests with" in line
+    line = fails(capsys, *build, "own.toml", "--manifest", "photos")
+    assert "photos is a folder, no manifest: seqsynth index SOURCE ROOT" in line
+    line = fails(capsys, *build, "image_sequences", "--manifest", "photos.arrow")
+    assert "give max_images (and min_images) of at most 6" in line
+    line = fails(capsys, *build, "paper", "--manifest", "photos.arrow")
+    assert "index some, or leave these tasks out of the recipe" in line
+    (own_pictures / "photos" / "metadata.csv").write_text("file_name,text\n0.png,a red card\n")
+    for path in (own_pictures / "photos").glob("*.txt"):
+        path.unlink()
+    line = fails(capsys, "index", "image_folder", "photos", "--out", "y.arrow")
+    assert "for instance 0.png (no caption file: 0.txt). image_folder reads pictures with" in line
+    assert "seqsynth index --help lists the others" in line
+
+
 def test_benchmark_counts_its_queries(
     tmp_path: Path, fake_default: FillCache, capsys: Capture
 ) -> None:

@@ -14,16 +14,16 @@ from numpy.typing import NDArray
 from seqsynth.build import EXAMPLES_NAME, build_examples
 from seqsynth.build_plan import CONTAINERS, BuildPlan, PictureFormat, ShardReport
 from seqsynth.build_shard import OnDone
+from seqsynth.built_media import corpus_facts, media_root_of
 from seqsynth.cache import CACHE_VARIABLE
 from seqsynth.contact_sheet import describe, draw_sheet
 from seqsynth.corpus import Corpus
 from seqsynth.default_data import default_corpus
 from seqsynth.example_files import read_examples, replacing
 from seqsynth.export import DATA_NAME, FORMATS, export_examples
-from seqsynth.fetch import default_dir
 from seqsynth.frame_parquet import read_frame_parquet
 from seqsynth.frame_tar import JPEG_QUALITY, read_frame_tar
-from seqsynth.frames import Geometry, load_frames
+from seqsynth.frames import Geometry, MediaError, load_frames
 from seqsynth.html_sheet import sheet_html
 from seqsynth.index_checks import ENGINES
 from seqsynth.mixture import MixtureRecipe
@@ -147,8 +147,8 @@ def _add_inspect(commands: Commands) -> None:
     parser.add_argument(
         "source",
         metavar="SOURCE",
-        help="a file of examples (.jsonl), a tar or parquet file that build wrote, or a recipe as "
-        "for build",
+        help="a folder that build wrote, a file of examples (.jsonl), tar or parquet file in it, "
+        "or a recipe as for build",
     )
     parser.add_argument("--index", type=int, default=0, metavar="I", help="from 0; default 0")
     parser.add_argument("--seed", type=int, default=0, metavar="S", help="of a recipe; default 0")
@@ -187,7 +187,8 @@ def _add_media_root_argument(parser: argparse.ArgumentParser) -> None:
         "--media-root",
         type=Path,
         metavar="DIR",
-        help="where relative paths of examples lie (default: the fetched default)",
+        help="where relative paths of examples lie (default: where the corpus lay that they were "
+        "built from)",
     )
 
 
@@ -228,7 +229,10 @@ def _run_build(arguments: argparse.Namespace) -> int:
     versioned = list(_VERSIONED)
     if pictures is not None:
         versioned += [*_PICTURE_MAKERS, *(["pyarrow"] if pictures.container == "parquet" else [])]
-    facts = {"versions": {name: version(name) for name in versioned}}
+    facts = {
+        "versions": {name: version(name) for name in versioned},
+        **corpus_facts(arguments.manifest or (), arguments.root),
+    }
     with shown_progress("examples", count) as (_, on_done):
         report = build_examples(
             arguments.out,
@@ -246,7 +250,7 @@ def _run_build(arguments: argparse.Namespace) -> int:
 
 def _run_export(arguments: argparse.Namespace) -> int:
     known_name("format", arguments.format, FORMATS)
-    root = arguments.media_root or default_dir(arguments.cache)
+    root = arguments.media_root or media_root_of(arguments.examples, arguments.cache)
     examples = read_examples(arguments.examples, media_root=root)
     try:
         with shown_progress("examples") as (_, on_done):
@@ -259,10 +263,7 @@ def _run_export(arguments: argparse.Namespace) -> int:
             )
     except TooManySkippedError as error:
         if arguments.media_root is None:
-            raise TooManySkippedError(
-                f"{error}; relative paths were looked for below {root}, --media-root names "
-                "another folder"
-            ) from None
+            raise TooManySkippedError(f"{error}{_looked_below(root)}") from None
         raise
     if log.num_replaced:
         sys.stderr.write(f"seqsynth: left out: {log.summary()}\n")
@@ -274,11 +275,19 @@ def _run_inspect(arguments: argparse.Namespace) -> int:
     out: Path | None = arguments.out
     if out is not None and out.suffix.lower() not in _SHEET_SUFFIXES:
         raise ValueError(f"--out must end in {' or '.join(_SHEET_SUFFIXES)}, got {out}")
-    example, frames = _one_example(arguments)
+    source = Path(arguments.source)
+    if (source / EXAMPLES_NAME).is_file():
+        source /= EXAMPLES_NAME
+    root = arguments.media_root or arguments.root or media_root_of(source, arguments.cache)
+    example, frames = _one_example(arguments, source, root)
     sys.stdout.write(describe(example) + "\n")
     if out is not None:
         if frames is None:
-            frames = load_frames(example.frames, _SHEET_FRAME_PIXELS)
+            try:
+                frames = load_frames(example.frames, _SHEET_FRAME_PIXELS)
+            except MediaError as error:
+                hint = _looked_below(root) if source.is_file() else ""
+                raise MediaError(f"{error}{hint}") from None
         out.parent.mkdir(parents=True, exist_ok=True)
         if out.suffix.lower() == ".html":
             with replacing(out) as handle:
@@ -307,14 +316,16 @@ def _sized(recipe: Recipe, start: int, count: int | None) -> tuple[Recipe, int]:
     return dataclasses.replace(recipe, num_examples=start + count), count
 
 
-def _one_example(arguments: argparse.Namespace) -> Shown:
+def _looked_below(root: Path) -> str:
+    return f"; relative paths were looked for below {root}, --media-root names another folder"
+
+
+def _one_example(arguments: argparse.Namespace, source: Path, root: Path) -> Shown:
     if arguments.index < 0:
         raise ValueError(f"--index counts from 0, got {arguments.index}")
-    source = Path(arguments.source)
     if source.suffix not in (".jsonl", ".tar", ".parquet"):
         stream = stream_of(_corpus(arguments), load_recipe(arguments.source), arguments.seed)
         return stream[arguments.index], None
-    root = arguments.media_root or arguments.root or default_dir(arguments.cache)
     shown: Iterator[Shown]
     if source.suffix == ".jsonl":
         shown = ((example, None) for example in read_examples(source, media_root=root))

@@ -80,7 +80,8 @@ class SequenceDataset:
             asked = [task for task in recipe.tasks if task in tasks]
             if asked and not items:
                 raise ValueError(
-                    f"{', '.join(asked)} need {kind}, and the corpus has no {recipe.split} {kind}"
+                    f"{', '.join(asked)} need {kind}, and the corpus has no {recipe.split} {kind}: "
+                    f"index some, or leave these tasks out of the recipe"
                 )
         self.planner: Planner | None = None
         if recipe.needs_clips:

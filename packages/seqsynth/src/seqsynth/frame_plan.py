@@ -68,7 +68,8 @@ def draw_images(
                 return tuple(drawn)
     raise ValueError(
         f"a sequence of {length} images needs as many distinct captions; "
-        f"the {len(pool)} images of the pool have {len(keys)}"
+        f"the {len(pool)} images of the pool have {len(keys)}: give max_images (and min_images) "
+        f"of at most {len(keys)}"
     )
 
 

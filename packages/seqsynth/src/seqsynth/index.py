@@ -16,7 +16,7 @@ from seqsynth.example_files import replacing
 from seqsynth.index_checks import Checks
 from seqsynth.index_survey import Absent, Outcome, survey
 from seqsynth.manifest import writing_manifest
-from seqsynth.sources import source_rows
+from seqsynth.sources import SOURCES, source_rows
 from seqsynth.sources.files import COVERAGE_SUFFIX, SKIPPED_SUFFIX
 
 
@@ -123,7 +123,9 @@ def _nothing(report: CoverageReport) -> str:
         return f"{report.source} lists nothing in {report.root}"
     reason, count = report.reasons.most_common(1)[0]
     example = report.examples[reason][0]
+    what = f"{reason.reason}: {example.detail}" if example.detail else reason.reason
     return (
         f"none of the {report.totals.listed} rows of {report.source} can be used; {count} are "
-        f"{reason.status} ({reason.reason}), for instance {example.path or example.origin}"
+        f"{reason.status}, for instance {example.path or example.origin} ({what}). {report.source} "
+        f"reads {SOURCES[report.source].holds}; seqsynth index --help lists the others"
     )

@@ -181,7 +181,10 @@ class Manifest(ManifestView[Item]):
         """
         path = Path(path)
         if not path.is_file():
-            raise FileNotFoundError(f"{path} is not there; seqsynth index writes manifests")
+            found = "is a folder, no manifest" if path.is_dir() else "is not there"
+            raise FileNotFoundError(
+                f"{path} {found}: seqsynth index SOURCE ROOT --out FILE.arrow writes manifests"
+            )
         try:
             table = pa.ipc.open_file(pa.memory_map(str(path))).read_all()
         except pa.ArrowInvalid as error:

@@ -206,6 +206,10 @@ def load_recipe(name: str) -> Recipe:
         ValueError: an unknown name; for a file see `read_recipe` and `read_mixture`.
     """
     if not name.endswith(".toml"):
+        if name not in {*RECIPES, *MIXTURES} and Path(name).exists():
+            raise ValueError(
+                f"{name} is no recipe: give a name or a FILE.toml, and manifests with --manifest"
+            )
         known_name("recipe", name, [*RECIPES, *MIXTURES])
         return RECIPES[name]() if name in RECIPES else MIXTURES[name]()
     path = Path(name)

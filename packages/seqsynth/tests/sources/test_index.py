@@ -161,7 +161,7 @@ def test_an_index_is_the_same_wherever_the_corpus_lies(kinetics: Path, tmp_path:
 def test_without_probing_clips_need_their_lengths_from_the_table(
     tmp_path: Path, kinetics: Path
 ) -> None:
-    with pytest.raises(ValueError, match=r"none of the 7 rows .* unreadable \(frames unknown\)"):
+    with pytest.raises(ValueError, match=r"none of the 7 rows .* unreadable.*\(frames unknown"):
         index_corpus("kinetics", kinetics, tmp_path / "a.arrow", checks=NO_PROBE)
     root = tmp_path / "clips"
     root.mkdir()

@@ -2,8 +2,8 @@
 
 The file is in `path`, `file_name`, `filename`, `image` or `video`, the caption in `caption` or
 `text`, the label in `label`; `id` may be absent, it is then the path. Hugging Face's
-`metadata.csv` and `metadata.jsonl` are such tables. A JSON document is a list of such records, or an
-object that gives each path its caption or its record.
+`metadata.csv` and `metadata.jsonl` are such tables. A JSON document is a list of such records, or
+an object that gives each path its caption or its record.
 """
 
 from __future__ import annotations
