@@ -1,7 +1,7 @@
 """Captions in the form of COCO, which many tools of labelling write too.
 
-`{"images": [{"id", "file_name"}], "annotations": [{"image_id", "caption"}]}`. COCO has five captions
-a picture; the first that is not empty is taken, and how many pictures had more is counted.
+`{"images": [{"id", "file_name"}], "annotations": [{"image_id", "caption"}]}`. COCO has five
+captions a picture; the first that is not empty is taken, and how many pictures had more is counted.
 """
 
 from __future__ import annotations
