@@ -2,17 +2,26 @@
 
 import json
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 import reproduce
+import timetokens as tt
+from reproduction import benchmarks
+from reproduction.codecs import CODES_BY_DIGITS, ceiling, largest_error
 from reproduction.experiment import Answers, digest
 from reproduction.scoring import position_error, scored_table
 from reproduction.sizes import SIZES
 from reproduction.tables import TABLES, Row, Table, config_of
+from seqsynth import AnnotatedVideo, FilmSpec
+from seqsynth.testing import VideoRecipe, write_video
 from vidllm.paper_recipes import TABLE_ROWS
+from vidllm.shapes import shapes_corpus
+
+RICHNESS = {"mean_length", "type_token_ratio"}
 
 
 @pytest.fixture(scope="module")
@@ -32,6 +41,8 @@ def test_every_table_runs_and_is_written(name: str, out: Path) -> None:
         for entry in row["scores"].values():
             assert entry["count"] > 0
             assert entry.get("low", 0) <= entry["value"] <= entry.get("high", entry["value"])
+    assert set(outcome["chance"]) == set(outcome["rows"][0]["scores"]) - RICHNESS
+    assert all(("ceiling" in row) == table.ceiling for row in outcome["rows"])
     page = (out / f"{name}.html").read_text()
     assert table.title.replace("'", "&#x27;") in page
     assert "<script" not in page
@@ -45,6 +56,65 @@ def test_a_second_call_trains_and_asks_nothing_again(out: Path) -> None:
     assert reproduce.main(["2", "--size", "smoke", "--out", str(out)]) == 0
     assert before == {path: path.stat().st_mtime_ns for path in out.glob("runs/*/*.jsonl")}
     assert json.loads((out / "2.json").read_text())["rows"] == rows
+
+
+def test_clips_and_film_that_no_row_has_seen_are_asked_about_too(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    path = tmp_path / "film.mp4"
+    write_video(path, VideoRecipe(num_frames=120, options={"preset": "ultrafast"}))
+    events = tuple(
+        tt.Event(float(second), second + 0.5, f"<script>event {second}</script>")
+        for second in range(4)
+    )
+    film = AnnotatedVideo("film", str(path), 120 / 25, 120, events)
+    shapes = shapes_corpus(tmp_path / "shapes")
+    monkeypatch.setattr(benchmarks, "film_video", lambda: film)
+    monkeypatch.setattr(benchmarks, "generated_corpus", lambda: shapes)
+    monkeypatch.setattr(benchmarks, "default_cache_dir", lambda: tmp_path)
+    monkeypatch.setattr(
+        benchmarks, "FilmSpec", partial(FilmSpec, part=(0.0, 4.0), window_seconds=(2.0,))
+    )
+    monkeypatch.setitem(SIZES, "smoke", replace(SIZES["smoke"], asks_further=True))
+    assert reproduce.main(["4", "--size", "smoke", "--out", str(tmp_path / "out")]) == 0
+    outcome = json.loads((tmp_path / "out" / "4.json").read_text())
+    for row in outcome["rows"]:
+        scores = row["scores"]
+        for kind, count in (("film", 4), ("generated", 4)):
+            assert scores[f"{kind}_mean_iou"]["count"] == count
+            assert f"{kind}_f1" in scores
+            assert f"{kind}_soda_c" not in scores
+    page = (tmp_path / "out" / "4.html").read_text()
+    assert "A film in natural order" in page
+    assert "&lt;script&gt;event 0" in page
+    assert "<script" not in page
+
+
+@pytest.mark.parametrize("codec", [*tt.CODECS, *CODES_BY_DIGITS])
+def test_right_answers_reach_what_the_way_of_writing_allows(
+    codec: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, own in CODES_BY_DIGITS.items():
+        monkeypatch.setitem(tt.CODECS, name, own)
+    asked = [
+        {
+            "id": f"i.{k}", "task": "iig", "benchmark": "index_grounding@256",
+            "duration_seconds": 256.0, "events": [[k - 1.0, float(k), ""]],
+        }
+        for k in range(1, 257)
+    ] + [
+        {
+            "id": f"t.{k}", "task": "tvg", "benchmark": "film_grounding",
+            "duration_seconds": 100.0, "events": [[k * 0.97, k * 0.97 + 1.3, ""]],
+        }
+        for k in range(100)
+    ]  # fmt: skip
+    reached, rounding = ceiling(asked, codec), largest_error(asked, codec)
+    assert rounding["largest_seconds"] <= rounding["bound_seconds"] + 1e-9
+    assert rounding["mean_seconds"] <= rounding["largest_seconds"]
+    # 256 places need as many codes; two digits have 100.
+    assert (reached["exact@256"] == 1.0) == (codec not in ("rpt2", "percent", "bins"))
+    assert (reached["film_mean_iou"] < 0.9) == (codec in ("rpt2", "percent", "bins"))
 
 
 def test_rows_that_train_the_same_share_a_run() -> None:
@@ -93,7 +163,7 @@ def _answers(hits: int, count: int) -> Answers:
         {**row, "events": [[2.0, 6.0, ""]] if n < hits else [[8.0, 9.0, ""]]}
         for n, row in enumerate(references)
     ]
-    return Answers(references, predictions, 0, [], Path(), "")
+    return Answers(references, predictions, 0, [], (), "")
 
 
 @pytest.mark.parametrize(
@@ -125,7 +195,7 @@ def test_errors_of_places_are_counted_by_fifths() -> None:
     asked = {"id": "i.0", "task": "iig", "benchmark": "b", "duration_seconds": 10.0}
     reference = {**asked, "events": [[9.0, 10.0, ""]]}
     answer = {**asked, "events": [[4.0, 5.0, ""]]}
-    one = Answers([reference], [answer], 0, [], Path(), "")
+    one = Answers([reference], [answer], 0, [], (), "")
     assert position_error([one]) == [None, None, None, None, 0.5]
     silent = replace(one, predictions=[{**asked, "events": []}])
     assert position_error([silent]) == [None] * 5

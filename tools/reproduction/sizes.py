@@ -92,7 +92,7 @@ SIZES: dict[str, Size] = {
     "tiny": Size(
         name="tiny",
         base=_tiny,
-        parts=Parts(images=50, clips=24, captions=3),
+        parts=Parts(images=44, clips=20, captions=3),
         seeds=(0, 1),
         spec=BenchmarkSpec(
             image_lengths=(16,),
