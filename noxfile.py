@@ -432,11 +432,18 @@ def sanitize(session: nox.Session) -> None:
     python(session, "-m", "pytest", *tests, env=sanitized_build(session))
 
 
+FUZZED_IN_PYTHON = ("timetokens", "seqsynth", "vidmetrics", "vidllm")
+
+
 @nox.session(venv_backend="none", requires=["env"])
 def fuzz(session: nox.Session) -> None:
-    """Call the kernels with odd arguments for 600 seconds (or `-- SECONDS`), with sanitizers."""
-    seconds = session.posargs or ["600"]
-    python(session, "native/tests/test_fuzz.py", *seconds, env=sanitized_build(session))
+    """Feed parsers and kernels odd input: `-- [SECONDS [PARSER ...]]`, 600 for each by default."""
+    seconds, *parsers = session.posargs or ["600"]
+    if not parsers or "native" in parsers:  # on a build with sanitizers
+        python(session, "tools/fuzz.py", seconds, "native", env=sanitized_build(session))
+    others = [name for name in parsers if name != "native"]
+    if others or not parsers:
+        python(session, "tools/fuzz.py", seconds, *(others or FUZZED_IN_PYTHON))
 
 
 @nox.session(venv_backend="none")

@@ -1,11 +1,9 @@
 """Arguments that nobody would write: every binding works as its twin does, or refuses as it does.
 
-The suite runs a little of this. `nox -s fuzz` runs it for minutes on a build with the address and
-undefined-behaviour sanitizers: `python native/tests/test_fuzz.py SECONDS`.
+The suite runs a little of this. `nox -s fuzz -- SECONDS native` runs it for minutes on a build with
+the address and undefined-behaviour sanitizers.
 """
 
-import sys
-import time
 from collections.abc import Callable
 from dataclasses import asdict
 from typing import Any
@@ -171,19 +169,3 @@ def test_the_aligner_never_reads_outside(data: st.DataObject) -> None:
         else:
             arguments[name] = array[: data.draw(st.integers(0, len(array)))]
     outcome(lambda: seqnative.MeteorAligner().statistics(**arguments))
-
-
-def fuzz(seconds: float) -> None:
-    """Runs everything again and again."""
-    end = time.monotonic() + seconds
-    rounds = 0
-    while time.monotonic() < end:
-        test_planners_agree()
-        test_packers_agree()
-        test_the_aligner_never_reads_outside()
-        rounds += 1
-    sys.stdout.write(f"{rounds} rounds of {3 * FUZZED.max_examples} examples: nothing found\n")
-
-
-if __name__ == "__main__":
-    fuzz(float(sys.argv[1]))

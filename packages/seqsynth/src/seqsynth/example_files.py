@@ -42,10 +42,10 @@ def read_examples(path: Path, *, media_root: str | Path | None = None) -> Iterat
     Raises:
         ValueError: names the file and the line that is no example.
     """
-    with path.open(encoding="utf-8") as handle:
+    with path.open("rb") as handle:
         for number, line in enumerate(handle, start=1):
             try:
-                yield Example.from_json(line, media_root)
+                yield Example.from_json(line.decode(), media_root)
             except ValueError as error:
                 raise ValueError(f"{path}:{number}: {error}") from None
 

@@ -14,9 +14,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
-from PIL import Image
 
-from seqsynth.frame_tar import JPEG_QUALITY, check_whole, jpeg_of
+from seqsynth.frame_tar import JPEG_QUALITY, check_whole, jpeg_of, pixels_of
 from seqsynth.records import Example, example_of
 
 _ROWS_PER_GROUP = 16  # of 96 pictures of 224 pixels some 20 MB, which a reader holds at once
@@ -117,13 +116,8 @@ def read_frame_parquet(
                     [list(target.values()) for target in turn] for turn in row["targets"]
                 ]
                 example = example_of(row, media_root)
-                pictures = [_pixels(image["bytes"]) for image in row["images"]]
+                pictures = [pixels_of(io.BytesIO(image["bytes"])) for image in row["images"]]
                 check_whole(example, pictures)
                 yield example, np.stack(pictures)
-    except (pa.ArrowInvalid, ValueError, OSError) as error:
+    except (pa.ArrowException, ValueError, TypeError, OSError) as error:
         raise ValueError(f"{path} is no parquet file of examples: {error}") from None
-
-
-def _pixels(content: bytes) -> NDArray[np.uint8]:
-    with Image.open(io.BytesIO(content)) as image:
-        return np.asarray(image.convert("RGB"))

@@ -10,7 +10,7 @@ import tarfile
 from collections.abc import Iterator, Sized
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import IO, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -94,6 +94,19 @@ def jpeg_of(frame: NDArray[np.uint8], quality: int) -> bytes:
     return content.getvalue()
 
 
+def pixels_of(file: IO[bytes]) -> NDArray[np.uint8]:
+    """A picture as (height, width, 3) uint8.
+
+    Raises:
+        ValueError: it cannot be decoded.
+    """
+    try:
+        with Image.open(file) as image:
+            return np.asarray(image.convert("RGB"))
+    except Exception as error:  # a damaged file may raise anything; to say so is the purpose
+        raise ValueError(f"a picture cannot be decoded ({type(error).__name__})") from None
+
+
 def read_frame_tar(
     path: Path, *, media_root: str | Path | None = None
 ) -> Iterator[tuple[Example, NDArray[np.uint8]]]:
@@ -106,31 +119,32 @@ def read_frame_tar(
     example: Example | None = None
     key = ""
     frames: list[NDArray[np.uint8]] = []
-    with tarfile.open(path) as tar:
-        for member in tar:
-            stem, _, ending = member.name.partition(".")
-            file = tar.extractfile(member)
-            if file is None:
-                raise ValueError(f"{path}: {member.name} is no file")
-            if ending == "json":
-                if example is not None:
-                    yield _whole(path, example, frames)
-                example = Example.from_json(file.read().decode(), media_root)
-                key, frames = stem, []
-            elif stem == key and ending.endswith(".jpg") and int(ending[:-4]) == len(frames):
-                with Image.open(file) as image:
-                    frames.append(np.asarray(image.convert("RGB")))
-            else:
-                raise ValueError(f"{path}: {member.name} is out of place after {key}")
-    if example is not None:
-        yield _whole(path, example, frames)
+    try:
+        num_bytes = path.stat().st_size
+        with tarfile.open(path, "r:") as tar:
+            for member in tar:
+                stem, _, ending = member.name.partition(".")
+                file = tar.extractfile(member) if member.isfile() else None
+                if file is None:
+                    raise ValueError(f"{member.name} is no file")
+                if member.offset_data + member.size > num_bytes:  # room for it would be made first
+                    raise ValueError(f"it ends inside {member.name}")
+                if ending == "json":
+                    if example is not None:
+                        yield _whole(example, frames)
+                    example = Example.from_json(file.read().decode(), media_root)
+                    key, frames = stem, []
+                elif stem == key and ending.endswith(".jpg") and int(ending[:-4]) == len(frames):
+                    frames.append(pixels_of(file))
+                else:
+                    raise ValueError(f"{member.name} is out of place after {key}")
+        if example is not None:
+            yield _whole(example, frames)
+    except (tarfile.TarError, ValueError, OSError) as error:
+        raise ValueError(f"{path} is no tar file of examples: {error}") from None
 
 
-def _whole(
-    path: Path, example: Example, frames: list[NDArray[np.uint8]]
-) -> tuple[Example, NDArray[np.uint8]]:
+def _whole(example: Example, frames: list[NDArray[np.uint8]]) -> tuple[Example, NDArray[np.uint8]]:
     if len(frames) != len(example.frames):
-        raise ValueError(
-            f"{path}: {example.id} has {len(frames)} pictures of {len(example.frames)} frames"
-        )
+        raise ValueError(f"{example.id} has {len(frames)} pictures of {len(example.frames)} frames")
     return example, np.stack(frames)

@@ -187,13 +187,14 @@ class Manifest(ManifestView[Item]):
             )
         try:
             table = pa.ipc.open_file(pa.memory_map(str(path))).read_all()
-        except pa.ArrowInvalid as error:
+        except PermissionError:
+            raise
+        except (pa.ArrowException, OSError) as error:
             raise ValueError(f"{path} is no Arrow file, or a damaged one: {error}") from None
-        raw = table.schema.metadata or {}
         metadata = {
-            key.decode().removeprefix(_PREFIX): value.decode()
-            for key, value in raw.items()
-            if key.decode().startswith(_PREFIX)
+            key.decode(errors="replace").removeprefix(_PREFIX): value.decode(errors="replace")
+            for key, value in (table.schema.metadata or {}).items()
+            if key.startswith(_PREFIX.encode())
         }
         if "format_version" not in metadata:
             raise ValueError(f"{path} is an Arrow file, but no manifest of seqsynth")

@@ -6,13 +6,13 @@ TimeIT and Valley, with times written in the same way. `TABLES` says which row t
 """
 
 import dataclasses
-import tomllib
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 from seqsynth.mixture import MixtureRecipe, Part, with_shares, with_tasks
 from seqsynth.naming import known_name
+from seqsynth.parsing import parsed_toml
 from seqsynth.recipes import RECIPES, SequenceRecipe, changed, read_recipe
 
 IMAGES = "image_sequences"
@@ -214,8 +214,8 @@ def load_recipe(name: str) -> Recipe:
         return RECIPES[name]() if name in RECIPES else MIXTURES[name]()
     path = Path(name)
     try:
-        tables = tomllib.loads(path.read_text("utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        tables = parsed_toml(path.read_text("utf-8"))
+    except ValueError as error:
         raise ValueError(f"{path}: {error}") from None
     if "parts" in tables or str(tables.get("base")) in MIXTURES:
         return read_mixture(path)
@@ -234,9 +234,8 @@ def read_mixture(path: Path) -> MixtureRecipe:
             file and the field).
     """
     try:
-        tables = tomllib.loads(path.read_text("utf-8"))
-        return _mixture(tables)
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError, ValueError) as error:
+        return _mixture(parsed_toml(path.read_text("utf-8")))
+    except ValueError as error:
         raise ValueError(f"{path}: {error}") from None
 
 
@@ -263,17 +262,26 @@ def _mixture(tables: Mapping[str, Any]) -> MixtureRecipe:
     if "base" in values:
         base = MIXTURES[known_name("mixture", str(values.pop("base")), MIXTURES)]()
         parts = dict(base.parts)
-    for name in values.pop("without", []):
-        del parts[known_name("part", name, parts)]
-    for name, fields in values.pop("parts", {}).items():
+    for name in _taken(values, "without", list):
+        del parts[known_name("part", str(name), parts)]
+    changes = _taken(values, "parts", dict)
+    for name in list(changes):
         try:
-            parts[name] = _part(parts.get(name), fields)
+            parts[name] = _part(parts.get(name), _taken(changes, name, dict))
         except ValueError as error:
             raise ValueError(f"parts.{name}: {error}") from None
-    sequences = values.pop("sequences", {})
+    sequences = _taken(values, "sequences", dict)
     recipe = base or MixtureRecipe(parts=parts)
     recipe = changed(recipe, values)
     return dataclasses.replace(recipe, parts=parts, sequences=changed(recipe.sequences, sequences))
+
+
+def _taken(values: dict[str, Any], name: str, kind: type) -> Any:
+    """The value of that name, which is taken out; an empty one where there is none."""
+    value = values.pop(name, kind())
+    if not isinstance(value, kind):
+        raise ValueError(f"{name} must be a {'list' if kind is list else 'table'}, got {value!r}")
+    return value
 
 
 def _part(known: Part | None, fields: Mapping[str, Any]) -> Part:

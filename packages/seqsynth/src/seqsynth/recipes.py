@@ -2,7 +2,6 @@
 
 import dataclasses
 import math
-import tomllib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,6 +11,7 @@ from seqsynth.clip_tasks import CLIP_TASKS
 from seqsynth.corpus import Split
 from seqsynth.image_tasks import IMAGE_TASKS
 from seqsynth.naming import known_name
+from seqsynth.parsing import parsed_toml
 from seqsynth.records import TASKS
 from seqsynth.sampler import SamplerSpec
 from seqsynth.tasks import MAX_TARGETS, TaskSettings
@@ -142,10 +142,10 @@ def read_recipe(path: Path) -> SequenceRecipe:
             (names the file and the field).
     """
     try:
-        changes = tomllib.loads(path.read_text("utf-8"))
+        changes = parsed_toml(path.read_text("utf-8"))
         base = known_name("recipe", str(changes.pop("base", "paper")), RECIPES)
         return changed(RECIPES[base](), changes)
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError, ValueError) as error:
+    except ValueError as error:
         raise ValueError(f"{path}: {error}") from None
 
 

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import timetokens as tt
+from seqsynth.parsing import parsed_json
 
 TASKS = ("iig", "iic", "alr", "dvc", "tvg")
 """Of made sequences: index grounding, indexed captioning, adjacent location; dense captioning,
@@ -167,12 +168,15 @@ class Example:
             ValueError: not JSON, a field missing, or a field of the wrong shape (names it).
         """
         try:
-            record = json.loads(line)
-        except json.JSONDecodeError as error:
+            record = parsed_json(line)
+        except ValueError as error:
             raise ValueError(f"not a line of JSON: {error}") from None
         if not isinstance(record, dict):
             raise ValueError(f"expected a JSON object, got {type(record).__name__}")
-        return example_of(record, media_root)
+        example = example_of(record, media_root)
+        if "\\u" in line:  # only so can half a character come in, which nobody could write again
+            _check_text(example)
+        return example
 
 
 def example_of(record: Mapping[str, Any], media_root: str | Path | None = None) -> Example:
@@ -185,16 +189,18 @@ def example_of(record: Mapping[str, Any], media_root: str | Path | None = None) 
             id=str(record["id"]),
             task=str(record["task"]),
             codec=str(record["codec"]),
-            frames=tuple(FrameRef(_lengthen(p, media_root), int(i)) for p, i in record["frames"]),
+            frames=tuple(
+                FrameRef(_lengthen(_text(p), media_root), int(i)) for p, i in record["frames"]
+            ),
             frame_codes=tuple(str(code) for code in record["frame_codes"]),
-            turns=tuple(Turn(t["prompt"], t["answer"]) for t in record["turns"]),
+            turns=tuple(Turn(_text(t["prompt"]), _text(t["answer"])) for t in record["turns"]),
             targets=tuple(
                 tuple(Target(float(s), float(e), str(c)) for s, e, c in turn)
                 for turn in record["targets"]
             ),
             duration_seconds=float(record["duration_seconds"]),
         )
-    except (TypeError, ValueError, KeyError) as error:
+    except (TypeError, ValueError, KeyError, OverflowError) as error:
         raise ValueError(f"example {record['id']!r} is malformed: {error!r}") from None
     if len(example.frames) != len(example.frame_codes):
         raise ValueError(
@@ -210,6 +216,19 @@ def example_of(record: Mapping[str, Any], media_root: str | Path | None = None) 
 
 
 _FIELDS = tuple(field.name for field in dataclasses.fields(Example))
+
+
+def _text(value: object) -> str:
+    if not isinstance(value, str):
+        raise TypeError(f"expected a text, got {value!r}")
+    return value
+
+
+def _check_text(example: Example) -> None:
+    try:
+        example.to_json().encode()
+    except ValueError as error:
+        raise ValueError(f"example {example.id!r} cannot be written: {error}") from None
 
 
 def _shorten(path: str, media_root: str | Path | None) -> str:

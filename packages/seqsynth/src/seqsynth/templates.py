@@ -7,7 +7,6 @@ to a TOML file of the same tables replaces them. A file is checked as a whole wh
 import functools
 import re
 import string
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib import resources
@@ -15,6 +14,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+
+from seqsynth.parsing import parsed_toml
 
 BUNDLED = ("brief", "pairs", "paper")
 
@@ -82,8 +83,8 @@ def load_templates(name: str) -> Templates:
             known = ", ".join(BUNDLED)
             raise ValueError(f"templates {name!r}: none of {known}, nor a file ({error})") from None
     try:
-        return _templates(name, tomllib.loads(text))
-    except (tomllib.TOMLDecodeError, ValueError) as error:
+        return _templates(name, parsed_toml(text))
+    except ValueError as error:
         raise ValueError(f"{source}: {error}") from None
 
 

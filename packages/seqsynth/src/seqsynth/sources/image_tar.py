@@ -6,12 +6,12 @@ item, whose caption is the text, or `caption` (or `text`) of `0001.json`.
 
 from __future__ import annotations
 
-import json
 import tarfile
 from collections.abc import Iterator, Sequence
 from itertools import groupby
 from pathlib import Path
 
+from seqsynth.parsing import parsed_json
 from seqsynth.sources.fields import checked_text, object_of, optional_text, shown
 from seqsynth.sources.files import relative_to_root
 from seqsynth.sources.media_paths import IMAGE_SUFFIXES
@@ -86,10 +86,12 @@ def _caption(tar: tarfile.TarFile, members: dict[str, tarfile.TarInfo]) -> str:
     if ".txt" in members:
         caption = _text(tar, members[".txt"]).strip()
     elif ".json" in members:
+        text = _text(tar, members[".json"])
         try:
-            record = object_of(json.loads(_text(tar, members[".json"])))
-        except (json.JSONDecodeError, RecursionError) as error:
+            value = parsed_json(text)
+        except ValueError as error:
             raise RowError("not JSON", str(error)) from None
+        record = object_of(value)
         caption = optional_text(record, "caption") or optional_text(record, "text")
     else:
         raise RowError("no caption", "neither .txt nor .json under this key")

@@ -12,6 +12,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from seqsynth.parsing import parsed_json
 from seqsynth.sources.fields import checked_text, shown
 from seqsynth.sources.rows import RowError
 
@@ -149,10 +150,10 @@ def _csv_record(header: Sequence[str], values: Sequence[str]) -> dict[str, Any] 
 
 def _json_line(line: bytes) -> dict[str, Any] | RowError:
     try:
-        return _as_object(json.loads(line.decode()))
+        return _as_object(parsed_json(line))
     except UnicodeDecodeError:
         return RowError("not UTF-8", shown(line))
-    except (json.JSONDecodeError, RecursionError) as error:
+    except ValueError as error:
         return RowError("not JSON", f"{error}: {shown(line)}")
 
 
@@ -173,7 +174,7 @@ def _stream_list(path: Path) -> Iterator[Any]:
                 return
             try:
                 value, end = decoder.raw_decode(text, place)
-            except (json.JSONDecodeError, RecursionError) as error:
+            except (ValueError, RecursionError) as error:
                 more = ""
                 if _may_be_cut(error, len(text)):
                     more = handle.read(max(_CHUNK_CHARACTERS, len(text)))
@@ -212,10 +213,10 @@ def _skip(text: str, place: int, comma: str) -> int:
 
 def _document(path: Path) -> Any:
     try:
-        return json.loads(path.read_text(encoding="utf-8-sig"), object_pairs_hook=_Members)
+        return parsed_json(path.read_text(encoding="utf-8-sig"), pairs_hook=_Members)
     except UnicodeDecodeError as error:
         raise ValueError(f"{path} is not UTF-8: {error}") from None
-    except (json.JSONDecodeError, RecursionError) as error:
+    except ValueError as error:
         raise ValueError(f"{path} is no JSON: {error}; was it cut short on its way?") from None
 
 
