@@ -236,7 +236,7 @@ def test_one_process_writes_a_folder(tmp_path: Path) -> None:
     pytest.importorskip("fcntl", reason="no file locks on this system")
     with (
         locked(tmp_path / "out"),
-        pytest.raises(ValueError, match="written by another run"),
+        pytest.raises(ValueError, match="another process is captioning into"),
         locked(tmp_path / "out"),
     ):
         pass

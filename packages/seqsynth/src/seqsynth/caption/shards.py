@@ -16,6 +16,8 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from seqsynth.one_writer import one_writer
+
 PREFIX = "captions-"
 LOCK_NAME = ".lock"
 
@@ -85,10 +87,13 @@ def next_shard(folder: Path) -> Path:
 def write_shard(path: Path, table: pa.Table) -> None:
     """Writes a shard; it takes its name when it is on the disk."""
     hidden = path.with_name(f".{path.name}.partial")
-    pq.write_table(table, hidden, compression="zstd", write_page_checksum=True)
-    with hidden.open("rb+") as handle:
-        os.fsync(handle.fileno())
-    hidden.replace(path)
+    try:
+        pq.write_table(table, hidden, compression="zstd", write_page_checksum=True)
+        with hidden.open("rb+") as handle:
+            os.fsync(handle.fileno())
+        hidden.replace(path)
+    finally:
+        hidden.unlink(missing_ok=True)  # where the disk is full
 
 
 @contextlib.contextmanager
@@ -96,24 +101,10 @@ def locked(folder: Path) -> Iterator[None]:
     """Makes the folder this process's own to write; the system undoes that however it ends.
 
     Raises:
-        ValueError: another process writes there.
+        HeldError: another process writes there.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    try:
-        import fcntl
-    except ImportError:  # Windows: two runs at once are told by the clips that stand there twice
-        yield
-        return
-    with (folder / LOCK_NAME).open("a") as handle:
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise ValueError(
-                f"{folder} is being written by another run; give each run a folder of its own, "
-                "they can be joined together"
-            ) from None
-        except OSError:  # a file system without locks
-            pass
+    with one_writer(folder / LOCK_NAME, f"captioning into {folder}"):
         for left in folder.glob(f".{PREFIX}*.partial"):  # of a run that was killed
             left.unlink()
         yield
