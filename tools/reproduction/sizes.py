@@ -32,8 +32,9 @@ class Size:
     Attributes:
         base: model and optimizer; its last stage gives all settings that tables leave alone.
         parts: volume of the full row.
+        max_images: the longest training sequence; 0: the recipe's.
         seeds: each row is trained once with each.
-        spec: the benchmark, of held-out concepts.
+        spec: the benchmark, of held-out concepts; clip sequences have as many frames in training.
         asks_further: AI-generated clips and the film are asked about too.
         num_beams: places looked at side by side in answers; 1 is greedy.
         wording: of training and of questions.
@@ -44,6 +45,7 @@ class Size:
     parts: Parts
     seeds: tuple[int, ...]
     spec: BenchmarkSpec
+    max_images: int = 0
     asks_further: bool = True
     num_beams: int = 1
     wording: str = "pairs"
@@ -51,11 +53,14 @@ class Size:
 
 def stage_of(size: Size, config: TrainConfig) -> StageConfig:
     """The one stage that rows change: lengths and turns of the size's recipe, no text items."""
+    last = config.data.stages[-1]
     return replace(
-        config.data.stages[-1],
+        last,
         name="mixed",
         templates=(size.wording,),
         min_images=4,
+        max_images=size.max_images or last.max_images,
+        num_clip_frames=size.spec.num_frames,
         text_fraction=0.0,
         task_weights=(0.8, 0.1, 0.1),
         clip_task_weights=(0.3, 0.7),
@@ -93,13 +98,14 @@ SIZES: dict[str, Size] = {
         name="tiny",
         base=_tiny,
         parts=Parts(images=44, clips=20, captions=3),
+        max_images=16,
         seeds=(0, 1),
         spec=BenchmarkSpec(
             image_lengths=(16,),
             num_image_sequences=16,
             num_clip_sequences=16,
             max_clips=5,
-            num_frames=24,
+            num_frames=16,
         ),
     ),
     "small": Size(
