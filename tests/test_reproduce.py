@@ -1,6 +1,9 @@
 """Every table of the paper in seconds: what is trained, scored, written, refused."""
 
 import json
+import re
+import shutil
+import subprocess
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -88,6 +91,26 @@ def test_clips_and_film_that_no_row_has_seen_are_asked_about_too(
     assert "A film in natural order" in page
     assert "&lt;script&gt;event 0" in page
     assert "<script" not in page
+
+
+@pytest.mark.skipif(not shutil.which("chromium"), reason="no chromium on PATH")
+def test_a_page_fits_400_pixels_and_says_nothing_to_the_console(out: Path, tmp_path: Path) -> None:
+    assert reproduce.main(["codecs", "--size", "smoke", "--out", str(out)]) == 0
+    measured = (
+        "<script>document.title = document.documentElement.scrollWidth "
+        "+ ' of ' + window.innerWidth;</script>"
+    )
+    page = tmp_path / "page.html"
+    page.write_text((out / "codecs.html").read_text("utf-8") + measured, "utf-8")
+    command = [
+        "chromium", "--headless", "--no-sandbox", "--disable-gpu", "--window-size=400,800",
+        f"--user-data-dir={tmp_path}", "--enable-logging=stderr", "--dump-dom", page.as_uri(),
+    ]  # fmt: skip
+    done = subprocess.run(command, capture_output=True, text=True, timeout=180, check=True)
+    assert "CONSOLE" not in done.stderr
+    found = re.search(r"<title>(\d+) of (\d+)</title>", done.stdout)
+    assert found is not None
+    assert int(found[1]) <= int(found[2])
 
 
 @pytest.mark.parametrize("codec", [*tt.CODECS, *CODES_BY_DIGITS])
