@@ -1,8 +1,10 @@
 """Every frame that is asked for is the right one, whatever the file does to make it hard."""
 
+import re
 from functools import cache
 from pathlib import Path
 
+import av
 import numpy as np
 import pytest
 from numpy.typing import NDArray
@@ -134,6 +136,36 @@ def test_a_long_video_is_read_twice_and_not_kept(
     monkeypatch.setattr("seqsynth.frames.video_index._MAX_HELD_BYTES", 1000)
     for name in ("cfr.mp4", "no_pts.avi"):
         check_requests(zoo[name], count=3, seed=2)
+
+
+def without_order(source: Path, path: Path) -> Path:
+    """Copies an MP4 file in fragments, and its header without how far pictures are out of order."""
+    with (
+        av.open(str(source)) as whole,
+        av.open(str(path), "w", options={"movflags": "frag_keyframe+empty_moov"}) as fragments,
+    ):
+        copy = fragments.add_stream_from_template(whole.streams.video[0])
+        for packet in whole.demux(whole.streams.video[0]):
+            if packet.size:
+                packet.stream = copy
+                fragments.mux(packet)
+    content = path.read_bytes()
+    start = content.index(b"avcC") + 12  # of the sequence's parameters, after their length
+    end = start + int.from_bytes(content[start - 2 : start], "big")
+    bits = f"{int.from_bytes(content[start:end], 'big'):0{8 * (end - start)}b}"
+    # The last thing in them: a flag, then six numbers (H.264, E.1); now a flag that there is none.
+    number = "(?:1|01.|001..|0001...)"
+    cut = re.sub(rf"1.{number}{{6}}10*$", "01", bits)
+    assert len(cut) < len(bits)
+    patched = int(cut.ljust(len(bits), "0"), 2).to_bytes(end - start, "big")
+    path.write_bytes(content[:start] + patched + content[end:])
+    return path
+
+
+def test_pictures_are_put_in_order_though_the_header_does_not_say_how_far_they_are_out(
+    zoo: dict[str, Path], tmp_path: Path
+) -> None:
+    check_requests(without_order(zoo["cfr.mp4"], tmp_path / "unsaid.mp4"), count=20, seed=3)
 
 
 def test_faults_name_file_frame_and_remedy(zoo: dict[str, Path], tmp_path: Path) -> None:

@@ -22,7 +22,7 @@ from typing import Any
 import numpy as np
 
 from seqsynth.frames.dali_graph import Device
-from seqsynth.frames.video_index import VideoIndex, open_video, read_packets
+from seqsynth.frames.video_index import VideoIndex, open_video, read_index
 from seqsynth.packet_choice import PacketTable
 
 MAX_BYTES = 256 << 20
@@ -74,7 +74,7 @@ def survey_video(path: str) -> SurveyedVideo:
         ValueError: it is empty, or no video.
     """
     with open_video(path) as (container, stream):
-        index, packets = read_packets(container, stream)
+        index, packets = read_index(container, stream)
         first = _first_picture(stream.codec_context, packets or ())
         return SurveyedVideo(
             index=index,

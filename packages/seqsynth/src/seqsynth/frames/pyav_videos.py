@@ -95,19 +95,25 @@ def decode_frames(path: str, frame_indices: Sequence[int], take: Take[Shown]) ->
     import av
 
     taken: dict[int, Shown] = {}
-    try:
-        with open_video(path) as (container, stream):
-            index, held = read_packets(container, stream)
-            if index.table is not None:
-                _decode_chosen(path, frame_indices, index.table, (stream, held), take, taken)
-            else:
-                _decode_counted(path, frame_indices, (stream, held), take, taken)
-    except MediaError:
-        raise
-    except (av.FFmpegError, OSError, ValueError) as error:
-        missing = next(number for number in frame_indices if number not in taken)
-        raise video_fault(path, missing, error) from None
-    return [taken[number] for number in frame_indices]
+    # A header need not say how far pictures are out of order. A decoder that has to guess may lose
+    # some, unless FFmpeg has looked at the first ones: so once more where a picture is missing.
+    for to_decode in (True, False):
+        try:
+            with open_video(path, to_decode=to_decode) as (container, stream):
+                table, held = read_packets(container, stream)
+                if table is not None:
+                    _decode_chosen(path, frame_indices, table, (stream, held), take, taken)
+                else:
+                    _decode_counted(path, frame_indices, (stream, held), take, taken)
+        except MediaError:
+            raise
+        except (av.FFmpegError, OSError, ValueError) as error:
+            missing = next(number for number in frame_indices if number not in taken)
+            raise video_fault(path, missing, error) from None
+        if len(taken) == len(frame_indices):
+            return [taken[number] for number in frame_indices]
+    missing = next(number for number in frame_indices if number not in taken)
+    raise unreadable(path, missing, f"it cannot be decoded: {_DAMAGED}")
 
 
 Source = tuple[Any, list[Any] | None]
@@ -143,9 +149,6 @@ def _decode_chosen(
                 if action == SEND_AND_DRAIN:
                     keep(context.decode(None))
                     context.flush_buffers()
-    missing = [number for number in frame_indices if number not in taken]
-    if missing:
-        raise unreadable(path, missing[0], f"it cannot be decoded: {_DAMAGED}")
 
 
 def _decode_counted(
