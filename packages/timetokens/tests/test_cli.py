@@ -3,6 +3,7 @@
 import io
 import json
 import os
+import shlex
 import subprocess
 import sys
 
@@ -76,10 +77,13 @@ def durations(tmp_path):
         ("decode <0><7><2><9> <9><9><9><9> --length 96", "7\n96"),
         ("decode <0><7><2><9> --duration-seconds 60", "4.374"),
         ("decode 1:01.4 --codec seconds", "61.4"),
+        ("decode '25.0 - 61.4 seconds' --codec seconds", "25 61.4"),
+        ("decode '<1><0><0><0> - <4><0><0><0>'", "0.1 0.4"),
+        ("decode '17 - 41' --codec percent --duration-seconds 200", "34 82"),
     ],
 )
 def test_encode_and_decode(capsys, arguments, printed):
-    assert run(capsys, *arguments.split()) == f"{printed}\n"
+    assert run(capsys, *shlex.split(arguments)) == f"{printed}\n"
 
 
 def test_decode_reads_lines(capsys, monkeypatch):
@@ -125,7 +129,7 @@ def test_version(capsys):
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        ("", "required: COMMAND"),
+        ("", "name a command, one of encode, decode, convert"),
         ("encod 7 96", "'encod'"),
         ("encode", "either ITEM LENGTH or --seconds"),
         ("encode 7", "item 7 of how many"),
@@ -227,7 +231,7 @@ def test_convert_plain_lines(capsys, tmp_path):
         ("x.json", b'[{"QA": [7]}]', "record 1: expected a turn with q and a"),
         ("x.json", b'[{"QA": 7}]', "record 1: QA must be a list"),
         ("x.json", b"[" * 100_000, "not JSON that can be read"),
-        ("x.json", b'{"text": "1 - 2 seconds, x."}', "needs duration_seconds"),
+        ("x.json", b'{"text": "1 - 2 seconds, x."}', "--durations FILE"),
         ("x.json", b'[{"text": "a"}, {"text": "1 - 2 s, x.", "duration": -1}]', "record 2"),
         ("x.json", b'[{"text": "1 - 2 seconds, x.", "duration": NaN}]', "got nan"),
         ("x.json", b'[{"video": "v", "text": "1 - 9 s, x.", "duration": 5}]', "(video v): '9'"),

@@ -22,6 +22,7 @@ from timetokens.wording import span_text
 
 _DESCRIPTION = "Places in a sequence as text, and back."
 _CODEC_HELP = f"one of {', '.join(CODECS)}"
+_COMMANDS = ("encode", "decode", "convert")
 _ENCODE_EXAMPLES = """examples:
   timetokens encode 7 96                                  <0><7><2><9>
   timetokens encode --seconds 25 61.4 --duration-seconds 148.8 --codec seconds
@@ -30,7 +31,9 @@ _DECODE_EXAMPLES = """examples:
   timetokens decode "<0><7><2><9>"                          0.0729
   timetokens decode "<0><7><2><9>" --length 96              7
   timetokens decode "<0><7><2><9>" --duration-seconds 60    4.374
-Without TEXT, every line of standard input is one position.
+  timetokens decode "25.0 - 61.4 seconds" --codec seconds   25 61.4
+A place is printed as a share of the whole, with --duration-seconds in seconds; codecs of plain
+seconds need no duration. Without TEXT, every line of standard input is one position.
 """
 _CONVERT_EXAMPLES = """examples:
   timetokens convert --from seconds --to rpt timeit.json --durations durations.json --out rpt.json
@@ -56,6 +59,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Runs the command and returns its exit code."""
     parser = _parser()
     options = parser.parse_args(arguments)
+    if options.command is None:
+        parser.error(f"name a command, one of {', '.join(_COMMANDS)}; each has --help")
     if sys.stdout is None:  # `timetokens ... >&-`
         parser.error("standard output is closed")
     try:
@@ -82,7 +87,7 @@ def _parser() -> argparse.ArgumentParser:
         action="version",
         version=f"timetokens {importlib.metadata.version('seq2time-timetokens')}",
     )
-    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND")
 
     def add(name: str, summary: str, epilog: str) -> argparse.ArgumentParser:
         return commands.add_parser(
@@ -100,10 +105,12 @@ def _parser() -> argparse.ArgumentParser:
     encode.add_argument(
         "--seconds", nargs="+", type=float, metavar="T", help="a time, or start and end of a span"
     )
-    encode.add_argument("--clamp", action="store_true", help="move times outside to the nearer end")
+    encode.add_argument(
+        "--clamp", action="store_true", help="move times outside the video to its nearer end"
+    )
 
     decode = add("decode", "Read positions.", _DECODE_EXAMPLES)
-    decode.add_argument("text", nargs="*", metavar="TEXT", help="a position")
+    decode.add_argument("text", nargs="*", metavar="TEXT", help="a position, or a span")
     decode.add_argument("--length", type=int, metavar="N", help="print the item of a sequence of N")
 
     convert = add("convert", "Rewrite a file in another codec.", _CONVERT_EXAMPLES)
@@ -111,15 +118,19 @@ def _parser() -> argparse.ArgumentParser:
     convert.add_argument("--to", required=True, dest="target", metavar="CODEC")
     convert.add_argument("file", type=Path, metavar="FILE")
     convert.add_argument("--format", choices=FORMATS, help="instead of what the file name says")
-    convert.add_argument("--durations", type=Path, metavar="FILE", help="durations of the videos")
+    convert.add_argument("--durations", type=Path, metavar="FILE", help="seconds by video, JSON")
     convert.add_argument("--out", type=Path, metavar="FILE", help="instead of standard output")
     convert.add_argument("--force", action="store_true", help="replace an existing --out file")
     convert.add_argument("--clamp", action="store_true", help="move times after the end to the end")
 
     for command in (encode, decode, convert):
-        command.add_argument("--duration-seconds", type=float, metavar="D", help="of the video")
+        command.add_argument(
+            "--duration-seconds", type=float, metavar="D", help="length of the video"
+        )
     for command in (encode, decode):
-        command.add_argument("--codec", default="rpt", metavar="CODEC", help=_CODEC_HELP)
+        command.add_argument(
+            "--codec", default="rpt", metavar="CODEC", help=f"{_CODEC_HELP}; default rpt"
+        )
     for command in (encode, decode, convert):
         command.add_argument(
             "--digits", type=int, metavar="N", help=f"of rpt, 1 to 6 (default {DEFAULT_DIGITS})"
@@ -168,7 +179,13 @@ def _decode(options: argparse.Namespace) -> list[str]:
     def decoded(text: str) -> str:
         if options.length is not None:
             return str(codec.parse_item(text, length=options.length))
-        return f"{codec.parse_point(text, duration_seconds=duration_seconds):.10g}"
+        bare = text.strip().removesuffix(f" {codec.time_unit}") if codec.time_unit else text
+        places: tuple[float, ...]
+        if " - " in bare:
+            places = codec.parse_span(bare, duration_seconds=duration_seconds)
+        else:
+            places = (codec.parse_point(bare, duration_seconds=duration_seconds),)
+        return " ".join(f"{place:.10g}" for place in places)
 
     if options.text:
         return [decoded(text) for text in options.text]

@@ -127,7 +127,7 @@ def checked_seconds(seconds: float, duration_seconds: float) -> float:
         CodecError: NaN, or outside [0, duration_seconds].
     """
     if not 0 <= seconds <= duration_seconds:  # also false for NaN
-        hint = "" if math.isnan(seconds) else " (clamping moves it to the nearer end)"
+        hint = "" if math.isnan(seconds) else " (clamp=True or --clamp moves it to the nearer end)"
         raise CodecError(f"seconds must lie in 0..{duration_seconds}, got {seconds}{hint}")
     return float(seconds)
 
