@@ -107,4 +107,6 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     if summary_path:
         num_failed = len(outcomes.get("failed", [])) + len(outcomes.get("error", []))
         counts = (len(outcomes.get("passed", [])), num_failed, len(outcomes.get("skipped", [])))
-        Path(summary_path).write_text("{} passed, {} failed, {} skipped\n".format(*counts))
+        Path(summary_path).write_text(
+            "{} passed, {} failed, {} skipped\n".format(*counts), encoding="utf-8"
+        )

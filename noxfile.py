@@ -58,7 +58,7 @@ def require(session: nox.Session, *paths: str) -> None:
 
 def project_of(folder: str) -> dict[str, Any]:
     """The pyproject.toml of a folder."""
-    return tomllib.loads((ROOT / folder / "pyproject.toml").read_text())
+    return tomllib.loads((ROOT / folder / "pyproject.toml").read_text("utf-8"))
 
 
 def third_party(*packages: str) -> list[str]:
@@ -91,12 +91,12 @@ def digest_of(*paths: Path, settings: object = None) -> str:
 def is_done(session: nox.Session, step: str, digest: str) -> bool:
     """Whether the shared environment has had this step with this content."""
     stamp = env_dir(session) / f"{step}.stamp"
-    return stamp.exists() and stamp.read_text() == digest
+    return stamp.exists() and stamp.read_text("utf-8") == digest
 
 
 def mark_done(session: nox.Session, step: str, digest: str) -> None:
     """Remember that the step is done."""
-    (env_dir(session) / f"{step}.stamp").write_text(digest)
+    (env_dir(session) / f"{step}.stamp").write_text(digest, "utf-8")
 
 
 def missing_for_native() -> str:
@@ -230,6 +230,7 @@ def lint(session: nox.Session) -> None:
     """Check style, formatting, the arrows between packages, file and function length."""
     session.install(*PINS, *groups("lint"))
     session.run("ruff", "check", *session.posargs)
+    session.run("ruff", "check", "--preview", "--select", "PLW1514")  # the locale sets no encoding
     session.run("ruff", "format", "--check")
     sources = [str(ROOT / f"packages/{package}/src") for package in PACKAGES]
     session.run("lint-imports", env={"PYTHONPATH": os.pathsep.join(sources)})
@@ -253,7 +254,7 @@ def docs(session: nox.Session) -> None:
     pages = sorted(str(page) for pattern in patterns for page in ROOT.glob(pattern))
     python(session, "-m", "pytest", "--docs", *(session.posargs or pages))
     for script in sorted([*ROOT.glob("tools/*.py"), *ROOT.glob("packages/*/tools/*.py")]):
-        if '"--check"' in script.read_text():
+        if '"--check"' in script.read_text("utf-8"):
             python(session, str(script.relative_to(ROOT)), "--check")
 
 

@@ -71,7 +71,7 @@ def machine() -> str:
     model = platform.processor() or platform.machine()
     cpu_info = Path("/proc/cpuinfo")
     if cpu_info.exists():
-        lines = cpu_info.read_text().splitlines()
+        lines = cpu_info.read_text("utf-8").splitlines()
         names = (line.partition(":")[2] for line in lines if line.startswith("model name"))
         model = next(names, model).strip()
     return f"{model}, {os.cpu_count()} cores, Python {platform.python_version()}"
@@ -111,7 +111,7 @@ def table(figures: dict[str, Case]) -> str:
 
 def page_with(figures: dict[str, Case]) -> str:
     """docs/benchmarks.md with a fresh table; the text around it stays."""
-    page = PAGE.read_text() if PAGE.exists() else EMPTY_PAGE
+    page = PAGE.read_text("utf-8") if PAGE.exists() else EMPTY_PAGE
     before, found_begin, rest = page.partition(BEGIN)
     _, found_end, after = rest.partition(END)
     if not found_begin or not found_end:
@@ -143,16 +143,16 @@ def main() -> int:
     parser.add_argument("names", nargs="*", help="files to run, by stem; default: all")
     parser.add_argument("--check", action="store_true", help="is docs/benchmarks.md up to date?")
     arguments = parser.parse_args()
-    figures: dict[str, Case] = json.loads(FIGURES.read_text()) if FIGURES.exists() else {}
+    figures: dict[str, Case] = json.loads(FIGURES.read_text("utf-8")) if FIGURES.exists() else {}
     if arguments.check:
-        if PAGE.exists() and PAGE.read_text() != page_with(figures):
+        if PAGE.exists() and PAGE.read_text("utf-8") != page_with(figures):
             print(f"{PAGE} does not show {FIGURES}: run `nox -s bench`")
             return 1
         return 0
     failed = measure(arguments.names, figures)
     FIGURES.parent.mkdir(exist_ok=True)
-    FIGURES.write_text(json.dumps(figures, indent=2, sort_keys=True) + "\n")
-    PAGE.write_text(page_with(figures))
+    FIGURES.write_text(json.dumps(figures, indent=2, sort_keys=True) + "\n", "utf-8")
+    PAGE.write_text(page_with(figures), "utf-8")
     return 1 if failed else 0
 
 

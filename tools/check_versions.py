@@ -71,7 +71,7 @@ def read_distributions() -> list[Distribution]:
 def read_pins() -> dict[str, Version]:
     """Name -> version of constraints.txt."""
     pins: dict[str, Version] = {}
-    for line in (ROOT / "constraints.txt").read_text().splitlines():
+    for line in (ROOT / "constraints.txt").read_text("utf-8").splitlines():
         name, separator, version = line.partition("==")
         if separator and not line.startswith("#"):
             pins[canonicalize_name(name)] = Version(version)
@@ -84,7 +84,7 @@ def itself(distribution: Distribution) -> Iterator[str]:
     if "version" not in project:
         yield f"{label}: the version is not written in pyproject.toml"
         return
-    changelog = (distribution.folder / "CHANGELOG.md").read_text()
+    changelog = (distribution.folder / "CHANGELOG.md").read_text("utf-8")
     heading = VERSION_HEADING.search(changelog)
     if heading is None or Version(heading[1]) != Version(project["version"]):
         newest = heading[1] if heading else "none"
@@ -92,7 +92,7 @@ def itself(distribution: Distribution) -> Iterator[str]:
     if project.get("license") != LICENSE_NAME:
         yield f"{label}: license = {project.get('license')!r}, expected {LICENSE_NAME!r}"
     licence = distribution.folder / "LICENSE"
-    if not licence.exists() or licence.read_text() != (ROOT / "LICENSE").read_text():
+    if not licence.exists() or licence.read_bytes() != (ROOT / "LICENSE").read_bytes():
         yield f"{label}: LICENSE must be a copy of the root's, or its wheel comes without one"
     if project.get("requires-python") != REQUIRES_PYTHON:
         yield f"{label}: requires-python must be {REQUIRES_PYTHON!r}"

@@ -26,7 +26,7 @@ def generate(module: str) -> str:
         )
         if done.returncode:
             raise RuntimeError(f"pybind11-stubgen failed:\n{done.stdout}{done.stderr}")
-        return (Path(folder) / "seqnative" / f"{module}.pyi").read_text()
+        return (Path(folder) / "seqnative" / f"{module}.pyi").read_text("utf-8")
 
 
 def main() -> int:
@@ -43,8 +43,8 @@ def main() -> int:
             continue
         path, stub = FOLDER / f"{module}.pyi", generate(module)
         if not arguments.check:
-            path.write_text(stub)
-        elif not path.exists() or path.read_text() != stub:
+            path.write_text(stub, "utf-8")
+        elif not path.exists() or path.read_text("utf-8") != stub:
             print(f"{path} is stale: run `nox -s stubs` and commit it")
             return 1
     return 0

@@ -334,7 +334,7 @@ def test_a_closed_pipe_is_no_traceback(grounding) -> None:
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a device that is always full")
 def test_output_that_cannot_be_written_is_one_line(grounding) -> None:
-    with Path("/dev/full").open("w") as full:
+    with Path("/dev/full").open("w", encoding="utf-8") as full:
         finished = run("tvg", *grounding, capture_output=False, stdout=full, stderr=subprocess.PIPE)
     assert finished.returncode == 2
     assert finished.stderr.splitlines()[-1].startswith("vidmetrics: error: No space left")

@@ -191,7 +191,9 @@ def own_pictures(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         Image.new("RGB", (8, 8), (40 * number, 0, 0)).save(path)
         path.with_suffix(".txt").write_text(f"picture {number}")
     assert cli.main(["index", "image_folder", "photos", "--out", "photos.arrow"]) == 0
-    Path("own.toml").write_text('base = "image_sequences"\nmin_images = 4\nmax_images = 6\n')
+    Path("own.toml").write_text(
+        'base = "image_sequences"\nmin_images = 4\nmax_images = 6\n', encoding="utf-8"
+    )
     build = ["build", "own.toml", "--manifest", "photos.arrow", "--out", "built", "--count", "3"]
     assert cli.main(build) == 0
     return tmp_path

@@ -24,7 +24,7 @@ def exclusive(lock_path: Path, on_wait: Callable[[], None]) -> Iterator[None]:
         lock_path: created when absent and left in place.
         on_wait: called once when another process holds the lock, before waiting for it.
     """
-    with lock_path.open("a") as handle:
+    with lock_path.open("a", encoding="utf-8") as handle:
         if not _try_lock(handle):
             on_wait()
             _wait_lock(handle)

@@ -159,7 +159,10 @@ def test_an_index_takes_captions_that_reach_the_thresholds_and_counts_the_others
         f"juggling_balls/{k}.webp": TEXTS[k] for k in KEPT[options]
     }
     assert {item.label for item in manifest} == {"juggling balls"}
-    absent = [json.loads(line) for line in Path(f"{out}.skipped.jsonl").read_text().splitlines()]
+    absent = [
+        json.loads(line)
+        for line in Path(f"{out}.skipped.jsonl").read_text(encoding="utf-8").splitlines()
+    ]
     reasons = {line["id"]: line["reason"] for line in absent}
     assert len(reasons) == len(absent) == 7 - len(KEPT[options])
     assert reasons["juggling_balls/uncaptioned.webp"] == "no caption"
@@ -172,7 +175,7 @@ def test_an_index_takes_captions_that_reach_the_thresholds_and_counts_the_others
     words = ["caption-join", str(plain), "--captions", str(captions), *options]
     assert cli.main([*words, "--out", str(joined)]) == 0
     assert Manifest.open(joined).content_sha256 == manifest.content_sha256
-    coverage = json.loads(Path(f"{joined}.coverage.json").read_text())
+    coverage = json.loads(Path(f"{joined}.coverage.json").read_text(encoding="utf-8"))
     assert coverage["totals"]["missing"] == 6 - len(KEPT[options])
 
 

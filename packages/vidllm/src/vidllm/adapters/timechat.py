@@ -202,7 +202,8 @@ class TimeChatAdapter:
                 window=min(released.window, tiny_timechat().window),
             )
         else:
-            sizes = TimeChatConfig.from_json((self._folder(config) / CONFIG_NAME).read_text())
+            path = self._folder(config) / CONFIG_NAME
+            sizes = TimeChatConfig.from_json(path.read_text("utf-8"))
             if sizes.has_frame_text != released.has_frame_text:
                 raise ValueError(f"model.base {config.base!r} is not of the kind {self.name!r}")
         if config.image_sizes != (sizes.vision.image_size,):
