@@ -323,6 +323,28 @@ def test_names_that_a_terminal_cannot_show_are_printed_as_escapes(write) -> None
     assert "q\\x1b[31m\\ud800" in finished.stdout
 
 
+@pytest.mark.skipif(os.name == "nt", reason="locales are others there")
+def test_names_of_all_kinds_where_the_locale_knows_ascii(tmp_path) -> None:
+    references, predictions, page = "-windows é 猫.json", "-spans [x].json", "-page é.html"
+    for name, content in ((references, WINDOWS), (predictions, SPANS)):
+        (tmp_path / name).write_text(json.dumps(content), encoding="utf-8")
+    few = {
+        "LC_ALL": "C",
+        "PYTHONUTF8": "0",
+        "PYTHONCOERCECLOCALE": "0",
+        "PYTHONIOENCODING": "ascii",
+    }
+    options = {"env": {**os.environ, **few}, "cwd": tmp_path}
+    words = ["--resamples", "0", "--", references, predictions]
+    scored = run("tvg", "--json=-scores é.json", *words, **options)
+    assert scored.returncode == 0, scored.stderr
+    assert "mIoU" in scored.stdout
+    assert json.loads((tmp_path / "-scores é.json").read_text(encoding="utf-8"))
+    drawn = run("report", "--task", "tvg", f"--out={page}", *words, **options)
+    assert drawn.returncode == 0, drawn.stderr
+    assert "<html" in (tmp_path / page).read_text(encoding="utf-8")
+
+
 def test_a_closed_pipe_is_no_traceback(grounding) -> None:
     command = f"{sys.executable} -m vidmetrics tvg {' '.join(grounding)} --per-query | head -1"
     finished = subprocess.run(

@@ -319,3 +319,31 @@ def test_python_m():
     )
     assert run.stdout.strip() == tt.encode(7, 96)
     assert run.stderr == ""
+
+
+@pytest.mark.skipif(os.name == "nt", reason="locales are others there")
+def test_names_of_all_kinds_where_the_locale_knows_ascii(timeit, tmp_path):
+    """Files are UTF-8 and lines end in LF, whatever the terminal."""
+    timeit.rename(tmp_path / "-in é 猫.json")
+    few = {
+        "LC_ALL": "C",
+        "PYTHONUTF8": "0",
+        "PYTHONCOERCECLOCALE": "0",
+        "PYTHONIOENCODING": "ascii",
+    }
+    command = [sys.executable, "-m", "timetokens", "convert", "--from", "seconds", "--to", "rpt"]
+    command += ["--duration-seconds", "40"]
+    run, printed = (
+        subprocess.run(
+            [*command, *out, "--", "-in é 猫.json"],
+            env={**os.environ, **few},
+            cwd=tmp_path,
+            capture_output=True,
+            check=True,
+        )
+        for out in (["--out=-out é.json"], [])
+    )
+    content = (tmp_path / "-out é.json").read_bytes()
+    assert json.loads(content.decode("utf-8"))[1] == RECORDS[1]
+    assert b"\r" not in content
+    assert (run.stdout, printed.stdout) == (b"", content)
