@@ -43,7 +43,8 @@ def strided(draw: st.DrawFn, rng: np.random.Generator, shape: tuple[int, ...]) -
 def batches(draw: st.DrawFn) -> tuple[list[np.ndarray], np.ndarray, np.ndarray, int]:
     """Clips, a table, an output that is full of something else, and a number of threads."""
     rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
-    height, width = draw(st.integers(0, 6)), draw(st.integers(0, 19))
+    height = draw(st.integers(0, 6))
+    width = draw(st.one_of(st.integers(0, 19), st.integers(50, 200)))  # 64 pixels are done at once
     counts = draw(st.lists(st.integers(0, 5), max_size=5))
     table = TABLES[draw(st.sampled_from(sorted(TABLES)))]
     clips = []
@@ -77,25 +78,31 @@ def test_batches_are_bit_equal(
 
 
 @pytest.mark.parametrize("dtype", sorted(TABLES))
-@pytest.mark.parametrize("side", [224, 223])
-def test_batches_that_leave_the_caches_are_bit_equal(dtype: str, side: int) -> None:
+@pytest.mark.parametrize(
+    "shape", [(60, 224, 224), (60, 223, 223), (48_000, 7, 9)], ids=["round", "odd", "small"]
+)
+def test_batches_that_leave_the_caches_are_bit_equal(
+    dtype: str, shape: tuple[int, int, int]
+) -> None:
     table = TABLES[dtype]
-    clip = np.random.default_rng(1).integers(0, 256, (60, side, side, 3), dtype=np.uint8)
+    clip = np.random.default_rng(1).integers(0, 256, (*shape, 3), dtype=np.uint8)
     # One value before the planes and one behind, so that nothing lies at a round address.
     room = np.full(clip.size + 2, UNTOUCHED, dtype=table.dtype)
-    out = room[1:-1].reshape(60, 3, side, side)
+    out = room[1:-1].reshape(shape[0], 3, *shape[1:])
     seqnative.pack_normalize([clip[:7], clip[7:]], table, out, 2)
     for channel in range(3):
         np.testing.assert_array_equal(out[:, channel], table[channel][clip[..., channel]])
     assert room[0] == room[-1] == UNTOUCHED
 
 
-def test_unaligned_output_is_written() -> None:
-    clip = np.arange(5 * 7 * 3, dtype=np.uint8).reshape(1, 5, 7, 3)
+@pytest.mark.parametrize("shape", [(1, 5, 7), (60, 224, 224)])
+def test_unaligned_output_is_written(shape: tuple[int, int, int]) -> None:
+    clip = np.random.default_rng(2).integers(0, 256, (*shape, 3), dtype=np.uint8)
     table = TABLES["float32"]
-    out = np.zeros(clip.size * 4 + 1, dtype=np.uint8)[1:].view(np.float32).reshape(1, 3, 5, 7)
+    room = np.zeros(clip.size * 4 + 1, dtype=np.uint8)
+    out = room[1:].view(np.float32).reshape(shape[0], 3, *shape[1:])
     seqnative.pack_normalize([clip], table, out)
-    np.testing.assert_array_equal(out[0, 1], table[1][clip[0, ..., 1]])
+    np.testing.assert_array_equal(out[:, 1], table[1][clip[..., 1]])
 
 
 CLIP = np.zeros((2, 4, 6, 3), dtype=np.uint8)

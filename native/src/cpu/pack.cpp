@@ -6,6 +6,8 @@
 #include <system_error>
 #include <thread>
 
+#include "seqnative/wide_lookup.hpp"
+
 #if defined(__x86_64__)
 #include <emmintrin.h>
 #endif
@@ -18,7 +20,11 @@ namespace {
 constexpr std::size_t kMinStreamedBytes = std::size_t{16} << 20;
 
 template <typename Value>
-using Table = std::array<Value, kTableSize>;
+struct Lookup {
+  std::array<Value, kTableSize> table;
+  std::array<ByteTables<Value>, kNumChannels> bytes;  // set if is_wide
+  bool is_wide;
+};
 
 template <bool kStreamed>
 inline void store_word(unsigned char* place, std::uint64_t word) {
@@ -31,17 +37,52 @@ inline void store_word(unsigned char* place, std::uint64_t word) {
   std::memcpy(place, &word, sizeof word);
 }
 
+// One channel of the pixels from `first` to `last`, three bytes each.
+template <typename Value>
+void pack_few(const std::uint8_t* pixels, std::ptrdiff_t first, std::ptrdiff_t last,
+              const Value* values, unsigned char* plane) {
+  for (; first < last; ++first) {
+    std::memcpy(plane + first * static_cast<std::ptrdiff_t>(sizeof(Value)),
+                &values[pixels[kNumChannels * first]], sizeof(Value));
+  }
+}
+
+// Three bytes a pixel, no gaps, 64 pixels at once.
+template <typename Value, bool kStreamed>
+void pack_wide(const std::uint8_t* pixels, std::ptrdiff_t num_pixels, const Lookup<Value>& lookup,
+               const std::array<unsigned char*, kNumChannels>& planes) {
+  constexpr auto value_bytes = static_cast<std::ptrdiff_t>(sizeof(Value));
+  for (std::size_t channel = 0; channel < kNumChannels; ++channel) {
+    const Value* values = lookup.table.data() + 256 * channel;
+    unsigned char* plane = planes[channel];
+    // How many pixels lie before the first place from which whole turns can be streamed, if any.
+    const auto past =
+        static_cast<std::ptrdiff_t>(-reinterpret_cast<std::uintptr_t>(plane) % kTurnAlignment);
+    const bool is_streamed = kStreamed && past % value_bytes == 0;
+    const std::ptrdiff_t first = is_streamed ? std::min(past / value_bytes, num_pixels) : 0;
+    const std::ptrdiff_t num_turns = (num_pixels - first) / kPixelsPerTurn;
+    pack_few(pixels + channel, 0, first, values, plane);
+    look_up_wide<Value>(pixels + kNumChannels * first, channel, num_turns, lookup.bytes[channel],
+                        plane + value_bytes * first, is_streamed);
+    pack_few(pixels + channel, first + kPixelsPerTurn * num_turns, num_pixels, values, plane);
+  }
+}
+
 // Three bytes a pixel, no gaps. Looking up is all there is to do: instead of the compiler's one
 // store a value, as many values as fit are put into a word.
 template <typename Value, bool kStreamed>
-void pack_dense(const std::uint8_t* pixels, std::ptrdiff_t num_pixels, const Table<Value>& table,
+void pack_dense(const std::uint8_t* pixels, std::ptrdiff_t num_pixels, const Lookup<Value>& lookup,
                 const std::array<unsigned char*, kNumChannels>& planes) {
+  if (lookup.is_wide && num_pixels >= kPixelsPerTurn) {
+    pack_wide<Value, kStreamed>(pixels, num_pixels, lookup, planes);
+    return;
+  }
   constexpr std::ptrdiff_t values_per_word = sizeof(std::uint64_t) / sizeof(Value);
   constexpr std::ptrdiff_t pixels_per_turn = 4;
   std::ptrdiff_t pixel = 0;
   for (; pixel + pixels_per_turn <= num_pixels; pixel += pixels_per_turn) {
     for (std::size_t channel = 0; channel < kNumChannels; ++channel) {
-      const Value* values = table.data() + 256 * channel;
+      const Value* values = lookup.table.data() + 256 * channel;
       for (std::ptrdiff_t first = 0; first < pixels_per_turn; first += values_per_word) {
         const std::uint8_t* source =
             pixels + kNumChannels * (pixel + first) + static_cast<std::ptrdiff_t>(channel);
@@ -55,32 +96,29 @@ void pack_dense(const std::uint8_t* pixels, std::ptrdiff_t num_pixels, const Tab
       }
     }
   }
-  for (; pixel < num_pixels; ++pixel) {
-    for (std::size_t channel = 0; channel < kNumChannels; ++channel) {
-      const std::size_t value = pixels[kNumChannels * pixel + static_cast<std::ptrdiff_t>(channel)];
-      std::memcpy(planes[channel] + pixel * static_cast<std::ptrdiff_t>(sizeof(Value)),
-                  &table[256 * channel + value], sizeof(Value));
-    }
+  for (std::size_t channel = 0; channel < kNumChannels; ++channel) {
+    pack_few(pixels + channel, pixel, num_pixels, lookup.table.data() + 256 * channel,
+             planes[channel]);
   }
 }
 
 // Any distances between pixels and channels: mirrored pictures, BGR, every other pixel.
 template <typename Value>
 void pack_scattered(const PackedFrame& frame, const std::uint8_t* row, std::ptrdiff_t width,
-                    const Table<Value>& table,
+                    const Lookup<Value>& lookup,
                     const std::array<unsigned char*, kNumChannels>& planes) {
   for (std::size_t channel = 0; channel < kNumChannels; ++channel) {
     const std::uint8_t* source = row + static_cast<std::ptrdiff_t>(channel) * frame.channel_stride;
     for (std::ptrdiff_t pixel = 0; pixel < width; ++pixel) {
       const std::size_t value = source[pixel * frame.pixel_stride];
       std::memcpy(planes[channel] + pixel * static_cast<std::ptrdiff_t>(sizeof(Value)),
-                  &table[256 * channel + value], sizeof(Value));
+                  &lookup.table[256 * channel + value], sizeof(Value));
     }
   }
 }
 
 template <typename Value, bool kStreamed>
-void pack_frame(const PackLayout& layout, const PackedFrame& frame, const Table<Value>& table) {
+void pack_frame(const PackLayout& layout, const PackedFrame& frame, const Lookup<Value>& lookup) {
   const auto row_bytes = layout.width * static_cast<std::ptrdiff_t>(sizeof(Value));
   std::array<unsigned char*, kNumChannels> planes{};
   for (std::ptrdiff_t channel = 0; channel < kNumChannels; ++channel) {
@@ -94,15 +132,15 @@ void pack_frame(const PackLayout& layout, const PackedFrame& frame, const Table<
   }
   const bool is_dense = frame.pixel_stride == kNumChannels && frame.channel_stride == 1;
   if (is_dense && frame.row_stride == kNumChannels * layout.width) {
-    pack_dense<Value, kStreamed>(frame.pixels, layout.height * layout.width, table, planes);
+    pack_dense<Value, kStreamed>(frame.pixels, layout.height * layout.width, lookup, planes);
     return;
   }
   for (std::ptrdiff_t row = 0; row < layout.height; ++row) {
     const std::uint8_t* source = frame.pixels + row * frame.row_stride;
     if (is_dense) {
-      pack_dense<Value, kStreamed>(source, layout.width, table, planes);
+      pack_dense<Value, kStreamed>(source, layout.width, lookup, planes);
     } else {
-      pack_scattered<Value>(frame, source, layout.width, table, planes);
+      pack_scattered<Value>(frame, source, layout.width, lookup, planes);
     }
     for (unsigned char*& plane : planes) {
       plane += row_bytes;
@@ -112,10 +150,14 @@ void pack_frame(const PackLayout& layout, const PackedFrame& frame, const Table<
 
 template <typename Value, bool kStreamed>
 void pack_range(const PackLayout& layout, const PackedFrame* first, const PackedFrame* last) {
-  Table<Value> table;  // its own copy: nothing that is written can change it
-  std::memcpy(table.data(), layout.table, sizeof table);
+  Lookup<Value> lookup;  // with its own copy: nothing that is written can change it
+  std::memcpy(lookup.table.data(), layout.table, sizeof lookup.table);
+  lookup.is_wide = has_wide_lookup();
+  for (std::size_t channel = 0; lookup.is_wide && channel < kNumChannels; ++channel) {
+    lookup.bytes[channel] = byte_tables(lookup.table.data() + 256 * channel);
+  }
   for (; first != last; ++first) {
-    pack_frame<Value, kStreamed>(layout, *first, table);
+    pack_frame<Value, kStreamed>(layout, *first, lookup);
   }
 #if defined(__x86_64__)
   if constexpr (kStreamed) {
