@@ -129,7 +129,7 @@ def test_version(capsys):
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        ("", "name a command, one of encode, decode, convert"),
+        ("", "name a command: encode, decode or convert"),
         ("encod 7 96", "'encod'"),
         ("encode", "either ITEM LENGTH or --seconds"),
         ("encode 7", "item 7 of how many"),

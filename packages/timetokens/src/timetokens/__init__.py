@@ -10,7 +10,7 @@ import importlib.metadata
 from typing import TYPE_CHECKING
 
 from timetokens.absolute_codecs import AbsoluteDigits, DecimalText
-from timetokens.codec import Codec
+from timetokens.codec import Codec, Spelling
 from timetokens.codecs import CODECS, as_codec
 from timetokens.constrain import time_token_processor
 from timetokens.conversion import Conversion, convert_text
@@ -62,6 +62,7 @@ __all__ = [
     "Span",
     "SpanResult",
     "SpeechQuestion",
+    "Spelling",
     "TimePosition",
     "add_to",
     "as_codec",

@@ -76,7 +76,8 @@ class DecimalText(Codec):
         checked_duration(duration_seconds)
         return 1.0 / int(10**self.time_decimals)
 
-    def _read(self, text: str, duration_seconds: float) -> float:
+    def seconds_of(self, text: str, duration_seconds: float) -> float:
+        """Seconds, also of `h:mm:ss` and of a decimal comma."""
         seconds = 0.0
         for part in re.findall(r"[0-9.]+", text.replace(",", ".")):
             seconds = seconds * 60 + float(part)  # 61.4 is 1:01.4 is 0:01:01.4 is 1m1.4s
@@ -127,7 +128,8 @@ class AbsoluteDigits(Codec):
         checked_duration(duration_seconds)
         return 0.1
 
-    def _read(self, text: str, duration_seconds: float) -> float:
+    def seconds_of(self, text: str, duration_seconds: float) -> float:
+        """Seconds that the digits spell."""
         words = re.findall("TIME_([A-Z]+)", text.upper())
         digits = ("." if word == "DOT" else str(_DIGIT_NAMES.index(word)) for word in words)
         return float("".join(digits))

@@ -22,7 +22,6 @@ from timetokens.wording import span_text
 
 _DESCRIPTION = "Places in a sequence as text, and back."
 _CODEC_HELP = f"one of {', '.join(CODECS)}"
-_COMMANDS = ("encode", "decode", "convert")
 _ENCODE_EXAMPLES = """examples:
   timetokens encode 7 96                                  <0><7><2><9>
   timetokens encode --seconds 25 61.4 --duration-seconds 148.8 --codec seconds
@@ -32,8 +31,8 @@ _DECODE_EXAMPLES = """examples:
   timetokens decode "<0><7><2><9>" --length 96              7
   timetokens decode "<0><7><2><9>" --duration-seconds 60    4.374
   timetokens decode "25.0 - 61.4 seconds" --codec seconds   25 61.4
-A place is printed as a share of the whole, with --duration-seconds in seconds; codecs of plain
-seconds need no duration. Without TEXT, every line of standard input is one position.
+Printed are shares of the whole, with --duration-seconds (or a codec of seconds) seconds.
+Without TEXT, every line of standard input is one position.
 """
 _CONVERT_EXAMPLES = """examples:
   timetokens convert --from seconds --to rpt timeit.json --durations durations.json --out rpt.json
@@ -60,7 +59,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = _parser()
     options = parser.parse_args(arguments)
     if options.command is None:
-        parser.error(f"name a command, one of {', '.join(_COMMANDS)}; each has --help")
+        parser.error("name a command: encode, decode or convert")
     if sys.stdout is None:  # `timetokens ... >&-`
         parser.error("standard output is closed")
     try:

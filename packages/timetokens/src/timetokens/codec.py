@@ -96,8 +96,12 @@ class Codec(ABC):
         return self.resolution(duration_seconds) / 2
 
     @abstractmethod
-    def _read(self, text: str, duration_seconds: float) -> float:
-        """Seconds of a text that matches `spelling.point`."""
+    def seconds_of(self, text: str, duration_seconds: float) -> float:
+        """Seconds that a text names; it matches `spelling.point`, which `parse_point` checks.
+
+        Raises:
+            CodecError: it matches and yet names no time.
+        """
 
     @property
     def new_tokens(self) -> tuple[str, ...]:
@@ -133,7 +137,7 @@ class Codec(ABC):
         stripped = text.strip()
         if re.fullmatch(self.spelling.point, stripped, re.IGNORECASE) is None:
             raise CodecError(f"no position of {self.name} (such as {self._example}): {text[:80]!r}")
-        return self._read(stripped, duration_seconds)
+        return self.seconds_of(stripped, duration_seconds)
 
     def parse_span(
         self, text: str, *, duration_seconds: float | None = None
@@ -146,7 +150,8 @@ class Codec(ABC):
             raise CodecError(
                 f"no span of {self.name} (such as {self._example} - {self._example}): {text[:80]!r}"
             )
-        return self._read(match[1], duration_seconds), self._read(match[2], duration_seconds)
+        start, end = (self.seconds_of(point, duration_seconds) for point in match.groups())
+        return start, end
 
     def parse_item(self, text: str, *, length: SupportsIndex) -> int:
         """The number (from 1) of the item of a sequence of `length` that the text names.

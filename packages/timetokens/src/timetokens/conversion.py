@@ -96,8 +96,7 @@ def convert_text(
         if within is None and (source.is_relative or target.is_relative):
             raise CodecError(
                 f"{source.name} to {target.name} needs duration_seconds: the text has the "
-                f"position {group[0].text!r} (timetokens convert --durations FILE, or "
-                "--duration-seconds D for all)"
+                f"position {group[0].text!r} (timetokens convert --durations FILE)"
             )
         places = _rewritten(group, source, target, within, clamp=clamp or is_example)
         if places is None:

@@ -82,7 +82,8 @@ class RelativeDigits(Codec):
         """A whole step, reached at the very end; half a step in front of its last half step."""
         return self.resolution(duration_seconds)
 
-    def _read(self, text: str, duration_seconds: float) -> float:
+    def seconds_of(self, text: str, duration_seconds: float) -> float:
+        """The share of the whole that the digits write."""
         code = int(re.sub(r"[^0-9]", "", text))
         return code * duration_seconds / num_codes_of(self.digits)
 
@@ -122,7 +123,8 @@ class Percent(Codec):
         """A whole step, reached at the very end; half a step in front of its last half step."""
         return self.resolution(duration_seconds)
 
-    def _read(self, text: str, duration_seconds: float) -> float:
+    def seconds_of(self, text: str, duration_seconds: float) -> float:
+        """Hundredths of the whole."""
         return int(text) * duration_seconds / 100
 
 
@@ -176,7 +178,8 @@ class Bins(Codec):
         """The whole, divided by the gaps between the tokens."""
         return checked_duration(duration_seconds) / (self.num_bins - 1)
 
-    def _read(self, text: str, duration_seconds: float) -> float:
+    def seconds_of(self, text: str, duration_seconds: float) -> float:
+        """The place of the token."""
         number = int(re.sub(r"[^0-9]", "", text))
         if number >= self.num_bins:
             raise CodecError(f"bins go from 0 to {self.num_bins - 1}, got {text[:80]!r}")
