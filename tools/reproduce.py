@@ -29,6 +29,7 @@ import timetokens as tt
 from exit_status import exit_status
 from reproduction.codecs import CODES_BY_DIGITS
 from reproduction.experiment import Answers, answers_of, chance_of
+from reproduction.markdown import update_docs
 from reproduction.page import PARTS, SIGNS, columns_of, heading, name_of, rendered, shown
 from reproduction.scoring import scored_table, scores_of_chance
 from reproduction.sizes import SIZES, Size
@@ -60,7 +61,9 @@ def main(argv: Sequence[str] | None = None) -> int:
             size = replace(size, seeds=tuple(range(options.seeds)))
         out = options.out or ROOT / "runs" / "reproduce" / size.name
         for name in names:
-            reproduce(TABLES[name], size, out, console)
+            outcome = reproduce(TABLES[name], size, out, console)
+            if options.update_docs:
+                update_docs(ROOT / "docs", outcome)
 
     return exit_status("reproduce", work)
 
@@ -150,6 +153,9 @@ def _parser() -> argparse.ArgumentParser:
         "--seeds", type=int, default=0, help="runs of each row, instead of the size's"
     )
     parser.add_argument("--out", type=Path, help="where runs and results go")
+    parser.add_argument(
+        "--update-docs", action="store_true", help="write the results into docs/reproduction.md"
+    )
     parser.add_argument("--data-root", default="", help="with --size paper: a folder of manifests")
     return parser
 

@@ -88,6 +88,7 @@ def _answers(
             config,
             one.folder,
             console,
+            constrained=False,  # only some ways of writing have a form that could be held to
             num_beams=size.num_beams,
             media_root=one.media_root,
             keep_features=True,

@@ -127,22 +127,31 @@ def scores_section(rows: Sequence[Mapping[str, Any]]) -> str:
 
 def ceiling_section(rows: Sequence[Mapping[str, Any]]) -> str:
     """What right answers reach in each way of writing; nothing where no row says."""
-    known = [row for row in rows if "ceiling" in row]
-    if not known:
+    names, lines = ceiling_table(rows)
+    if not lines:
         return ""
-    columns = list(known[0]["ceiling"])
-    lines = []
-    for row in known:
-        cells = [f"{100 * row['ceiling'][name]:.1f}" for name in columns]
-        rounding = row["rounding"]
-        cells += [f"{rounding[name]:.4f}" for name in rounding]
-        lines.append([row["label"], *cells])
-    names = [f"{kind_of(column)} {name_of(column)}".strip() for column in columns]
-    names += [name.replace("_", " ") for name in known[0]["rounding"]]
     return (
         "<h2>What right answers would reach</h2><p class='muted small'>True places written and "
         "read back: scores times 100, then how far ends of spans move.</p>" + _table(names, lines)
     )
+
+
+def ceiling_table(rows: Sequence[Mapping[str, Any]]) -> tuple[list[str], list[list[str]]]:
+    """Headings and lines of what right answers reach; no lines where no row says."""
+    known = [row for row in rows if "ceiling" in row]
+    if not known:
+        return [], []
+    columns, rounding = list(known[0]["ceiling"]), list(known[0]["rounding"])
+    names = [f"{kind_of(column)} {name_of(column)}".strip() for column in columns]
+    lines = [
+        [
+            row["label"],
+            *(f"{100 * row['ceiling'][column]:.1f}" for column in columns),
+            *(f"{row['rounding'][name]:.4f}" for name in rounding),
+        ]
+        for row in known
+    ]
+    return [*names, *(name.replace("_", " ") for name in rounding)], lines
 
 
 def _table(names: Sequence[str], lines: Sequence[Sequence[str]]) -> str:
