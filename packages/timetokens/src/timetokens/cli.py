@@ -36,7 +36,6 @@ Without TEXT, every line of standard input is one position.
 """
 _CONVERT_EXAMPLES = """examples:
   timetokens convert --from seconds --to rpt timeit.json --durations durations.json --out rpt.json
-  timetokens convert --from rpt --to seconds answers.jsonl
 
 FILE is a JSON list of records (.json), one record a line (.jsonl) or plain lines (anything else).
 A record's texts are QA[].q and .a, conversations[].value, messages[].content, turns[].prompt and
