@@ -4,24 +4,31 @@ import json
 import os
 import re
 import shutil
+import socket
 import subprocess
+import sys
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from dataclasses import replace
+from importlib import resources
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import av
 import numpy as np
 import pytest
 from rich.console import Console
 
+from seqsynth import write_examples
 from vidllm import run_folder
 from vidllm.asking import Asker, AskSettings
 from vidllm.cli import main
 from vidllm.config import TrainConfig
 from vidllm.demo import serving
 from vidllm.training import train
+
+from .videos import write_sound, write_video
 
 SECONDS, RATE = 4, 6
 
@@ -125,6 +132,63 @@ def test_what_is_no_video_is_named(asker: Asker, folder: Path, tmp_path: Path) -
         AskSettings(num_beams=0)
 
 
+@pytest.mark.parametrize(("num_frames", "rate", "seconds"), [(10_800, 1, 10_800), (1, 6, 1 / 6)])
+def test_three_hours_and_a_single_frame_are_videos_too(
+    capsys: pytest.CaptureFixture[str],
+    run_dir: Path,
+    asker: Asker,
+    tmp_path: Path,
+    num_frames: int,
+    rate: int,
+    seconds: float,
+) -> None:
+    video = write_video(tmp_path / "film.mp4", num_frames, rate=rate, gop=600)
+    for words in (["ground", str(video), "a dog"], ["caption", str(video)]):
+        assert main([*words, "--run", str(run_dir), "--json"]) == 0
+        found = json.loads(capsys.readouterr().out)
+        assert found["duration_seconds"] == pytest.approx(seconds, rel=0.01)
+        assert found["num_frames"] == min(num_frames, 24)
+        for start, end, _ in found["events"]:
+            assert 0 <= start <= end <= found["duration_seconds"]
+    asked = asker._example(video, "tvg", "a dog")
+    write_examples(tmp_path / "films.jsonl", [asked], media_root=tmp_path)
+    out = tmp_path / "rows.jsonl"
+    words = ["predict", str(tmp_path / "films.jsonl"), "--media-root", str(tmp_path)]
+    assert main([*words, "--run", str(run_dir), "--out", str(out)]) == 0
+    (row,) = map(json.loads, out.read_text("utf-8").splitlines())
+    ((start, end, _),) = row["events"]
+    assert 0 <= start <= end <= seconds * 1.01
+
+
+def test_a_video_without_a_picture_is_one_line(
+    capsys: pytest.CaptureFixture[str], run_dir: Path, tmp_path: Path, asker: Asker, folder: Path
+) -> None:
+    videos = {
+        "sound.m4a": "no video in the file",
+        "empty.mkv": "",
+        "nothing.mp4": "",
+    }
+    write_sound(tmp_path / "sound.m4a")
+    write_video(tmp_path / "empty.mkv", 0)
+    (tmp_path / "nothing.mp4").touch()
+    asked = asker._example(folder / "two colours.mp4", "tvg", "a dog")
+    for name, message in videos.items():
+        video = str(tmp_path / name)
+        for words in (["ground", video, "a dog"], ["caption", video]):
+            assert main([*words, "--run", str(run_dir)]) == 2
+            (line,) = capsys.readouterr().err.splitlines()
+            assert line.startswith(f"vidllm: {video}: ")
+            assert message in line
+        frames = tuple(replace(frame, path=video) for frame in asked.frames)
+        write_examples(tmp_path / "films.jsonl", [replace(asked, frames=frames)])
+        words = ["predict", str(tmp_path / "films.jsonl"), "--media-root", "/"]
+        out = tmp_path / "rows.jsonl"
+        assert main([*words, "--run", str(run_dir), "--out", str(out)]) == 2
+        (line,) = [x for x in capsys.readouterr().err.splitlines() if x.startswith("vidllm: ")]
+        assert name in line
+        assert not out.exists()
+
+
 @pytest.fixture
 def address(asker: Asker, folder: Path) -> Iterator[str]:
     with serving(asker, folder, 0) as address:
@@ -177,6 +241,26 @@ def test_the_page_serves_parts_of_videos_and_nothing_else(address: str, folder: 
     assert fetched(url, Range=f"bytes={len(whole)}-")[0] == 416
     for path in ("video/notes.txt", "video/..%2fnotes.txt", "video/", "etc/passwd"):
         assert fetched(f"{address}{path}")[0] == 404
+
+
+def test_nobody_else_can_reach_the_page(address: str) -> None:
+    """It listens on the loopback address, not on those that other machines know."""
+    port = urlsplit(address).port
+    own = {found[4][0] for found in socket.getaddrinfo(socket.gethostname(), port, socket.AF_INET)}
+    for host in own - {"127.0.0.1"}:
+        with socket.socket() as client, pytest.raises(ConnectionRefusedError):
+            client.connect((host, port))
+    if sys.platform != "linux":
+        return  # 127.0.0.2 is nobody's there
+    with socket.socket() as taken:  # a listener on all addresses would be in its way
+        taken.bind(("127.0.0.2", port))
+
+
+def test_the_page_makes_text_of_names_and_answers() -> None:
+    """What a model or a file name says reaches the page as text: no call in it parses HTML."""
+    page = resources.files("vidllm").joinpath("demo.html").read_text("utf-8")
+    assert "textContent" in page
+    assert not re.search(r"innerHTML|outerHTML|insertAdjacentHTML|document\.write|eval\(", page)
 
 
 def test_other_sites_are_refused(address: str) -> None:

@@ -13,6 +13,7 @@ import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -23,6 +24,7 @@ from vidllm import checkpoint, run_folder
 from vidllm.checkpoint import CheckpointError
 from vidllm.cli import main
 from vidllm.config import TrainConfig
+from vidllm.model.gguf_cache import file_sha256
 from vidllm.model.video_llm import VideoLLM
 from vidllm.training import train
 
@@ -147,6 +149,35 @@ def test_a_run_of_damaged_checkpoints_alone_does_not_start_over(
     with pytest.raises(CheckpointError, match=r"all checkpoints .*delete them to train from the"):
         checkpoint.to_resume(copy)
     assert len(run_folder.read_metrics(copy)) == 16
+
+
+class _Harmful:
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Path.touch, (Path("harm-done"),)
+
+
+@pytest.mark.parametrize("name", ["optimizer.pt", "scheduler.pt", "rng_state.pth"])
+def test_a_run_of_somebody_else_runs_no_code(
+    whole: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    name: str,
+) -> None:
+    """Nor where the checksums are those of the pickle that does."""
+    monkeypatch.chdir(tmp_path)
+    shutil.copytree(whole, tmp_path / "run")
+    newest, before = checkpoint.named(tmp_path / "run")
+    shutil.rmtree(newest.path)
+    torch.save({"state": _Harmful()}, before.path / name)
+    record = json.loads((before.path / checkpoint.RECORD_NAME).read_text())
+    record["sha256"][name] = file_sha256(before.path / name)
+    (before.path / checkpoint.RECORD_NAME).write_text(json.dumps(record))
+    assert main(["train", "smoke", "--resume", "run"]) == 2
+    said = capsys.readouterr().err
+    assert "checkpoint-15 holds Python objects besides numbers" in said
+    assert "Traceback" not in said
+    assert not (tmp_path / "harm-done").exists()
 
 
 @pytest.mark.parametrize("file_bytes", [20_000, 100])  # what no longer fits: state; a line of text

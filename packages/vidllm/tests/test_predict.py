@@ -1,6 +1,7 @@
 """Predictions on disk: seconds, exactness, resuming, and what chance says."""
 
 import json
+import os
 import shutil
 from collections import Counter
 from dataclasses import replace
@@ -13,6 +14,7 @@ from hypothesis import strategies as st
 
 import timetokens as tt
 from seqsynth import BenchmarkSpec, Corpus, Example, FrameRef, Target, Turn, build_default_benchmark
+from seqsynth.one_writer import HeldError
 from vidllm import predict as predict_module
 from vidllm.adapters import ADAPTERS
 from vidllm.assembly import Assembly
@@ -27,7 +29,14 @@ from vidllm.benchmarks import (
 from vidllm.chance import chance_events
 from vidllm.config import TrainConfig
 from vidllm.features import FeatureStore
-from vidllm.predict import PredictionSettings, events_of, predict, read_predictions, write_events
+from vidllm.predict import (
+    PredictionSettings,
+    events_of,
+    is_complete,
+    predict,
+    read_predictions,
+    write_events,
+)
 from vidllm.reading import reader
 from vidllm.report.timelines import read_rows
 
@@ -159,6 +168,42 @@ def test_an_interrupted_prediction_goes_on(
     assert 0 < counts["answered"] < len(queries)
     assert path.read_bytes() == whole.read_bytes()
     assert not part.exists()
+
+
+def test_two_commands_do_not_write_one_file(
+    assembly: Assembly,
+    features: FeatureStore,
+    queries: list[Query],
+    tmp_path: Path,
+) -> None:
+    pytest.importorskip("fcntl", reason="no file locks on this system")
+    path = tmp_path / "predictions.jsonl"
+
+    def again(done: int, total: int) -> None:
+        with pytest.raises(HeldError, match=rf"writing {path} \(process {os.getpid()} on "):
+            predict(assembly, features, queries, replace(SETTINGS, weights="others"), path)
+        predict(assembly, features, queries[:1], SETTINGS, tmp_path / "elsewhere.jsonl")
+
+    predict(assembly, features, queries, SETTINGS, path, again)
+    assert len(read_predictions(path)) == len(queries)
+    assert sorted(found.name for found in tmp_path.glob("pred*")) == [
+        "predictions.jsonl",
+        "predictions.jsonl.made_with.json",
+    ]
+    assert not list(tmp_path.glob(".*"))
+
+
+def test_a_kill_before_the_last_part_was_cleared_leaves_nothing_in_the_end(
+    assembly: Assembly, features: FeatureStore, queries: list[Query], tmp_path: Path
+) -> None:
+    path = tmp_path / "predictions.jsonl"
+    predict(assembly, features, queries, SETTINGS, path)
+    before = path.read_bytes()
+    (tmp_path / "predictions.jsonl.part").write_text('{"made_with": {}}\n')
+    assert not is_complete(queries, SETTINGS, path)
+    assert predict(assembly, features, queries, SETTINGS, path)["answered"] == 0
+    assert path.read_bytes() == before
+    assert is_complete(queries, SETTINGS, path)
 
 
 def test_line_breaks_that_json_leaves_alone_do_not_end_a_row(tmp_path: Path) -> None:

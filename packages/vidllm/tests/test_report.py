@@ -139,6 +139,28 @@ def test_captions_are_text_not_markup(run_dir: Path, corpus: Corpus) -> None:
     assert "&lt;script&gt;alert" in text
 
 
+def test_names_and_queries_are_text_not_markup(run_dir: Path, corpus: Corpus) -> None:
+    evaluated(run_dir, corpus, num_clip_sequences=1)
+    nasty = "<script>alert('x')</script>"
+    path = run_dir / "evaluation" / "references.jsonl"
+    rows = [json.loads(line) for line in path.read_text().splitlines()]
+    for row in rows:
+        row["query"] = nasty
+        row["events"] = [[start, end, nasty] for start, end, _ in row["events"]]
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    manifest = {"parts": {"eye": nasty, "llm": nasty}, "starts": [{"git_commit": nasty}]}
+    (run_dir / "manifest.json").write_text(json.dumps(manifest))
+    scores = {nasty: {nasty: {nasty: {"value": 0.5, "low": 0.1, "high": 0.9, "count": 2}}}}
+    (run_dir / "scores.json").write_text(json.dumps(scores))
+    metrics = [metrics_row(step, stage=nasty, task_losses={nasty: 1.0}) for step in range(1, 5)]
+    (run_dir / "metrics.jsonl").write_text("".join(json.dumps(row) + "\n" for row in metrics))
+    named = run_dir.rename(run_dir.with_name("<script>"))
+    text = write_report(named).read_text()
+    page = Page(text)
+    assert page.count("script") == 0
+    assert text.count("&lt;script&gt;") > 10
+
+
 def test_spans_beyond_the_video_stay_inside_the_track(run_dir: Path, corpus: Corpus) -> None:
     evaluated(run_dir, corpus, num_clip_sequences=1)
     path = run_dir / "predictions.jsonl"

@@ -1,12 +1,18 @@
 """The run folder: nobody's work is overwritten."""
 
+import itertools
+import json
 import os
+import socket
 import subprocess
 import sys
+import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from seqsynth.one_writer import HeldError
 from vidllm import run_folder
 from vidllm.cli import main
 from vidllm.recipes import smoke
@@ -77,6 +83,80 @@ def test_two_processes_do_not_share_a_folder(tmp_path: Path) -> None:
         done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert "another process is training into" in done.stderr
     assert subprocess.run(command, capture_output=True, check=False).returncode == 0
+
+
+def test_the_second_is_told_who_is_at_work_and_the_dead_hold_nobody_up(tmp_path: Path) -> None:
+    pytest.importorskip("fcntl", reason="no file locks on this system")
+    lock = tmp_path / run_folder.LOCK_NAME
+    with run_folder.locked(tmp_path):
+        holder = json.loads(lock.read_text("utf-8"))
+        who = rf"training into .*\(process {os.getpid()} on {socket.gethostname()}, since 20"
+        with pytest.raises(HeldError, match=who), run_folder.locked(tmp_path):
+            pass
+    assert list(tmp_path.iterdir()) == []
+    # As kill -9 leaves it, of a process that is gone or of one that has its number today.
+    for pid in (2**22 + 1, os.getpid()):
+        lock.write_text(json.dumps({**holder, "pid": pid}), "utf-8")
+        with run_folder.locked(tmp_path):
+            assert json.loads(lock.read_text("utf-8"))["pid"] == os.getpid()
+    lock.write_text("{", "utf-8")
+    with run_folder.locked(tmp_path):
+        pass
+
+
+def test_two_that_start_at_once_do_not_share_a_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The second has seen the folder empty before the first wrote into it."""
+    run_dir = tmp_path / "run"
+    look = run_folder._refuse_occupied
+    looks = []
+
+    def late(folder: Path) -> None:
+        look(folder)
+        looks.append(folder)
+        if len(looks) == 1:
+            run_folder.create(run_dir, smoke())
+
+    monkeypatch.setattr(run_folder, "_refuse_occupied", late)
+    with pytest.raises(RunFolderError, match="is not empty: continue it with --resume"):
+        run_folder.create(run_dir, replace(smoke(), seed=5))
+    assert run_folder.load_config(run_dir) == smoke()
+
+
+def test_what_a_kill_leaves_of_a_folder_in_the_making_is_no_content(tmp_path: Path) -> None:
+    run_dir = tmp_path / "run"
+    run_dir.mkdir()
+    (run_dir / ".4194305-config.json").write_text("{")
+    (run_dir / ".lock").write_text("")
+    run_folder.create(run_dir, smoke())
+    assert [path.name for path in run_dir.iterdir()] == ["config.json"]
+
+
+def test_what_living_processes_build_is_left_alone(tmp_path: Path) -> None:
+    living, dead = tmp_path / f".{os.getppid()}-a.json", tmp_path / ".4194305-a.json"
+    other = tmp_path / ".4194305-b.json"
+    for path in (living, dead, other):
+        path.write_text("")
+    run_folder.write_atomically(tmp_path / "a.json", "{}")
+    assert sorted(tmp_path.iterdir()) == sorted([living, other, tmp_path / "a.json"])
+
+
+def test_a_clock_that_stands_still_or_goes_back_breaks_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, cache_dir: Path
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("SEQ2TIME_CACHE", str(cache_dir))
+    now = itertools.count(1_700_000_000, -3600)
+    monkeypatch.setattr(time, "time", lambda: float(next(now)))
+    monkeypatch.setattr(time, "strftime", lambda *_: "20230101-000000")
+    for _ in range(2):
+        assert main(["train", "smoke", "--optim.max-steps", "3"]) == 0
+    names = ["smoke-20230101-000000", "smoke-20230101-000000-2"]
+    assert sorted(path.name for path in (tmp_path / "runs").iterdir()) == names
+    for name in names:
+        rows = run_folder.read_metrics(tmp_path / "runs" / name)
+        assert [row["seconds"] > 0 for row in rows] == [True] * 3
 
 
 def test_a_run_in_the_hands_of_another_process_is_left_alone(tmp_path: Path) -> None:

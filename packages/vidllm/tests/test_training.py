@@ -88,7 +88,6 @@ def test_a_run_learns_and_leaves_what_it_should(
         assert row["seconds"] > 0
     assert rows[22]["learning_rates"]["lora"] == 0.0
     assert sorted(path.name for path in run_dir.iterdir()) == [
-        ".lock",
         "checkpoint-20",
         "checkpoint-25",
         "config.json",

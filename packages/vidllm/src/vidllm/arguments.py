@@ -43,6 +43,10 @@ def parse(kind: type[T], arguments: Sequence[str], default: T, prog: str, descri
         name = argument.partition("=")[0].replace("_", "-")
         if argument.startswith("--") and name not in known:
             raise UsageError(f"no setting {argument.partition('=')[0]}{near_names(name, known)}")
+        if _is_dashed_name(argument):
+            raise UsageError(
+                f"{argument}: after a setting, a name that begins with - is written ./{argument}"
+            )
     messages = io.StringIO()
     try:
         with contextlib.redirect_stderr(messages), contextlib.redirect_stdout(messages):
@@ -90,6 +94,11 @@ def _is_flattened(record: Any, name: str) -> bool:
     """Whether the field's annotation asks tyro to leave its own name out of the flags."""
     hint = typing.get_type_hints(type(record), include_extras=True)[name]
     return any(getattr(extra, "name", None) == "" for extra in getattr(hint, "__metadata__", ()))
+
+
+def _is_dashed_name(argument: str) -> bool:
+    """Whether it looks like an option and can only be meant as a name: no option has one dash."""
+    return bool(re.match(r"-[^-\d.]", argument))
 
 
 def _no_colour() -> Any:

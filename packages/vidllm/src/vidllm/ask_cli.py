@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import json
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from rich.console import Console
-
 from vidllm import run_folder
 from vidllm.arguments import UsageError, parse
+from vidllm.terminal import as_text, json_text, messages
 
 if TYPE_CHECKING:
     from vidllm.asking import Asker, VideoAnswer
@@ -59,7 +58,7 @@ def ground(arguments: Sequence[str]) -> int:
     """Runs `vidllm ground` and returns the exit status."""
     (video, query), options = _taken(arguments, 2, 'vidllm ground VIDEO "the query"', _GROUND)
     path = _video(video)
-    return _print(_asker(options).ground(path, query), options)
+    return _print(_asker(options).ground(path, as_text(query)), options)
 
 
 def caption(arguments: Sequence[str]) -> int:
@@ -95,7 +94,7 @@ def _taken(
     if any(argument in ("-h", "--help") for argument in arguments):
         parse(AskOptions, ["--help"], AskOptions(), program, description)
     words = list(arguments[:count])
-    if len(words) < count or any(word.startswith("--") for word in words):
+    if len(words) < count or any(re.match("--[a-z]", word) for word in words):
         raise UsageError(f"usage: {usage}")
     options = parse(AskOptions, arguments[count:], AskOptions(), program, description)
     return words, options
@@ -121,18 +120,15 @@ def _asker(options: AskOptions) -> Asker:
 
 def _say(system: dict[str, str], what: str) -> None:
     """Which model answers, on stderr."""
-    Console(stderr=True).print(
+    messages().print(
         f"{system['run']}: recipe {system['recipe']}, step {system['steps']}, "
-        f"{system.get('llm', 'a model of its own')}; {what}",
-        highlight=False,
-        markup=False,
-        soft_wrap=True,
+        f"{system.get('llm', 'a model of its own')}; {what}"
     )
 
 
 def _print(answer: VideoAnswer, options: AskOptions) -> int:
     if options.json:
-        print(json.dumps(answer.to_record(), ensure_ascii=False, indent=2))
+        print(json_text(answer.to_record()))
         return 0
     _say(answer.system, f"{answer.num_frames} frames of {answer.duration_seconds:.1f} s")
     for start, end, text in answer.events:

@@ -14,6 +14,7 @@ import warnings
 from collections.abc import Callable, Sequence
 
 from vidllm.arguments import UsageError, near_names
+from vidllm.terminal import prepare_streams
 
 COMMANDS = {
     "train": "train a recipe, or continue a run",
@@ -30,14 +31,8 @@ _USAGE = "usage: vidllm COMMAND ...\n\nA video LLM that says where things are.\n
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs one command and returns the exit status."""
-    arguments = list(sys.argv[1:] if argv is None else argv)
-    quiet_libraries()
-    if not arguments or arguments[0] in ("-h", "--help", "help"):
-        lines = "".join(f"  {name:<10}{text}\n" for name, text in COMMANDS.items())
-        print(f"{_USAGE}{lines}\nvidllm COMMAND --help is the manual of a command.")
-        return 0 if arguments else 2
     try:
-        return _command(arguments[0])(arguments[1:])
+        return _run(list(sys.argv[1:] if argv is None else argv))
     except KeyboardInterrupt:
         return _fail("interrupted", 130)
     except BrokenPipeError:
@@ -45,7 +40,17 @@ def main(argv: Sequence[str] | None = None) -> int:
     except _request_errors() as error:
         return _fail(error, 2)
     except (OSError, RuntimeError) as error:
-        return _fail(error, 1)
+        return _fail(_reason(error), 1)
+
+
+def _run(arguments: list[str]) -> int:
+    prepare_streams()
+    quiet_libraries()
+    if not arguments or arguments[0] in ("-h", "--help", "help"):
+        lines = "".join(f"  {name:<10}{text}\n" for name, text in COMMANDS.items())
+        print(f"{_USAGE}{lines}\nvidllm COMMAND --help is the manual of a command.")
+        return 0 if arguments else 2
+    return _command(arguments[0])(arguments[1:])
 
 
 def quiet_libraries() -> None:
@@ -93,6 +98,12 @@ def _request_errors() -> tuple[type[Exception], ...]:
     from vidllm.checkpoint import CheckpointError
 
     return (UsageError, ValueError, FileNotFoundError, CheckpointError)
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, OSError) and error.filename is not None:
+        return f"{error.filename}: {error.strerror}"
+    return str(error)
 
 
 def _fail(error: object, status: int) -> int:

@@ -76,7 +76,7 @@ def main(arguments: Sequence[str]) -> int:
 def _split(arguments: Sequence[str]) -> tuple[list[str], list[str]]:
     """Checkpoints, which come first, and flags."""
     for place, argument in enumerate(arguments):
-        if argument.startswith("-"):
+        if argument.startswith("--"):
             return list(arguments[:place]), list(arguments[place:])
     return list(arguments), []
 

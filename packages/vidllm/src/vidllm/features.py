@@ -12,7 +12,6 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
-import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 
@@ -23,6 +22,7 @@ from torch import Tensor
 
 from seqsynth import ClipItem, Corpus, FrameRef, ImageItem
 from vidllm.adapters.base import Eye, Shown
+from vidllm.scratch import scratch_of
 
 log = logging.getLogger(__name__)
 
@@ -198,11 +198,11 @@ def _write_cache(path: Path, known: dict[str, int], features_NC: Tensor) -> None
         "names": json.dumps(list(known)),
         "sha256": hashlib.sha256(features_NC.numpy().tobytes()).hexdigest(),
     }
-    scratch = path.with_name(f".{os.getpid()}-{path.name}")
+    scratch = scratch_of(path)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         save_file({"features": features_NC.contiguous()}, scratch, metadata=metadata)
         scratch.replace(path)
-    except OSError as error:
+    except (OSError, SafetensorError) as error:
         log.warning("%s cannot be written (%s): the next start computes again", path, error)
         scratch.unlink(missing_ok=True)

@@ -11,7 +11,6 @@ Q-Formers of TimeChat (NAME.safetensors); plain transformers loads the language 
 from __future__ import annotations
 
 import json
-import os
 import shutil
 from pathlib import Path
 from typing import Any
@@ -23,6 +22,7 @@ from vidllm import assembly, checkpoint
 from vidllm.adapters.timechat import RANDOM
 from vidllm.checkpoint import Checkpoint, CheckpointError
 from vidllm.config import TrainConfig
+from vidllm.scratch import built
 
 RECORD_NAME = "merged.json"
 PROCESSOR_FILES = (
@@ -56,10 +56,9 @@ def merge(config: TrainConfig, run_dir: Path, out_dir: Path) -> Checkpoint:
     width = description.feature_width * len(config.model.image_sizes)
     parts = assembly.assemble(config, width)
     checkpoint.load_weights(parts.model, found.path)
-    scratch = out_dir.with_name(f".{out_dir.name}.{os.getpid()}.partial")
-    shutil.rmtree(scratch, ignore_errors=True)
-    scratch.mkdir(parents=True)
-    try:
+    out_dir.parent.mkdir(parents=True, exist_ok=True)
+    with built(out_dir) as scratch:
+        scratch.mkdir()
         _write(parts, config, scratch)
         for part in parts.model.parts:
             name = f"{part}{checkpoint.PART_SUFFIX}"
@@ -67,9 +66,6 @@ def merge(config: TrainConfig, run_dir: Path, out_dir: Path) -> Checkpoint:
         _write_record(parts, config, run_dir, found, scratch)
         if out_dir.exists():
             out_dir.rmdir()
-        scratch.rename(out_dir)
-    finally:
-        shutil.rmtree(scratch, ignore_errors=True)
     return found
 
 

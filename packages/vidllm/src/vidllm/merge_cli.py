@@ -6,10 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from rich.console import Console
-
 from vidllm import run_folder
 from vidllm.arguments import UsageError, parse
+from vidllm.terminal import messages
 
 _DESCRIPTION = """Writes a run as a full model that plain transformers loads, time tokens included.
 
@@ -31,7 +30,7 @@ class MergeOptions:
 def main(arguments: Sequence[str]) -> int:
     """Runs the command and returns the exit status."""
     wants_help = any(argument in ("-h", "--help") for argument in arguments)
-    if not wants_help and (not arguments or arguments[0].startswith("-")):
+    if not wants_help and (not arguments or arguments[0].startswith("--")):
         raise UsageError("name a run folder: vidllm merge RUN_DIR --out DIR")
     flags = ["--help"] if wants_help else list(arguments[1:])
     options = parse(MergeOptions, flags, MergeOptions(), "vidllm merge", _DESCRIPTION)
@@ -46,10 +45,5 @@ def main(arguments: Sequence[str]) -> int:
         found = merge(config, run_dir, Path(options.out))
     except FileExistsError as error:
         raise UsageError(str(error)) from None
-    console = Console(stderr=True)
-    console.print(
-        f"step {found.step} of {run_dir} is merged into {options.out}",
-        highlight=False,
-        soft_wrap=True,
-    )
+    messages().print(f"step {found.step} of {run_dir} is merged into {options.out}")
     return 0

@@ -8,17 +8,18 @@ anything else starts over. `docs/formats.md` describes the file.
 
 from __future__ import annotations
 
+import contextlib
 import glob
 import hashlib
 import json
 import logging
-import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 import timetokens as tt
+from seqsynth.one_writer import one_writer
 from vidllm.adapters import FrameSource
 from vidllm.assembly import Assembly
 from vidllm.benchmarks import Query
@@ -80,11 +81,32 @@ def predict(
 
     Raises:
         OSError: the file cannot be written.
+        HeldError: another command is writing it.
     """
+    with _one_writer(path):
+        return _predict(assembly, features, queries, settings, path, progress)
+
+
+def _one_writer(path: Path) -> contextlib.AbstractContextManager[None]:
+    """Keeps a second command from writing the same predictions; the processes of one are one."""
+    if not is_first():
+        return contextlib.nullcontext()
+    path.parent.mkdir(parents=True, exist_ok=True)
+    return one_writer(path.with_name(f".{path.name}.lock"), f"writing {path}")
+
+
+def _predict(
+    assembly: Assembly,
+    features: FrameSource,
+    queries: Sequence[Query],
+    settings: PredictionSettings,
+    path: Path,
+    progress: Callable[[int, int], None] | None,
+) -> dict[str, int]:
     done = _answered(path, settings)
     open_queries = [query for query in queries if query.id not in done]
     wait_for_all()  # nobody writes before everybody has read
-    if open_queries or not path.exists():
+    if open_queries or not path.exists() or _parts(path):
         part = _part(path, process_index())
         if is_first():
             _start_part(part, settings, done)
@@ -129,9 +151,10 @@ def _share(
 
 
 def is_complete(queries: Sequence[Query], settings: PredictionSettings, path: Path) -> bool:
-    """Whether `path` already answers all queries with these settings."""
+    """Whether `path` already answers all queries with these settings, and nothing is left over."""
     done = _answered(path, settings)
-    return path.exists() and all(query.id in done for query in queries)
+    is_clear = path.exists() and not _parts(path)
+    return is_clear and all(query.id in done for query in queries)
 
 
 def write_events(
@@ -275,8 +298,14 @@ def _start_part(
 
 
 def _append(part: Path, rows: Sequence[Mapping[str, Any]]) -> None:
-    with part.open("a", encoding="utf-8") as handle:
-        handle.writelines(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
+    try:
+        with part.open("a", encoding="utf-8", newline="\n") as handle:
+            handle.writelines(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
+    except OSError as error:
+        raise OSError(
+            f"{part} cannot be written ({error.strerror}): make room, then run the same command "
+            "again, it goes on"
+        ) from error
 
 
 def _finish(
@@ -286,11 +315,8 @@ def _finish(
 ) -> None:
     """Puts the finished file in its place, in the order of the questions."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    scratch = path.with_name(f".{os.getpid()}-{path.name}")
-    text = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
-    scratch.write_text(text, "utf-8")
-    scratch.replace(path)
-    _settings_path(path).write_text(json.dumps(asdict(settings), indent=2) + "\n", "utf-8")
+    write_atomically(path, "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows))
+    write_atomically(_settings_path(path), json.dumps(asdict(settings), indent=2) + "\n")
     for part in _parts(path):
         part.unlink(missing_ok=True)
 

@@ -6,11 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from rich.console import Console
-
 from vidllm import checkpoint, run_folder
 from vidllm.arguments import UsageError, near_names, parse
 from vidllm.processes import is_first
+from vidllm.terminal import messages
 
 SYSTEMS = ("trained", "untrained", "chance")
 
@@ -44,7 +43,7 @@ class PredictOptions:
 def main(arguments: Sequence[str]) -> int:
     """Runs the command and returns the exit status."""
     wants_help = any(argument in ("-h", "--help") for argument in arguments)
-    if not wants_help and (not arguments or arguments[0].startswith("-")):
+    if not wants_help and (not arguments or arguments[0].startswith("--")):
         raise UsageError("name a benchmark: vidllm predict DATASET")
     flags = ["--help"] if wants_help else list(arguments[1:])
     options = parse(PredictOptions, flags, PredictOptions(), "vidllm predict", _DESCRIPTION)
@@ -56,7 +55,7 @@ def main(arguments: Sequence[str]) -> int:
     config = run_folder.load_config(run_dir)
     benchmark_dir = Path(arguments[0])
     out = Path(options.out or run_dir / "predictions" / f"{options.system}.jsonl")
-    console = Console(stderr=True, quiet=not is_first())
+    console = messages(quiet=not is_first())
 
     from vidllm.evaluation import Evaluator
 
@@ -73,8 +72,6 @@ def main(arguments: Sequence[str]) -> int:
     counts = evaluator.run(options.system, run_dir, out)
     console.print(
         f"{options.system}: {counts['queries']} queries, {counts['answered']} answered now, "
-        f"{counts['malformed']} malformed, in {out}",
-        highlight=False,
-        soft_wrap=True,
+        f"{counts['malformed']} malformed, in {out}"
     )
     return 0

@@ -67,7 +67,7 @@ class Progress:
         is_edge = row["step"] in (self.first_step + 1, self.num_steps)
         if is_edge or now - self._last_print >= PLAIN_EVERY_SECONDS:
             self._last_print = now
-            self.console.print(line, soft_wrap=True, highlight=False, markup=False)
+            self.console.print(line)
 
     def line(self, row: dict[str, Any]) -> str:
         """The line for a row."""

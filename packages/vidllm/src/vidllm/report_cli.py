@@ -8,6 +8,7 @@ from pathlib import Path
 
 from vidllm import run_folder
 from vidllm.arguments import parse
+from vidllm.terminal import print_path
 
 _DESCRIPTION = """Renders report.html of a run from what its folder holds so far.
 
@@ -23,8 +24,8 @@ def main(arguments: Sequence[str]) -> int:
     """Runs the command and returns the exit status."""
     from vidllm.report import write_report
 
-    named = [argument for argument in arguments if not argument.startswith("-")]
-    flags = [argument for argument in arguments if argument.startswith("-")]
+    named = [argument for argument in arguments if not argument.startswith("--")]
+    flags = [argument for argument in arguments if argument.startswith("--")]
     parse(ReportOptions, flags, ReportOptions(), "vidllm report", _DESCRIPTION)
-    print(write_report(Path(named[0]) if named else run_folder.newest()))
+    print_path(write_report(Path(named[0]) if named else run_folder.newest()))
     return 0

@@ -11,16 +11,15 @@ from __future__ import annotations
 
 import contextlib
 import json
-import logging
 import os
+import re
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from seqsynth.one_writer import one_writer
 from vidllm.config import TrainConfig, from_json, to_json
-
-log = logging.getLogger(__name__)
+from vidllm.scratch import remove, scratch_of
 
 CONFIG_NAME, MANIFEST_NAME, METRICS_NAME = "config.json", "manifest.json", "metrics.jsonl"
 LOCK_NAME = ".lock"
@@ -32,8 +31,12 @@ class RunFolderError(ValueError):
 
 
 def default_dir(config: TrainConfig) -> Path:
-    """A new folder under runs/: recipe and time of day."""
-    return DEFAULT_ROOT / f"{config.recipe}-{time.strftime('%Y%m%d-%H%M%S')}"
+    """A new folder under runs/: recipe and time of day, and a number where that is taken."""
+    first = DEFAULT_ROOT / f"{config.recipe}-{time.strftime('%Y%m%d-%H%M%S')}"
+    run_dir, number = first, 2
+    while run_dir.exists():  # started in the same second, or the clock went back
+        run_dir, number = first.with_name(f"{first.name}-{number}"), number + 1
+    return run_dir
 
 
 def create(run_dir: Path, config: TrainConfig) -> None:
@@ -41,17 +44,30 @@ def create(run_dir: Path, config: TrainConfig) -> None:
 
     Raises:
         RunFolderError: it exists and is not empty, or cannot be written.
+        HeldError: another process makes or trains it.
     """
     if run_dir.exists() and not run_dir.is_dir():
         raise RunFolderError(f"{run_dir} is a file: name a folder with --out")
-    if run_dir.is_dir() and any(run_dir.iterdir()):
-        hint = "continue it with --resume" if is_run(run_dir) else "it holds something else"
-        raise RunFolderError(f"{run_dir} is not empty: {hint}, or name another folder with --out")
+    _refuse_occupied(run_dir)
     try:
         run_dir.mkdir(parents=True, exist_ok=True)
-        write_atomically(run_dir / CONFIG_NAME, to_json(config))
+        with locked(run_dir):
+            _refuse_occupied(run_dir)  # two that start at once have both seen it empty
+            write_atomically(run_dir / CONFIG_NAME, to_json(config))
     except OSError as error:
         raise RunFolderError(f"{run_dir} cannot be written: {error.strerror}") from None
+
+
+def _refuse_occupied(run_dir: Path) -> None:
+    """What a process that was killed while it made the folder has left there does not count.
+
+    Raises:
+        RunFolderError: something else is in the folder.
+    """
+    left = re.compile(rf"{re.escape(LOCK_NAME)}|\.\d+-{re.escape(CONFIG_NAME)}")
+    if run_dir.is_dir() and not all(left.fullmatch(path.name) for path in run_dir.iterdir()):
+        hint = "continue it with --resume" if is_run(run_dir) else "it holds something else"
+        raise RunFolderError(f"{run_dir} is not empty: {hint}, or name another folder with --out")
 
 
 def remove_unstarted(run_dir: Path) -> None:
@@ -109,36 +125,29 @@ def check_writable(run_dir: Path) -> None:
         raise RunFolderError(f"{run_dir} cannot be written: {error.strerror}") from None
 
 
-@contextlib.contextmanager
-def locked(run_dir: Path) -> Iterator[None]:
+def locked(run_dir: Path) -> contextlib.AbstractContextManager[None]:
     """Keeps a second process from training into the same folder; freed however this one ends.
 
     Raises:
-        RunFolderError: another process holds it.
+        HeldError: another process holds it; the message says which one.
     """
-    with (run_dir / LOCK_NAME).open("a") as handle:
-        try:
-            import fcntl
-        except ImportError:  # Windows: no advisory locks of this kind
-            yield
-            return
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise RunFolderError(f"another process is training into {run_dir}") from None
-        except OSError as error:  # some network file systems have no locks
-            log.warning("%s cannot be locked: %s", run_dir, error)
-        yield
+    return one_writer(run_dir / LOCK_NAME, f"training into {run_dir}")
 
 
 def write_atomically(path: Path, text: str) -> None:
     """Writes a small file so that a reader sees the old or the new content, never half."""
-    scratch = path.with_name(f".{os.getpid()}-{path.name}")
-    with scratch.open("w", encoding="utf-8") as handle:
-        handle.write(text)
-        handle.flush()
-        os.fsync(handle.fileno())
-    scratch.replace(path)
+    scratch = scratch_of(path)
+    try:
+        with scratch.open("w", encoding="utf-8", newline="\n") as handle:
+            handle.write(text)
+            handle.flush()
+            os.fsync(handle.fileno())
+        scratch.replace(path)
+    except BaseException as error:
+        remove(scratch)
+        if isinstance(error, OSError) and error.filename is None:  # of a write, when a disk is full
+            error.filename = str(path)
+        raise
 
 
 def add_metrics(run_dir: Path, row: dict[str, Any]) -> None:

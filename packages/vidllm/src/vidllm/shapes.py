@@ -7,13 +7,13 @@ colours that no training item has. Drawn once into a folder, in well under a sec
 from __future__ import annotations
 
 import math
-import os
 from itertools import product
 from pathlib import Path
 
 from PIL import Image, ImageDraw
 
 from seqsynth import ClipItem, Corpus, ImageItem
+from vidllm.scratch import scratch_of
 
 COLOURS = {
     "red": (220, 30, 30),
@@ -103,7 +103,7 @@ def _drawn(colour: str, outline: str, centre_x: float, centre_y: float) -> Image
 
 def _save(path: Path, frames: list[Image.Image]) -> None:
     """Writes beside the place and renames: another process may be drawing the same picture."""
-    scratch = path.with_name(f".{os.getpid()}-{path.name}")
+    scratch = scratch_of(path)
     if len(frames) == 1:
         frames[0].save(scratch, format="PNG")
     else:

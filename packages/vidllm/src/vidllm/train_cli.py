@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -19,6 +18,7 @@ from vidllm.checkpoint import Checkpoint
 from vidllm.config import TrainConfig
 from vidllm.processes import from_first, num_processes
 from vidllm.recipes import RECIPES
+from vidllm.terminal import messages, print_path
 
 NEWEST = "newest"
 
@@ -131,7 +131,7 @@ def _take_resume(flags: list[str]) -> tuple[list[str], str]:
     while index < len(flags):
         flag = flags[index]
         if flag == "--resume":
-            has_value = index + 1 < len(flags) and not flags[index + 1].startswith("-")
+            has_value = index + 1 < len(flags) and not flags[index + 1].startswith("--")
             resume = flags[index + 1] if has_value else NEWEST
             index += has_value
         elif flag.startswith("--resume="):
@@ -153,7 +153,7 @@ def _dry_run(options: TrainOptions) -> int:
 def _train(recipe: str, options: TrainOptions) -> int:
     from vidllm.cli import status_of_signal
 
-    console = Console(stderr=True)
+    console = messages()
     config = options.config
     prepared: list[Any] = [None, None]
     is_first = os.environ.get("RANK", "0") == "0"
@@ -161,13 +161,11 @@ def _train(recipe: str, options: TrainOptions) -> int:
         prepared = list(_prepare(options))
     run_dir, resume_from = from_first(prepared)
     if resume_from is not None and resume_from.step >= config.num_steps:
-        console.print(f"{run_dir} is complete: {resume_from.step} steps", highlight=False)
+        console.print(f"{run_dir} is complete: {resume_from.step} steps")
         return 0
     began = f"step {resume_from.step}" if resume_from else "the start"
     console.quiet = not is_first
-    console.print(
-        f"{config.recipe}: {config.num_steps} steps from {began}, into {run_dir}", highlight=False
-    )
+    console.print(f"{config.recipe}: {config.num_steps} steps from {began}, into {run_dir}")
     from vidllm.training import train
 
     try:
@@ -181,14 +179,12 @@ def _train(recipe: str, options: TrainOptions) -> int:
     if outcome.signal_number is not None:
         console.print(
             f"stopped after step {outcome.step} of {config.num_steps}; a checkpoint is written. "
-            f"Go on with: vidllm train {recipe} --resume {run_dir}",
-            highlight=False,
-            soft_wrap=True,
+            f"Go on with: vidllm train {recipe} --resume {run_dir}"
         )
         return status_of_signal(outcome.signal_number)
-    console.print(f"done: {outcome.step} steps, run folder {run_dir}", highlight=False)
+    console.print(f"done: {outcome.step} steps, run folder {run_dir}")
     if is_first:
-        sys.stdout.write(f"{run_dir}\n")
+        print_path(run_dir)
     return 0
 
 
@@ -199,7 +195,7 @@ def _write_report(run_dir: Path, console: Console) -> None:
     try:
         write_report(run_dir)
     except (OSError, ValueError) as error:
-        console.print(f"no report: {error}", highlight=False, markup=False)
+        console.print(f"no report: {error}")
 
 
 def _prepare(options: TrainOptions) -> tuple[Path, Checkpoint | None]:

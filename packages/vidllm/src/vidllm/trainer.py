@@ -26,6 +26,7 @@ from vidllm import checkpoint, run_folder
 from vidllm.adapters import SequenceModel
 from vidllm.batching import TASKS
 from vidllm.config import TrainConfig
+from vidllm.data_workers import begin_data_worker
 from vidllm.processes import has_accelerator
 from vidllm.progress import Progress
 from vidllm.schedule import GROUPS, learning_rates, moment_of
@@ -82,6 +83,12 @@ class SequenceTrainer(Trainer):
         if self.config.optim.group_by_length:
             return LengthOrder(dataset, self.config.optim.global_batch_size, self.first_step)
         return torch.utils.data.SequentialSampler(dataset)
+
+    def get_train_dataloader(self) -> Any:
+        """The library's, with workers that end as they should; its own seeds are of no use here."""
+        loader: Any = super().get_train_dataloader()
+        getattr(loader, "base_dataloader", loader).worker_init_fn = begin_data_worker
+        return loader
 
     def create_accelerator_and_postprocess(self) -> None:
         """The library's; accelerate shards over GPUs alone, although PyTorch does over CPUs too."""

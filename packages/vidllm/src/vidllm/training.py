@@ -8,6 +8,7 @@ the same weights, bit for bit on a CPU, as one that was not.
 from __future__ import annotations
 
 import logging
+import pickle
 import signal
 import threading
 import time
@@ -23,6 +24,7 @@ from rich.console import Console
 from vidllm import checkpoint, run_folder
 from vidllm.checkpoint import Checkpoint
 from vidllm.config import TrainConfig
+from vidllm.data_workers import naming_lost_workers
 from vidllm.processes import process_state
 from vidllm.progress import Progress, duration
 
@@ -111,19 +113,31 @@ def _train(
     trainer = SequenceTrainer(parts.model, config, run_dir, data, batches, progress, first_step)
     stop = StopOnRequest(trainer)
     trainer.add_callback(stop)
-    with progress, _stopping_on_signals(stop, console) as caught:
-        trainer.train(resume_from_checkpoint=str(resume_from.path) if resume_from else None)
+    with naming_lost_workers(run_dir), progress, _stopping_on_signals(stop, console) as caught:
+        _go(trainer, resume_from)
     step = trainer.state.global_step
     if step not in {found.step for found in checkpoint.named(run_dir)}:
         trainer._save_checkpoint(trainer.model_wrapped, None)
     return Outcome(run_dir, step, caught[0] if caught and step < config.num_steps else None)
 
 
+def _go(trainer: Any, resume_from: Checkpoint | None) -> None:
+    """Trains; the state of a checkpoint is read as numbers alone, so that no file can run code."""
+    try:
+        trainer.train(resume_from_checkpoint=str(resume_from.path) if resume_from else None)
+    except pickle.UnpicklingError as error:
+        where = resume_from.path if resume_from else trainer.run_dir
+        raise checkpoint.CheckpointError(
+            f"{where} holds Python objects besides numbers, which are not read: delete it to go on "
+            "from the one before"
+        ) from error
+
+
 @contextmanager
 def _timed(console: Console, what: str) -> Iterator[None]:
     began = time.perf_counter()
     yield
-    console.print(f"{what}: {duration(time.perf_counter() - began)}", highlight=False)
+    console.print(f"{what}: {duration(time.perf_counter() - began)}")
 
 
 def _reporter(console: Console, what: str, unit: str) -> Callable[[int, int], None]:
@@ -134,7 +148,7 @@ def _reporter(console: Console, what: str, unit: str) -> Callable[[int, int], No
         now = time.monotonic()
         if done == total or now - last[0] > (1 if console.is_terminal else 10):
             last[0] = now
-            console.print(f"{what}: {done} of {total} {unit}", highlight=False)
+            console.print(f"{what}: {done} of {total} {unit}")
 
     return report
 

@@ -6,7 +6,6 @@ file appears under its name when it is complete.
 
 from __future__ import annotations
 
-import os
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -20,6 +19,7 @@ from vidllm.convert.plan import Step, plan_to_ours
 from vidllm.convert.report import Report, Row
 from vidllm.convert.shards import GIB, write_shards
 from vidllm.convert.sources import Source, open_source
+from vidllm.scratch import built
 from vidllm.timechat.config import TimeChatConfig
 from vidllm.timechat.weights import CONFIG_NAME, expected_shapes, trained_names
 
@@ -64,19 +64,14 @@ def to_ours(
             raise ValueError(
                 f"{path} has no tensor of the format {form.name!r} that fits the model"
             )
-    scratch = _scratch(out)
-    shutil.rmtree(scratch, ignore_errors=True)
-    scratch.mkdir(parents=True)
-    try:
+    out.parent.mkdir(parents=True, exist_ok=True)
+    with built(out) as scratch:
+        scratch.mkdir()
         write_shards(scratch, _values(steps), max_shard_bytes)
         (scratch / CONFIG_NAME).write_text(config.to_json() + "\n", "utf-8")
         (scratch / REPORT_NAME).write_text(report.to_json() + "\n", "utf-8")
         for form, checkpoint in checkpoints:
             _copy_tokenizers(form, checkpoint, scratch)
-        scratch.rename(out)
-    except BaseException:
-        shutil.rmtree(scratch, ignore_errors=True)
-        raise
     return report
 
 
@@ -137,9 +132,8 @@ def _theirs(form: Format, source: Source, name: str) -> dict[str, Tensor]:
 
 def _save(tensors: Mapping[str, Tensor], out: Path) -> None:
     """Tensors of a mapped file are written from there, without a copy of all of them."""
-    scratch = _scratch(out)
     out.parent.mkdir(parents=True, exist_ok=True)
-    try:
+    with built(out) as scratch:
         if out.suffix == ".safetensors":
             from safetensors.torch import save_file
 
@@ -147,9 +141,6 @@ def _save(tensors: Mapping[str, Tensor], out: Path) -> None:
         else:
             content: dict[str, Any] = {"model": dict(tensors)}
             torch.save(content, scratch)
-        scratch.rename(out)
-    finally:
-        scratch.unlink(missing_ok=True)
 
 
 def _values(steps: Sequence[Step]) -> Iterator[tuple[str, Tensor]]:
@@ -169,7 +160,3 @@ def _copy_tokenizers(form: Format, path: Path, folder: Path) -> None:
 def _refuse_existing(out: Path) -> None:
     if out.exists():
         raise FileExistsError(f"{out} exists already: name another place or remove it")
-
-
-def _scratch(out: Path) -> Path:
-    return out.with_name(f".{os.getpid()}-{out.name}.partial")

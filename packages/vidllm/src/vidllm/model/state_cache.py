@@ -12,7 +12,6 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
-import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -21,6 +20,8 @@ import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
+
+from vidllm.scratch import scratch_of
 
 log = logging.getLogger(__name__)
 
@@ -69,12 +70,12 @@ def kept_states(key: str, cache_dir: Path | None, compute: Callable[[], Tensor])
     except (OSError, SafetensorError, KeyError) as error:
         log.warning("%s is damaged (%s): reading the captions again", path, error)
     states_ND = compute()
-    scratch = path.with_name(f".{os.getpid()}-{path.name}")
+    scratch = scratch_of(path)
     try:
         cache_dir.mkdir(parents=True, exist_ok=True)
         save_file({_NAME: states_ND.contiguous()}, scratch)
         scratch.replace(path)
-    except OSError as error:
+    except (OSError, SafetensorError) as error:
         log.warning("%s cannot be written (%s): the next start reads again", path, error)
         scratch.unlink(missing_ok=True)
     return states_ND

@@ -1,0 +1,52 @@
+"""Where something is built that takes its name when it is whole."""
+
+from __future__ import annotations
+
+import contextlib
+import glob
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+from seqsynth.one_writer import is_running
+from vidllm.checkpoint import is_short_of_room
+
+
+def scratch_of(path: Path) -> Path:
+    """A name beside `path` that is this process's own.
+
+    What processes that were killed had begun there is removed: nobody will go on with it.
+    """
+    for left in path.parent.glob(f".*-{glob.escape(path.name)}"):
+        number = left.name[1:].removesuffix(f"-{path.name}")
+        if number.isdecimal() and not is_running(int(number)):
+            remove(left)
+    return path.with_name(f".{os.getpid()}-{path.name}")
+
+
+@contextlib.contextmanager
+def built(path: Path) -> Iterator[Path]:
+    """Gives the place to build a file or folder in; it is renamed when the block ends well.
+
+    Raises:
+        OSError: the disk is full; names the path. Nothing is left of what was built.
+    """
+    scratch = scratch_of(path)
+    try:
+        yield scratch
+        scratch.rename(path)
+    except BaseException as error:
+        remove(scratch)
+        if not is_short_of_room(error):
+            raise
+        reason = getattr(error, "strerror", None) or str(error).splitlines()[0]
+        raise OSError(f"{path} cannot be written ({reason}): make room, then try again") from error
+
+
+def remove(path: Path) -> None:
+    """Removes a file or a folder, if it is there and can be removed."""
+    with contextlib.suppress(OSError):
+        path.unlink()
+        return
+    shutil.rmtree(path, ignore_errors=True)

@@ -1,0 +1,50 @@
+"""What is printed: messages on stderr, results on stdout, names as they are, in any locale."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+
+def prepare_streams() -> None:
+    """A caption may hold anything; the terminal's encoding may not."""
+    for stream in (sys.stdout, sys.stderr):
+        reconfigure = getattr(stream, "reconfigure", None)
+        if reconfigure is not None:
+            reconfigure(errors="backslashreplace")
+
+
+def messages(*, quiet: bool = False) -> Console:
+    """Where progress goes: stderr, a line as one line, and brackets of a name no markup."""
+    return Console(stderr=True, quiet=quiet, markup=False, highlight=False, soft_wrap=True)
+
+
+def print_path(path: Path) -> None:
+    """Prints a path in the bytes that the system knows it by, so that a script can take it."""
+    sys.stdout.flush()
+    buffer = getattr(sys.stdout, "buffer", None)
+    if buffer is None:  # a stream of text alone
+        sys.stdout.write(f"{path}\n")
+    else:
+        buffer.write(os.fsencode(path) + b"\n")
+    sys.stdout.flush()
+
+
+def json_text(record: Any) -> str:
+    """JSON with the letters that the terminal has, all others as the escapes that JSON knows."""
+    text = json.dumps(record, ensure_ascii=False, indent=2)
+    try:
+        text.encode(getattr(sys.stdout, "encoding", None) or "utf-8")
+    except UnicodeEncodeError:
+        return json.dumps(record, indent=2)
+    return text
+
+
+def as_text(name: str) -> str:
+    """An argument or a name whose bytes the locale could not read, read as UTF-8."""
+    return name.encode("utf-8", "surrogateescape").decode("utf-8", "replace")

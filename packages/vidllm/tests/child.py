@@ -1,0 +1,86 @@
+"""A command in a child process that is forked: killing it costs no new start of the interpreter."""
+
+import multiprocessing
+import os
+import signal
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from multiprocessing.process import BaseProcess
+from pathlib import Path
+
+from vidllm.cli import main
+
+
+@dataclass(frozen=True, slots=True)
+class Child:
+    """A command that runs; `log` gets all that it prints, stdout too.
+
+    It leads a process group of its own, as the command of a terminal does.
+    """
+
+    process: BaseProcess
+    log: Path
+
+    @property
+    def pid(self) -> int:
+        """Of the process and of its group."""
+        assert self.process.pid is not None
+        return self.process.pid
+
+    def ended(self, timeout_seconds: float = 250.0) -> int:
+        """Waits for its end; the exit status, negative for a signal."""
+        self.process.join(timeout_seconds)
+        if self.process.exitcode is None:
+            self.process.kill()
+            raise AssertionError(f"it hangs: {self.said()}")
+        return self.process.exitcode
+
+    def said(self) -> str:
+        """All that was printed so far."""
+        return self.log.read_text("utf-8")
+
+    def workers(self) -> list[int]:
+        """Processes that it started and that run."""
+        found = []
+        for status in Path("/proc").glob("[0-9]*/status"):
+            try:
+                is_own = f"\nPPid:\t{self.pid}\n" in status.read_text("utf-8")
+            except OSError:  # it has just ended
+                continue
+            found += [int(status.parent.name)] if is_own else []
+        return sorted(found)
+
+
+def started(words: Sequence[str], log: Path, before: Callable[[], None] = lambda: None) -> Child:
+    """Starts a command of vidllm; it is in its `main` when this returns.
+
+    Args:
+        words: as typed after `vidllm`.
+        log: where it prints.
+        before: what is done in the child first.
+    """
+    reading, writing = os.pipe()
+    process = multiprocessing.get_context("fork").Process(
+        target=_child, args=(words, log, before, writing)
+    )
+    process.start()
+    os.close(writing)
+    os.read(reading, 1)
+    os.close(reading)
+    return Child(process, log)
+
+
+def _child(words: Sequence[str], log: Path, before: Callable[[], None], ready: int) -> None:
+    os.setsid()
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    printed = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
+    os.dup2(printed, 1)
+    os.dup2(printed, 2)
+    sys.stdout = open(1, "w", encoding="utf-8", closefd=False)  # noqa: SIM115
+    sys.stderr = open(2, "w", encoding="utf-8", closefd=False, buffering=1)  # noqa: SIM115
+    before()
+    os.write(ready, b".")
+    status = main(words)
+    sys.stdout.flush()
+    os._exit(status)

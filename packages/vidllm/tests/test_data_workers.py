@@ -1,0 +1,93 @@
+"""The processes that make batches: interrupted with the run, lost, and left behind."""
+
+import os
+import signal
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from vidllm import checkpoint, run_folder
+
+from .child import Child, started
+
+pytestmark = [
+    pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork on this system"),
+    pytest.mark.skipif(not Path("/proc").is_dir(), reason="no /proc to find the workers in"),
+]
+LONG = ["train", "smoke", "--optim.max-steps", "60", "--data.num-workers", "2"]
+
+
+@pytest.fixture
+def at_work(
+    tmp_path: Path, cache_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> Callable[[], Child]:
+    """Starts a run with two workers and waits for its sixth step, after a checkpoint."""
+    monkeypatch.setenv("SEQ2TIME_CACHE", str(cache_dir))
+
+    def start() -> Child:
+        child = started([*LONG, "--out", str(tmp_path / "run")], tmp_path / "log")
+        while len(run_folder.read_metrics(tmp_path / "run")) < 6:
+            assert child.process.is_alive(), child.said()
+            time.sleep(0.01)
+        assert len(child.workers()) == 2
+        return child
+
+    return start
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_to_all_processes_ends_the_run_as_one_to_the_first_does(
+    at_work: Callable[[], Child], tmp_path: Path, number: signal.Signals
+) -> None:
+    """Ctrl-C in a terminal, `scancel` of a scheduler."""
+    child = at_work()
+    os.killpg(child.pid, number)
+    assert child.ended() == 128 + number, child.said()
+    said = child.said()
+    assert said.count("stopping after this step") == 1
+    assert "Traceback" not in said
+    found = checkpoint.newest_good(tmp_path / "run")
+    assert found is not None
+    assert found.step == len(run_folder.read_metrics(tmp_path / "run")) >= 6
+
+
+def test_a_worker_that_the_kernel_kills_ends_the_run_with_its_checkpoint(
+    at_work: Callable[[], Child], tmp_path: Path
+) -> None:
+    child = at_work()
+    lost = child.workers()[-1]
+    os.kill(lost, signal.SIGKILL)
+    assert child.ended() == 1
+    said = child.said()
+    assert "Traceback" not in said
+    (line,) = [line for line in said.splitlines() if line.startswith("vidllm: ")]
+    assert f"a process that makes batches ({lost}) was ended by the signal 'Killed'" in line
+    found = checkpoint.newest_good(tmp_path / "run")
+    assert found is not None
+    assert f"the run stands at step {found.step}: continue it with --resume" in line
+    assert found.step >= 5
+
+
+def test_workers_whose_run_was_killed_do_not_hold_it_up(
+    at_work: Callable[[], Child], tmp_path: Path
+) -> None:
+    child = at_work()
+    workers = child.workers()
+    child.process.kill()
+    assert child.ended() == -signal.SIGKILL
+    with run_folder.locked(tmp_path / "run"):  # which they inherited
+        pass
+    give_up = time.monotonic() + 60
+    while any(_runs(worker) for worker in workers):
+        assert time.monotonic() < give_up, "a worker outlives its run"
+        time.sleep(0.01)
+
+
+def _runs(pid: int) -> bool:
+    """Whether a process is there, other than as one that nobody has waited for."""
+    try:
+        return "\nState:\tZ" not in Path(f"/proc/{pid}/status").read_text("utf-8")
+    except OSError:
+        return False

@@ -1,0 +1,172 @@
+"""Killed or interrupted at moments that nobody chose: the same command, again, ends as if not.
+
+The moments are drawn anew each time; the seed is printed, SEQ2TIME_KILL_SEED repeats one.
+"""
+
+import os
+import random
+import signal
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from seqsynth import BenchmarkSpec, Corpus, build_default_benchmark
+from vidllm import checkpoint, run_folder
+
+from .child import started
+
+pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork on this system")
+FEW = 2  # one of each signal
+TRAIN = [
+    "train", "smoke", "--optim.max-steps", "6", "--checkpoint-every", "2",
+    "--optim.global-batch-size", "4", "--model.lora-dropout", "0.2",
+]  # fmt: skip
+SEED = int(os.environ.get("SEQ2TIME_KILL_SEED", random.SystemRandom().randrange(10**6)))
+
+
+@dataclass(frozen=True)
+class Whole:
+    """What an uninterrupted command left, and how long it took."""
+
+    folder: Path
+    seconds: float
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _cache(cache_dir: Path) -> None:
+    os.environ["SEQ2TIME_CACHE"] = str(cache_dir)
+
+
+def timed(words: list[str], folder: Path, log: Path) -> Whole:
+    began = time.perf_counter()
+    child = started(words, log)
+    assert child.ended() == 0, child.said()
+    return Whole(folder, time.perf_counter() - began)
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory, corpus: Corpus) -> Whole:
+    root = tmp_path_factory.mktemp("trained")
+    words = [*TRAIN, "--out", str(root / "run")]
+    timed([*words[:-1], str(root / "warm")], root / "warm", root / "log")
+    return timed(words, root / "run", root / "log")
+
+
+@pytest.fixture(scope="module")
+def asks(trained: Whole, corpus: Corpus) -> list[str]:
+    """The command that predicts, without its --out."""
+    bench = trained.folder.parent / "bench"
+    spec = BenchmarkSpec(
+        image_lengths=(8,),
+        num_image_sequences=4,
+        queries_per_sequence=2,
+        num_clip_sequences=3,
+        max_clips=4,
+        num_frames=12,
+    )
+    build_default_benchmark(bench, corpus, spec)
+    return ["predict", str(bench), "--run", str(trained.folder)]
+
+
+@pytest.fixture(scope="module")
+def predicted(asks: list[str], tmp_path_factory: pytest.TempPathFactory) -> Whole:
+    root = tmp_path_factory.mktemp("predicted")
+    out = root / "out" / "rows.jsonl"
+    return timed([*asks, "--out", str(out)], out.parent, root / "log")
+
+
+def moments(count: int, whole: Whole, what: str) -> list[tuple[float, signal.Signals]]:
+    """Seconds after the start, evenly over all that a command does, and the signal for each."""
+    rng = random.Random(f"{SEED} {what}")
+    sys.stdout.write(f"SEQ2TIME_KILL_SEED={SEED}, {what} takes {whole.seconds:.2f} s\n")
+    seconds = [rng.random() * whole.seconds for _ in range(count)]
+    drawn = [(signal.SIGINT, signal.SIGKILL)[number % 2] for number in range(count)]
+    return list(zip(seconds, drawn, strict=True))
+
+
+def struck(words: list[str], log: Path, seconds: float, number: signal.Signals) -> int:
+    """Starts a command and sends the signal after a while; the exit status."""
+    child = started(words, log)
+    time.sleep(seconds)
+    os.kill(child.pid, number)  # it may have ended: then nobody has waited for it yet
+    status = child.ended()
+    said = child.said()
+    sys.stdout.write(f"{words[0]}: {number.name} after {seconds:.3f} s, status {status}\n")
+    if number == signal.SIGINT:
+        assert status in (0, 130), said
+        assert "Traceback" not in said
+        if status:
+            last = said.splitlines()[-1]
+            assert last == "vidllm: interrupted" or last.startswith("stopped after step "), said
+    else:
+        assert status in (0, -signal.SIGKILL), said
+    return status
+
+
+def names(folder: Path) -> set[str]:
+    return {str(path.relative_to(folder)) for path in folder.rglob("*")}
+
+
+def train_strikes(count: int, whole: Whole, root: Path) -> None:
+    for round_, (seconds, number) in enumerate(moments(count, whole, "train")):
+        run_dir = root / f"run-{round_}"
+        words = [*TRAIN, "--out", str(run_dir)]
+        struck(words, root / "log", seconds, number)
+        if number == signal.SIGINT and run_dir.exists():
+            assert not [name for name in names(run_dir) if name.startswith(".")]
+        if run_folder.is_run(run_dir):
+            words = ["train", "smoke", "--resume", str(run_dir)]
+        again = started(words, root / "log")
+        assert again.ended() == 0, again.said()
+        assert names(run_dir) == names(whole.folder)
+        assert_same_run(run_dir, whole.folder)
+
+
+def assert_same_run(one: Path, other: Path) -> None:
+    """Every loss, and every byte of the last checkpoints."""
+    ours, theirs = ([(r["step"], r["loss"], r["task_losses"]) for r in run_folder.read_metrics(d)]
+                    for d in (one, other))  # fmt: skip
+    assert ours == theirs
+    for found in checkpoint.named(one):
+        assert checkpoint.damage(found.path) is None
+        for name in (checkpoint.ADAPTER_NAME, "projector.safetensors"):
+            there = other / found.path.name / name
+            assert (found.path / name).read_bytes() == there.read_bytes()
+
+
+def predict_strikes(count: int, whole: Whole, asks: list[str], root: Path) -> None:
+    for round_, (seconds, number) in enumerate(moments(count, whole, "predict")):
+        out = root / f"out-{round_}" / "rows.jsonl"
+        words = [*asks, "--out", str(out)]
+        status = struck(words, root / "log", seconds, number)
+        assert status != 0 or out.exists()
+        again = started(words, root / "log")
+        assert again.ended() == 0, again.said()
+        assert names(out.parent) == names(whole.folder)
+        for name in names(whole.folder):
+            assert (out.parent / name).read_bytes() == (whole.folder / name).read_bytes()
+
+
+def test_training_struck_at_random_is_continued(trained: Whole, tmp_path: Path) -> None:
+    train_strikes(FEW, trained, tmp_path)
+
+
+def test_a_prediction_struck_at_random_is_continued(
+    predicted: Whole, asks: list[str], tmp_path: Path
+) -> None:
+    predict_strikes(FEW, predicted, asks, tmp_path)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(3600)
+@pytest.mark.parametrize("what", ["train", "predict"])
+def test_twenty_random_moments(
+    trained: Whole, predicted: Whole, asks: list[str], tmp_path: Path, what: str
+) -> None:
+    if what == "train":
+        train_strikes(20, trained, tmp_path)
+    else:
+        predict_strikes(20, predicted, asks, tmp_path)
