@@ -134,7 +134,8 @@ def clip_planner(clips: Sequence[ClipItem], spec: SamplerSpec) -> Planner:
     if num_labels < spec.max_clips:
         raise ValueError(
             f"sequences of up to {spec.max_clips} clips need as many different labels; "
-            f"the {len(clips)} clips have {num_labels}"
+            f"the {len(clips)} clips have {num_labels}: give max_clips (and min_clips) of at most "
+            f"{num_labels}"
         )
     table = ClipTable(
         labels=groups,

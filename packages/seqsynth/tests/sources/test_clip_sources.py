@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from seqsynth.sources import Entry, SourceRow
+from seqsynth.sources import BadRow, Entry, SourceRow
 
 Good = Callable[..., list[SourceRow]]
 Faults = Callable[..., dict[str, str]]
@@ -106,3 +106,21 @@ def test_tables_of_clips_may_know_lengths(tmp_path: Path, good: Good, faults: Fa
         "a.csv:2": "no caption",
         **{f"a.csv:{line}": "num_frames is no number of frames" for line in (3, 4, 5)},
     }
+
+
+def test_a_table_of_clips_says_which_columns_it_wants(
+    tmp_path: Path, good: Good, listed: Listed
+) -> None:
+    table = tmp_path / "labels.csv"
+    table.write_text("video,class\na.mp4,juggling\n")
+    assert [row.label for row in good("clip_table", tmp_path)] == ["juggling"]
+    table.write_text("video,action\na.mp4,juggling\n")
+    (bad,) = listed("clip_table", tmp_path)
+    assert isinstance(bad, BadRow)
+    assert bad.detail == (
+        "one of caption, text, label, class is needed, the record has video, action"
+    )
+    table.write_text("clip,class\na.mp4,juggling\n")
+    (bad,) = listed("clip_table", tmp_path)
+    assert isinstance(bad, BadRow)
+    assert bad.detail.endswith("video is needed, the record has clip, class")

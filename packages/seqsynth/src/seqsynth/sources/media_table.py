@@ -1,7 +1,7 @@
 """What tables of images and of clips share: a CSV, JSON-lines or JSON file, one item a record.
 
 The file is in `path`, `file_name`, `filename`, `image` or `video`, the caption in `caption` or
-`text`, the label in `label`; `id` may be absent, it is then the path. Hugging Face's
+`text`, the label in `label` or `class`; `id` may be absent, it is then the path. Hugging Face's
 `metadata.csv` and `metadata.jsonl` are such tables. A JSON document is a list of such records, or
 an object that gives each path its caption or its record.
 """
@@ -34,6 +34,7 @@ from seqsynth.sources.text_files import (
 
 _PATH_FIELDS = ("path", "file_name", "filename", "image", "video")
 _CAPTION_FIELDS = ("caption", "text")
+_LABEL_FIELDS = ("label", "class")
 _MAX_FRAMES = 2**31 - 1
 
 
@@ -66,9 +67,11 @@ def _row(origin: str, record: Record, kind: Kind) -> SourceRow:
     path = safe_path(text_of(record, _present(record, _PATH_FIELDS)))
     captions = [name for name in _CAPTION_FIELDS if name in record]
     caption = optional_text(record, captions[0]) if captions else ""
-    label = optional_text(record, "label")
+    labels = [name for name in _LABEL_FIELDS if name in record]
+    label = optional_text(record, labels[0]) if labels else ""
     if not caption and (kind == "image" or not label):
-        raise RowError("empty caption" if captions else "no caption")
+        wanted = _CAPTION_FIELDS if kind == "image" else _CAPTION_FIELDS + _LABEL_FIELDS
+        raise RowError("empty caption" if captions else "no caption", _needed(record, wanted))
     num_frames = None
     if record.get("num_frames") not in (None, ""):
         number = number_of(record, "num_frames")
@@ -92,4 +95,8 @@ def _present(record: Record, names: Sequence[str]) -> str:
     for name in names:
         if record.get(name) is not None:
             return name
-    raise RowError("no path", f"one of {', '.join(names)} is needed")
+    raise RowError("no path", _needed(record, names))
+
+
+def _needed(record: Record, names: Sequence[str]) -> str:
+    return f"one of {', '.join(names)} is needed, the record has {', '.join(record) or 'nothing'}"
