@@ -1,6 +1,7 @@
 """The command as people run it: killed, interrupted, and asked for what cannot be."""
 
 import os
+import random
 import signal
 import subprocess
 import sys
@@ -81,6 +82,65 @@ def test_ctrl_c_ends_at_once_and_keeps_what_is_done(
     clips = Manifest.open(tmp_path / "out" / "clips.arrow")
     assert kept == [clip.id for clip in clips][: len(kept)]
     assert len(kept) == 3 or concurrency == "4"  # then any of the first may be among the slow
+
+
+def strikes(count: int, command: list[str], server: StubServer, root: Path) -> None:
+    """Kills and interrupts at moments that nobody chose; after each the same command ends well.
+
+    The seed is printed; SEQ2TIME_KILL_SEED repeats one.
+    """
+    seed = int(os.environ.get("SEQ2TIME_KILL_SEED", random.SystemRandom().randrange(10**6)))
+    sys.stdout.write(f"SEQ2TIME_KILL_SEED={seed}\n")
+    rng = random.Random(seed)
+    assert cli.main([*command, "--out", str(root / "whole")]) == 0
+    whole = by_id(root / "whole")
+    server.pause_seconds = 0.03
+    for round_ in range(count):
+        number = (signal.SIGINT, signal.SIGKILL)[round_ % 2]
+        out = root / f"out-{round_}"
+        words = [*command, "--out", str(out)]
+        answers, pause_seconds = rng.randint(1, len(whole)), rng.random() * 0.06
+        num_before = len(server.bodies)
+        process = start(words)
+        wait_for_answers(server, num_before + answers)
+        time.sleep(pause_seconds)
+        process.send_signal(number)
+        _, errors = process.communicate(timeout=120)
+        status = process.returncode
+        sys.stdout.write(f"{number.name} {pause_seconds:.3f} s after {answers}: status {status}\n")
+        assert "Traceback" not in errors
+        if status in (0, -signal.SIGINT):  # it was done, and Python on its way out
+            assert by_id(out) == whole
+        else:
+            assert status == (130 if number == signal.SIGINT else -signal.SIGKILL), errors
+        if status == 130:
+            assert errors.splitlines() == [
+                "seqsynth: interrupted; run the same command again to go on"
+            ]
+            assert not list(out.glob(".*"))
+        assert cli.main(words) == 0
+        assert by_id(out) == whole
+        assert not list(out.glob(".*"))
+
+
+def by_id(folder: Path) -> list[dict[str, Any]]:
+    return sorted(rows_in(folder), key=lambda row: str(row["id"]))
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Ctrl-C cannot be sent to one process on Windows")
+def test_struck_at_random_it_goes_on(
+    command: list[str], server: StubServer, tmp_path: Path
+) -> None:
+    strikes(2, command, server, tmp_path)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1800)
+@pytest.mark.skipif(os.name == "nt", reason="Ctrl-C cannot be sent to one process on Windows")
+def test_struck_at_twenty_moments_it_goes_on(
+    command: list[str], server: StubServer, tmp_path: Path
+) -> None:
+    strikes(20, command, server, tmp_path)
 
 
 def test_a_folder_and_a_manifest_come_to_the_same_captions(
