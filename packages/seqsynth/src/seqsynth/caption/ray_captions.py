@@ -48,7 +48,7 @@ class CaptionActor:
         """The results of a batch, packed as the batch is, or why there can be none."""
         if self._error:
             return {_COLUMN: b"", _ERROR: self._error}
-        batch = pickle.loads(row[_COLUMN])
+        batch = pickle.loads(row[_COLUMN])  # noqa: S301 our own, within the cluster
         try:
             results = caption_batch(self._backend, self._settings, self._root, batch)
         except BackendError as error:
@@ -102,7 +102,7 @@ def ray_results(
             for row in answered.iter_rows():
                 if row[_ERROR]:
                     raise BackendError(row[_ERROR])
-                yield from pickle.loads(row[_COLUMN])
+                yield from pickle.loads(row[_COLUMN])  # noqa: S301 as above
         except ray.exceptions.RayError as error:
             lines = str(error).strip().splitlines() or [type(error).__name__]
             raise RuntimeError(f"Ray gave up ({type(error).__name__}): {lines[-1]}") from error
