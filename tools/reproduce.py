@@ -28,7 +28,7 @@ from rich.table import Table as Shown
 import timetokens as tt
 from exit_status import exit_status
 from reproduction.codecs import CODES_BY_DIGITS
-from reproduction.experiment import Answers, answers_of, chance_of
+from reproduction.experiment import Answers, answers_of, chance_of, made_by
 from reproduction.markdown import update_docs
 from reproduction.page import PARTS, SIGNS, columns_of, heading, name_of, rendered, shown
 from reproduction.scoring import scored_table, scores_of_chance
@@ -85,6 +85,7 @@ def reproduce(table: Table, size: Size, out: Path, console: Console) -> dict[str
         "date": time.strftime("%Y-%m-%d"),
         "rows": scored_table(table, answers),
         "chance": scores_of_chance(chance),
+        "made_by": made_by(one for of_row in answers.values() for one in of_row),
     }
     out.mkdir(parents=True, exist_ok=True)
     text = json.dumps(outcome, indent=1) + "\n"

@@ -7,6 +7,8 @@ Below the output folder, runs lie by what they train, not by table, so that tabl
 """
 
 import hashlib
+import json
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -35,6 +37,7 @@ class Answers:
         predictions: rows of predictions.jsonl.
         malformed: answers, in part at least, that could not be read.
         metrics: rows of the run's metrics.jsonl.
+        manifest: of the run: versions, machine, commit; nothing of chance.
         asked: the benchmarks, that of the default first.
         media_root: paths of the default's questions start here.
     """
@@ -43,6 +46,7 @@ class Answers:
     predictions: list[dict[str, Any]]
     malformed: int
     metrics: list[dict[str, Any]]
+    manifest: dict[str, Any]
     asked: tuple[Asked, ...]
     media_root: str
 
@@ -80,7 +84,7 @@ def _answers(
     """A system's answers to all that the table asks, kept in `folder`."""
     corpus = load_corpus(config.data)
     asked = benchmarks_of(size, table, config, corpus, out)
-    found = Answers([], [], 0, [], tuple(asked), corpus.root)
+    found = Answers([], [], 0, [], {}, tuple(asked), corpus.root)
     kept_as = "answers" if system == SYSTEM else system
     for one in asked:
         path = folder / f"{kept_as}-{one.name}.jsonl"
@@ -100,7 +104,29 @@ def _answers(
             predictions=found.predictions + read_jsonl(path),
             malformed=found.malformed + counts["malformed"],
         )
-    return replace(found, metrics=run_folder.read_metrics(folder)) if system == SYSTEM else found
+    if system != SYSTEM:
+        return found
+    manifest = json.loads((folder / run_folder.MANIFEST_NAME).read_text("utf-8"))
+    return replace(found, metrics=run_folder.read_metrics(folder), manifest=manifest)
+
+
+def made_by(answers: Iterable[Answers]) -> dict[str, Any]:
+    """What stands behind a table: commits, versions and machines of its runs, minutes of steps."""
+    starts: list[dict[str, Any]] = []
+    seconds = 0.0
+    for one in answers:
+        starts += one.manifest["starts"]
+        seconds += sum(row["seconds"] for row in one.metrics)
+    return {
+        "commits": sorted({str(start["git_commit"]) for start in starts}),
+        "versions": _different(start["versions"] for start in starts),
+        "machines": _different(start["machine"] for start in starts),
+        "minutes_of_steps": round(seconds / 60, 1),
+    }
+
+
+def _different(values: Iterable[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    return [json.loads(text) for text in sorted({json.dumps(value) for value in values})]
 
 
 def digest(config: TrainConfig) -> str:

@@ -65,7 +65,8 @@ def _section(outcome: Mapping[str, Any]) -> str:
     seeds = ", ".join(map(str, outcome["seeds"]))
     parts = [
         f"## {heading}: {outcome['title']}",
-        f"{outcome['note']} Seeds {seeds}, {outcome['date']}.",
+        f"{outcome['note']} Seeds {seeds}, {outcome['date']}, "
+        f"{outcome['made_by']['minutes_of_steps']} minutes of steps.",
     ]
     rows = [*outcome["rows"], {"label": "chance", "scores": outcome["chance"], "paper": {}}]
     for kind, columns in columns_of(rows).items():

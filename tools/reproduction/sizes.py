@@ -58,6 +58,7 @@ def stage_of(size: Size, config: TrainConfig) -> StageConfig:
         last,
         name="mixed",
         templates=(size.wording,),
+        supervise="answers",  # rows write freely, so the words around places are learned too
         min_images=4,
         max_images=size.max_images or last.max_images,
         num_clip_frames=size.spec.num_frames,
