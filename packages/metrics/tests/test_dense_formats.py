@@ -113,6 +113,34 @@ def test_vtimellm_logs_are_hundredths_of_the_video(write) -> None:
         read_dense_predictions(path)
 
 
+def test_a_log_of_one_line_is_a_log_whatever_it_is_called(write) -> None:
+    answer = '[{"event": "mix flour", "timestamps": "from 10 to 49"}]'
+    line = {"video_id": "v", "task": "captioning", "query_id": 0, "answer": answer}
+    path = write("log.json", line).rename(write("x.json", {}).parent / "run.log")
+    (record,) = read_dense_predictions(path, {"v": 200.0})
+    assert record.events == ((20.0, 100.0, "mix flour"),)
+
+
+def test_timechat_results_are_read_before_they_are_formatted(write) -> None:
+    said = "1.0 - 5.0 seconds, mix flour.  6.0 - 9.5 seconds, fry it."
+    items = [
+        {"vname": "v", "generated_cap": said, "tasks": "dvc"},
+        {"vname": "w", "generated_cap": "I cannot see it"},
+    ]
+    told, silent = read_dense_predictions(write("youcook2_val_f96_result.json", items))
+    assert (told.id, told.events, told.malformed) == ("v", EVENTS, 0)
+    assert (silent.id, silent.events, silent.malformed) == ("w", (), 1)
+
+
+def test_swapped_files_are_told(write) -> None:
+    results = write("p.json", {"results": {"v": PAIRS}})
+    with pytest.raises(InputError, match=r"it is ActivityNet/SODA results: give REFERENCES first"):
+        read_dense_references(results)
+    references = write("r.json", REFERENCES["activitynet.json"])
+    with pytest.raises(InputError, match=r"it is ActivityNet Captions: give REFERENCES first"):
+        read_dense_predictions(references)
+
+
 @pytest.mark.parametrize(
     ("content", "message"),
     [

@@ -77,6 +77,22 @@ def test_activitynet_sentences_are_queries_and_vtimellm_answers_them(write) -> N
         read_answers(write("log.jsonl", log))
 
 
+def test_timechat_results_are_read_before_they_are_formatted(write) -> None:
+    items = [
+        {"id": 3, "vname": "v", "query": "x", "generated_cap": "It happens in 1.0 - 2.5 seconds."},
+        {"id": 4, "vname": "v", "query": "y", "generated_cap": "never"},
+    ]
+    answers = read_answers(write("charades_test_f96_result.json", items))
+    assert spans(answers) == {"3": ((1.0, 2.5),), "4": ()}
+    assert [answer.malformed for answer in answers] == [0, 1]
+
+
+def test_results_of_dense_captions_are_no_answers(write) -> None:
+    path = write("p.json", {"version": "1", "results": {"v": []}})
+    with pytest.raises(InputError, match="not a format of grounding that is known"):
+        read_answers(path)
+
+
 def test_timelens_keys_find_the_query_by_its_sentence(write) -> None:
     queries = read_queries(write("c.txt", "AO8RW 0.0 6.9##a person reads.\n"))
     answers = {"AO8RW>>>a person reads.>>>[0.0, 6.9]": {"timestamps": [[1, 5]], "answers": "..."}}

@@ -29,6 +29,26 @@ _RUN = {
 }
 
 
+_PLAIN_EVENTS = "{video: [[start seconds, end seconds, caption], ...]}"
+_PLAIN_SPANS = "{query: [[start seconds, end seconds], ...]}"
+_FORMATS = {  # files are recognised by their content
+    "dvc": (
+        "references.jsonl, annotations of TimeChat, YouCook2, ActivityNet Captions or E.T. Bench, "
+        f"or JSON {_PLAIN_EVENTS}",
+        "predictions.jsonl, results of TimeChat (raw or formatted), ActivityNet, SODA, VTimeLLM or "
+        "E.T. Bench, or JSON as above; names as in REFERENCES",
+    ),
+    "tvg": (
+        "references.jsonl, annotations of Charades-STA (its queries are called by their line, from "
+        "0), TimeChat, QVHighlights, ActivityNet Captions or E.T. Bench, or JSON "
+        f"{_PLAIN_SPANS}",
+        "predictions.jsonl, results of TimeChat (raw or formatted), TimeLens, QVHighlights, "
+        "VTimeLLM or E.T. Bench, or JSON as above; names as in REFERENCES",
+    ),
+    "highlights": ("annotations of QVHighlights", "a QVHighlights submission"),
+}
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; returns the exit code."""
     for stream in (sys.stdout, sys.stderr):
@@ -180,8 +200,8 @@ def _add_compare(commands: _Commands) -> None:
 
 def _add_report(commands: _Commands) -> None:
     parser = commands.add_parser("report", help="one HTML page with a timeline of each video")
-    parser.add_argument("references", metavar="REFERENCES")
-    parser.add_argument("predictions", metavar="PREDICTIONS")
+    parser.add_argument("references", metavar="REFERENCES", help="as of dvc or tvg")
+    parser.add_argument("predictions", metavar="PREDICTIONS", help="as of dvc or tvg")
     parser.add_argument("--out", metavar="FILE", required=True, help="the page to write")
     parser.add_argument("--task", choices=("dvc", "tvg"), default="dvc")
     parser.add_argument(
@@ -204,8 +224,9 @@ def _scorer(
     commands: _Commands, name: str, summary: str, *, groups: bool = True
 ) -> argparse.ArgumentParser:
     parser = commands.add_parser(name, help=summary, description=summary[0].upper() + summary[1:])
-    parser.add_argument("references", metavar="REFERENCES")
-    parser.add_argument("predictions", metavar="PREDICTIONS")
+    references, predictions = _FORMATS[name]
+    parser.add_argument("references", metavar="REFERENCES", help=references)
+    parser.add_argument("predictions", metavar="PREDICTIONS", help=predictions)
     if groups:
         _add_groups(parser)
     _add_resampling(parser)

@@ -18,6 +18,7 @@ from vidmetrics.readers.documents import (
     has_keys,
     item_place,
     load_document,
+    unknown_format,
     video_place,
 )
 from vidmetrics.readers.own_format import is_own, read_own
@@ -65,7 +66,7 @@ def read_dense_references(path: str | Path, *, split: str = "validation") -> lis
         *REFERENCE_FORMATS,
         DenseFormat("YouCook2", _is_youcook2, lambda d, _: _read_youcook2(d, split)),
     )
-    records = _read(document, formats, {})
+    records = _read(document, formats, {}, PREDICTION_FORMATS)
     for record in records:
         if not record.events:
             raise InputError(f"{record.place()}: no events, but a reference needs at least one")
@@ -84,17 +85,20 @@ def read_dense_predictions(path: str | Path, durations: Durations | None = None)
     Raises:
         InputError: an unknown or broken format (names file, line, video).
     """
-    return _read(load_document(path), PREDICTION_FORMATS, durations or {})
+    document = load_document(path)
+    return _read(document, PREDICTION_FORMATS, durations or {}, REFERENCE_FORMATS)
 
 
 def _read(
-    document: Document, formats: tuple[DenseFormat, ...], durations: Durations
+    document: Document,
+    formats: tuple[DenseFormat, ...],
+    durations: Durations,
+    turned: tuple[DenseFormat, ...],
 ) -> list[Record]:
     for one in formats:
         if one.matches(document):
             return without_duplicates(list(one.read(document, durations)))
-    names = ", ".join(one.name for one in formats)
-    raise InputError(f"{document.path}: not a format of dense captions that is known ({names})")
+    raise unknown_format(document, "dense captions", formats, turned)
 
 
 def _read_own(document: Document, durations: Durations) -> Iterator[Record]:
@@ -246,6 +250,24 @@ def _read_etbench_answers(document: Document, durations: Durations) -> Iterator[
         yield Record(id=video, place=place, events=tuple(events), malformed=malformed)
 
 
+def _is_timechat_answers(document: Document) -> bool:
+    return has_keys(document.first_entry(), "vname", "generated_cap")
+
+
+def _read_timechat_answers(document: Document, durations: Durations) -> Iterator[Record]:
+    """TimeChat's results before they are formatted: `[{"vname", "generated_cap"}]`."""
+    del durations
+    for place, item in document.entries():
+        video = text_member(item, "vname", place)
+        events, malformed = events_in_seconds(member(item, "generated_cap", str, place))
+        yield Record(
+            id=video,
+            place=named(place, "video", video),
+            events=tuple(events),
+            malformed=malformed if events else max(malformed, 1),
+        )
+
+
 def _is_vtimellm(document: Document) -> bool:
     return has_keys(document.first_entry(), "video_id", "task", "answer")
 
@@ -317,6 +339,7 @@ PREDICTION_FORMATS: tuple[DenseFormat, ...] = (
     DenseFormat("predictions.jsonl", is_own, _read_own),
     DenseFormat("ActivityNet/SODA results", _is_results, _read_results),
     DenseFormat("E.T. Bench answers", _is_etbench, _read_etbench_answers),
+    DenseFormat("TimeChat's raw results", _is_timechat_answers, _read_timechat_answers),
     DenseFormat("VTimeLLM log", _is_vtimellm, _read_vtimellm),
     DenseFormat("TimeChat or {video: [[start, end, caption]]}", _is_video_lists, _read_video_lists),
 )

@@ -5,12 +5,15 @@ from __future__ import annotations
 import functools
 import json
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from vidmetrics.errors import InputError
+
+# A file with one line of these is no document, whatever it is called.
+_KEYS_OF_LINES = ({"qid"}, {"id", "events"}, {"video_id", "task", "answer"})
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -57,6 +60,35 @@ class Document:
         return next((value for _, value in self.entries()), None)
 
 
+class Format(Protocol):
+    """What a table of formats has of each."""
+
+    @property
+    def name(self) -> str:
+        """For error messages."""
+
+    @property
+    def matches(self) -> Callable[[Document], bool]:
+        """Whether a file has this format."""
+
+
+def unknown_format(
+    document: Document, task: str, known: Iterable[Format], turned: Iterable[Format]
+) -> InputError:
+    """The error of a file that has no known format.
+
+    Args:
+        document: the file.
+        task: what it should hold.
+        known: the formats of its side.
+        turned: those of the other side, references or predictions: the two files may be swapped.
+    """
+    names = ", ".join(one.name for one in known)
+    other = next((one.name for one in turned if one.matches(document)), "")
+    hint = f"; it is {other}: give REFERENCES first, then PREDICTIONS" if other else ""
+    return InputError(f"{document.path}: not a format of {task} that is known ({names}){hint}")
+
+
 def has_keys(value: Any, *keys: str) -> bool:
     """Whether the value is a JSON object with these keys."""
     return isinstance(value, dict) and all(key in value for key in keys)
@@ -99,7 +131,7 @@ def load_document(path: str | Path) -> Document:
         except (ValueError, RecursionError) as error:
             raise InputError(f"{path}: {_reason(error)}") from None
         else:
-            if isinstance(value, dict) and ("qid" in value or {"id", "events"} <= value.keys()):
+            if isinstance(value, dict) and any(keys <= value.keys() for keys in _KEYS_OF_LINES):
                 return Document(path, text, None, [(1, value)], "lines")
             return Document(path, text, value, [], "json")
     return Document(path, text, None, list(_parse_lines(path, text)), "lines")

@@ -18,6 +18,7 @@ from vidmetrics.readers.documents import (
     has_keys,
     item_place,
     load_document,
+    unknown_format,
     video_place,
 )
 from vidmetrics.readers.own_format import is_own, read_own
@@ -59,7 +60,7 @@ def read_queries(path: str | Path) -> list[Record]:
     Raises:
         InputError: an unknown or broken format (names file, line, query), no queries.
     """
-    records = _read(load_document(path), QUERY_FORMATS, {})
+    records = _read(load_document(path), QUERY_FORMATS, {}, ANSWER_FORMATS)
     for record in records:
         if not record.spans:
             raise InputError(f"{record.place()}: no window, but a reference needs at least one")
@@ -79,17 +80,20 @@ def read_answers(path: str | Path, queries: Sequence[Record] = ()) -> list[Recor
     Raises:
         InputError: an unknown or broken format (names file, line, query).
     """
-    return _read(load_document(path), ANSWER_FORMATS, {query.id: query for query in queries})
+    by_id = {query.id: query for query in queries}
+    return _read(load_document(path), ANSWER_FORMATS, by_id, QUERY_FORMATS)
 
 
 def _read(
-    document: Document, formats: tuple[GroundingFormat, ...], queries: Queries
+    document: Document,
+    formats: tuple[GroundingFormat, ...],
+    queries: Queries,
+    turned: tuple[GroundingFormat, ...],
 ) -> list[Record]:
     for one in formats:
         if one.matches(document):
             return without_duplicates(list(one.read(document, queries)))
-    names = ", ".join(one.name for one in formats)
-    raise InputError(f"{document.path}: not a format of grounding that is known ({names})")
+    raise unknown_format(document, "grounding", formats, turned)
 
 
 def _read_own(document: Document, queries: Queries) -> Iterator[Record]:
@@ -240,6 +244,24 @@ def _read_submission(document: Document, queries: Queries) -> Iterator[Record]:
         yield Record(id=name, place=named_place, spans=spans_of(windows, named_place))
 
 
+def _is_timechat_answers(document: Document) -> bool:
+    return has_keys(document.first_entry(), "id", "vname", "generated_cap")
+
+
+def _read_timechat_answers(document: Document, queries: Queries) -> Iterator[Record]:
+    """TimeChat's results before they are formatted: `[{"id", "vname", "generated_cap"}]`."""
+    del queries
+    for place, item in document.entries():
+        name = str(member(item, "id", (int, str), place))
+        spans = tuple(spans_in_seconds(member(item, "generated_cap", str, place)))
+        yield Record(
+            id=name,
+            place=named(place, "query", name),
+            spans=spans,
+            malformed=0 if spans else 1,
+        )
+
+
 def _is_vtimellm(document: Document) -> bool:
     return has_keys(document.first_entry(), "video_id", "task", "answer")
 
@@ -268,7 +290,8 @@ def _read_vtimellm(document: Document, queries: Queries) -> Iterator[Record]:
 
 
 def _is_mapping(document: Document) -> bool:
-    return isinstance(document.value, dict)
+    # `results` is what files of dense captions have.
+    return isinstance(document.value, dict) and not has_keys(document.value, "results")
 
 
 def _read_query_lists(document: Document, queries: Queries) -> Iterator[Record]:
@@ -314,6 +337,7 @@ QUERY_FORMATS: tuple[GroundingFormat, ...] = (
 ANSWER_FORMATS: tuple[GroundingFormat, ...] = (
     GroundingFormat("predictions.jsonl", is_own, _read_own),
     GroundingFormat("QVHighlights submission", _is_submission, _read_submission),
+    GroundingFormat("TimeChat's raw results", _is_timechat_answers, _read_timechat_answers),
     GroundingFormat("VTimeLLM log", _is_vtimellm, _read_vtimellm),
     GroundingFormat("E.T. Bench answers", _is_etbench, _read_etbench_answers),
     GroundingFormat(
