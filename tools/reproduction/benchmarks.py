@@ -4,6 +4,7 @@ The further two were never trained on by any row: they say whether places learne
 emoji mean time elsewhere.
 """
 
+import json
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -20,10 +21,12 @@ from seqsynth import (
     film_video,
     generated_corpus,
 )
+from vidllm import run_folder
 from vidllm.config import TrainConfig
 
 DENSE_METRICS = ("soda_c", "cider", "meteor", "f1")
 GROUNDING_METRICS = ("recall_at_1@0.5", "recall_at_1@0.7", "mean_iou")
+ALL = "references.jsonl"
 FURTHER_METRICS = ("recall_at_1@0.5", "mean_iou", "f1")
 EXACT = "recall_at_1@0.5"  # of places of images, which are equal or disjoint
 FILM_FRAMES = 32  # of a window of 60 to 100 s
@@ -37,12 +40,14 @@ class Asked:
 
     Attributes:
         name: of its folder, and of files of answers.
-        folder: the questions.
+        folder: the sequences, with all questions.
+        references: the questions that are asked.
         media_root: their paths start here; "": where the run's corpus lies.
     """
 
     name: str
     folder: Path
+    references: Path
     media_root: str = ""
 
 
@@ -56,16 +61,20 @@ def benchmarks_of(
     """
     spec = benchmark_spec(size, table, config, corpus)
     name = "-".join([config.model.codec, *map(str, spec.image_lengths)])
-    asked = [Asked(name, out / "benchmarks" / name)]
-    if not _is_built(asked[0]):
-        build_default_benchmark(asked[0].folder, corpus, spec)
-    if size.asks_further and not table.image_lengths:
-        for kind in FURTHER:
-            name = f"{config.model.codec}-{kind}"
-            further = Asked(name, out / "benchmarks" / name, str(default_cache_dir()))
-            if not _is_built(further):
-                _BUILDERS[kind](further, spec)
-            asked.append(further)
+    folder = out / "benchmarks" / name
+    if not _is_built(folder):
+        build_default_benchmark(folder, corpus, spec)
+    asked = [Asked(name, folder, folder / ALL)]
+    if table.image_lengths or not size.further_tasks:
+        return asked
+    for kind in FURTHER:
+        folder = out / "benchmarks" / f"{config.model.codec}-{kind}"
+        root = str(default_cache_dir())
+        if not _is_built(folder):
+            _BUILDERS[kind](folder, root, spec)
+        references = folder / f"{'-'.join(size.further_tasks)}.jsonl"
+        _keep(folder / ALL, references, size.further_tasks)
+        asked.append(Asked(folder.name, folder, references, root))
     return asked
 
 
@@ -97,26 +106,33 @@ def metric_names(benchmark: str) -> dict[str, str]:
     return {name: name for name in names}
 
 
-def _is_built(asked: Asked) -> bool:
-    return (asked.folder / "benchmark.json").exists()
+def _is_built(folder: Path) -> bool:
+    return (folder / "benchmark.json").exists()
 
 
-def _build_generated(asked: Asked, spec: BenchmarkSpec) -> None:
+def _keep(path: Path, out: Path, tasks: tuple[str, ...]) -> None:
+    """Those questions of a file that are of these tasks, in a file of their own."""
+    lines = path.read_text("utf-8").split("\n")[:-1]  # captions may hold other line breaks
+    text = "".join(f"{line}\n" for line in lines if json.loads(line)["task"] in tasks)
+    run_folder.write_atomically(out, text)
+
+
+def _build_generated(folder: Path, media_root: str, spec: BenchmarkSpec) -> None:
     clips = replace(
         spec,
         image_lengths=(),
         num_clip_sequences=max(spec.num_clip_sequences // 2, 2),
         clips_name="generated",
     )
-    build_default_benchmark(asked.folder, replace(generated_corpus(), root=asked.media_root), clips)
+    build_default_benchmark(folder, replace(generated_corpus(), root=media_root), clips)
 
 
-def _build_film(asked: Asked, spec: BenchmarkSpec) -> None:
+def _build_film(folder: Path, media_root: str, spec: BenchmarkSpec) -> None:
     film = FilmSpec(num_frames=FILM_FRAMES, codec=spec.codec, templates=spec.templates)
-    build_film_benchmark(asked.folder, film_video(), film, media_root=asked.media_root)
+    build_film_benchmark(folder, film_video(), film, media_root=media_root)
 
 
-_BUILDERS: dict[str, Callable[[Asked, BenchmarkSpec], None]] = {
+_BUILDERS: dict[str, Callable[[Path, str, BenchmarkSpec], None]] = {
     "generated": _build_generated,
     "film": _build_film,
 }

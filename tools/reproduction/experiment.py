@@ -90,7 +90,7 @@ def _answers(
         path = folder / f"{kept_as}-{one.name}.jsonl"
         evaluator = Evaluator(
             config,
-            one.folder,
+            one.references,
             console,
             constrained=False,  # only some ways of writing have a form that could be held to
             num_beams=size.num_beams,
@@ -100,7 +100,7 @@ def _answers(
         counts = evaluator.run(system, folder, path)
         found = replace(
             found,
-            references=found.references + read_jsonl(one.folder / "references.jsonl"),
+            references=found.references + read_jsonl(one.references),
             predictions=found.predictions + read_jsonl(path),
             malformed=found.malformed + counts["malformed"],
         )

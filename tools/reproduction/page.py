@@ -69,7 +69,7 @@ def rendered(
             timelines(
                 asked.folder / "examples.jsonl",
                 asked.media_root or last.media_root,
-                read_rows(asked.folder / "references.jsonl"),
+                read_rows(asked.references),
                 {row["id"]: row for row in last.predictions},
             )
         )

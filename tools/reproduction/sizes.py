@@ -35,7 +35,7 @@ class Size:
         max_images: the longest training sequence; 0: the recipe's.
         seeds: each row is trained once with each.
         spec: the benchmark, of held-out concepts; clip sequences have as many frames in training.
-        asks_further: AI-generated clips and the film are asked about too.
+        further_tasks: what AI-generated clips and the film are asked; none: nothing.
         num_beams: places looked at side by side in answers; 1 is greedy.
         wording: of training and of questions.
     """
@@ -46,7 +46,7 @@ class Size:
     seeds: tuple[int, ...]
     spec: BenchmarkSpec
     max_images: int = 0
-    asks_further: bool = True
+    further_tasks: tuple[str, ...] = ("tvg", "dvc")
     num_beams: int = 1
     wording: str = "pairs"
 
@@ -92,7 +92,7 @@ SIZES: dict[str, Size] = {
             max_clips=2,
             num_frames=8,
         ),
-        asks_further=False,
+        further_tasks=(),
         wording="paper",
     ),
     "tiny": Size(
@@ -100,6 +100,7 @@ SIZES: dict[str, Size] = {
         base=_tiny,
         parts=Parts(images=44, clips=20, captions=3),
         max_images=16,
+        further_tasks=("tvg",),
         seeds=(0, 1),
         spec=BenchmarkSpec(
             image_lengths=(16,),
