@@ -41,7 +41,12 @@ def built(path: Path) -> Iterator[Path]:
         if not is_short_of_room(error):
             raise
         reason = getattr(error, "strerror", None) or str(error).splitlines()[0]
-        raise OSError(f"{path} cannot be written ({reason}): make room, then try again") from error
+        if isinstance(error, RuntimeError):  # what PyTorch says is about itself
+            reason = "the file ended before all was written"
+        free = shutil.disk_usage(path.parent).free / 2**20
+        raise OSError(
+            f"{path} cannot be written ({reason}; {free:.0f} MiB free): make room, then try again"
+        ) from error
 
 
 def remove(path: Path) -> None:

@@ -134,6 +134,7 @@ def _save(tensors: Mapping[str, Tensor], out: Path) -> None:
     """Tensors of a mapped file are written from there, without a copy of all of them."""
     out.parent.mkdir(parents=True, exist_ok=True)
     with built(out) as scratch:
+        scratch.touch()  # a folder that cannot be written: PyTorch would not say why
         if out.suffix == ".safetensors":
             from safetensors.torch import save_file
 
