@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import shlex
 import shutil
 import sys
 import sysconfig
@@ -30,6 +31,7 @@ PACKAGES = ("timetokens", "seqsynth", "vidllm", "metrics")
 PURE_PACKAGES = ("timetokens", "seqsynth", "metrics")  # those that work without torch
 IMPORTS = ("timetokens", "seqsynth", "vidllm", "vidmetrics")
 PINS = ("-c", "constraints.txt")
+INTERRUPTED = 130  # exit status of a program that Ctrl-C has ended
 NOT_BY_DEFAULT = "not (slow or distributed or oracle or default_data)"
 
 
@@ -173,7 +175,14 @@ def train(session: nox.Session) -> None:
         args = ["tiny", *args]
     if args[0].startswith("tiny") and not {"--dry-run", "--help"}.intersection(args):
         python(session, "-m", "seqsynth", "fetch", "default")
-    python(session, "-m", "vidllm", "train", *args)
+    try:
+        python(session, "-m", "vidllm", "train", *args)
+    except CommandFailed as failure:
+        if failure.return_code != INTERRUPTED:
+            raise
+        recipe = [] if args[0] == "tiny" else [args[0]]
+        command = shlex.join(["nox", "-s", "train", "--", *recipe, "--resume"])
+        session.error(f"Stopped as asked; to go on: {command}")
 
 
 @nox.session(name="eval", venv_backend="none", requires=["env"])
