@@ -307,10 +307,19 @@ def other_decoders(session: nox.Session, *names: str) -> Path:
     """A folder with the peers of video decoding, each apart: two of them share an import name."""
     folder = session.cache_dir / "decoders"
     for name in names or DECODERS:
-        if not (folder / name).exists():
-            pip = ("-m", "pip", "install", "-q", "--no-deps", *PINS)
-            python(session, *pip, "--target", str(folder / name), DECODERS[name])
+        install_apart(session, folder / name, *PINS, DECODERS[name])
+    if not names and shutil.which("nvidia-smi"):
+        install_apart(session, folder / "dali", *PINS, "nvidia-dali-cuda130", *groups("dali"))
+        # Not with our pins: they have the one for a torch without CUDA.
+        install_apart(session, folder / "torchcodec_cuda", "torchcodec>=0.15")
     return folder
+
+
+def install_apart(session: nox.Session, folder: Path, *packages: str) -> None:
+    """Put packages into a folder of their own, without what they depend on; once."""
+    if not folder.exists():
+        pip = ("-m", "pip", "install", "-q", "--no-deps", "--target", str(folder))
+        python(session, *pip, *packages)
 
 
 @nox.session(venv_backend="none", requires=["env", "native"])

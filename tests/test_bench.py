@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
@@ -70,3 +71,29 @@ def test_a_broken_benchmark_fails_and_the_others_are_kept(
 def test_an_unknown_name_lists_the_known(checkout: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(SystemExit, match=r"\['vidoe'\], known are \['video'\]"):
         run(monkeypatch, "vidoe")
+
+
+def benchmark(path: str) -> ModuleType:
+    return bench.load(Path(bench.__file__).parent.parent / path)
+
+
+def test_without_a_gpu_its_cases_are_left_out_and_the_reason_is_said(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    frames = benchmark("packages/seqsynth/benchmarks/frames.py")
+    monkeypatch.setattr(frames, "best_device", lambda: "cpu")
+    assert frames.on_gpu(tmp_path, tmp_path) == {}
+    assert "no cases of DALI: no GPU that this process can use" in capsys.readouterr().out
+    monkeypatch.setattr(frames, "best_device", lambda: "gpu")
+    assert frames.on_gpu(tmp_path, tmp_path) == {}
+    assert f"no cases of DALI: {tmp_path} holds no DALI" in capsys.readouterr().out
+
+
+def test_without_a_gpu_packing_on_it_is_left_out(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pytest.importorskip("seqnative", reason="seqnative is not built on this machine")
+    pack = benchmark("native/benchmarks/pack.py")
+    monkeypatch.setattr(pack.torch.cuda, "is_available", lambda: False)
+    assert pack.on_gpu() == {}
+    assert "no cases of packing on a GPU: torch finds no GPU" in capsys.readouterr().out

@@ -18,6 +18,7 @@ import traceback
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -49,8 +50,8 @@ def benchmark_files(names: Sequence[str]) -> list[Path]:
     return [known[name] for name in (names or sorted(known))]
 
 
-def run_file(path: Path) -> dict[str, Case]:
-    """The cases of one file, checked."""
+def load(path: Path) -> ModuleType:
+    """A file with a benchmark, as a module."""
     spec = importlib.util.spec_from_file_location(f"benchmark_{path.stem}", path)
     if spec is None or spec.loader is None:
         raise ImportError(f"{path} cannot be imported")
@@ -58,7 +59,12 @@ def run_file(path: Path) -> dict[str, Case]:
     # Dataclasses and pickled workers look their module up by name.
     sys.modules[spec.name] = module
     spec.loader.exec_module(module)
-    cases: dict[str, Case] = module.run()
+    return module
+
+
+def run_file(path: Path) -> dict[str, Case]:
+    """The cases of one file, checked."""
+    cases: dict[str, Case] = load(path).run()
     for name, case in cases.items():
         missing = FIELDS - set(case)
         if missing:

@@ -1,4 +1,7 @@
-"""Packing frames beside the torch operations that loaders usually do it with, on one thread."""
+"""Packing frames beside the torch operations that loaders usually do it with, on one thread.
+
+On a GPU, where there is one, beside copying within its memory: packing can be no faster.
+"""
 
 from __future__ import annotations
 
@@ -14,6 +17,7 @@ from seqsynth.frame_packing import pixel_table
 
 NUM_RUNS = 7
 FRAME_COUNTS = (20, 9, 31, 12, 16, 8)  # 96 frames in clips of a sequence
+GPU_FRAMES = 960
 SIDE = 224
 MEAN, STD = (0.48145466, 0.4578275, 0.40821073), (0.26862954, 0.26130258, 0.27577711)
 
@@ -31,6 +35,59 @@ def cpu_milliseconds(*works: Callable[[], object]) -> list[float]:
 
 
 def run() -> dict[str, dict[str, object]]:
+    """All cases."""
+    return {**on_cpu(), **on_gpu()}
+
+
+def on_gpu() -> dict[str, dict[str, object]]:
+    """Bytes a second that packing reads and writes; nothing, and why, where there is no GPU."""
+    reason = ""
+    if not torch.cuda.is_available():
+        reason = "torch finds no GPU"
+    elif not seqnative.cuda_device_count():
+        reason = "seqnative was built without CUDA, or finds no GPU"
+    if reason:
+        print(f"  no cases of packing on a GPU: {reason}", flush=True)
+        return {}
+    clip = torch.randint(0, 256, (GPU_FRAMES, SIDE, SIDE, 3), dtype=torch.uint8, device="cuda")
+    stream = torch.cuda.current_stream().cuda_stream
+    cases: dict[str, dict[str, object]] = {}
+    for kind, suffix in ((torch.float32, ""), (torch.bfloat16, "_bfloat16")):
+        out = torch.empty((GPU_FRAMES, 3, SIDE, SIDE), dtype=kind, device="cuda")
+        other = torch.empty_like(out)
+        table = torch.from_numpy(pixel_table(MEAN, STD)).to("cuda", kind)
+        packing = gpu_milliseconds(
+            lambda out=out, table=table: seqnative.pack_normalize_on_device(
+                [clip], table, out, stream
+            )
+        )
+        copying = gpu_milliseconds(lambda out=out, other=other: other.copy_(out))
+        ours, peer = (clip.nbytes + out.nbytes) / packing, 2 * out.nbytes / copying
+        cases[f"pack_normalize_cuda{suffix}_vs_copy"] = {
+            "ours": ours / 1e6,
+            "peer": peer / 1e6,
+            "ratio": ours / peer,
+            "unit": "GB/s of GPU memory",
+            "runs": NUM_RUNS,
+            "note": f"{GPU_FRAMES} frames; {torch.cuda.get_device_name()}",
+        }
+    return cases
+
+
+def gpu_milliseconds(work: Callable[[], object]) -> float:
+    """The median of some runs."""
+    times = []
+    for _ in range(NUM_RUNS + 1):
+        start, end = (torch.cuda.Event(enable_timing=True) for _ in range(2))
+        start.record()
+        work()
+        end.record()
+        end.synchronize()
+        times.append(start.elapsed_time(end))
+    return statistics.median(times[1:])
+
+
+def on_cpu() -> dict[str, dict[str, object]]:
     """Six clips to (96, 3, 224, 224): to float, / 255, permute, normalise, put together."""
     rng = np.random.default_rng(0)
     clips = [rng.integers(0, 256, (n, SIDE, SIDE, 3), dtype=np.uint8) for n in FRAME_COUNTS]

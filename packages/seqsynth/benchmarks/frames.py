@@ -2,14 +2,14 @@
 
 Clips are ten seconds of real footage encoded as x264 does by default (crf 23, medium); of each, 8
 to 16 frames are asked for, at 1 to 8 a second from a random start, as squares of 224 pixels. All
-decoders get one thread on one core and take turns; figures are of processor time. `nox -s bench`
-installs the other decoders and the footage into a folder that $SEQSYNTH_BENCH_PEERS names.
+decoders get one thread on one core and take turns; figures are of processor time. Where there is a
+GPU, DALI on it is compared with torchcodec on it and with PyAV on one core, by the clock. `nox -s
+bench` installs the other decoders and the footage into a folder that $SEQSYNTH_BENCH_PEERS names.
 """
 
 from __future__ import annotations
 
 import contextlib
-import io
 import json
 import math
 import os
@@ -19,7 +19,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -28,9 +28,11 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from seqsynth import FrameRef, load_frames
+from seqsynth.frames.dali_graph import best_device
+from seqsynth.frames.dali_routing import refusal, survey_video
 
 PEERS_VARIABLE = "SEQSYNTH_BENCH_PEERS"
-RUNS = 5
+RUNS = 7
 WORKER = Path(__file__).with_name("_decode_worker.py")
 PEERS = ("decord", "decord2", "torchcodec", "opencv", "pyav_naive")
 CLIP_FRAMES = 300
@@ -42,12 +44,17 @@ VIDEOS = {
     "360p_gop250": (640, 360, 250, 3, 4),
     "720p_gop250": (1280, 720, 250, 2, 4),
 }
-NUM_PICTURES = 48
+GPU_PEERS = ("torchcodec_cuda", "ours")
+GPU_VIDEOS = {"240p_gop250": (320, 240, 250, 16, 4), "720p_gop250": (1280, 720, 250, 16, 2)}
+NEEDS_NO_PACKAGE = ("ours", "pyav_naive")
+PICTURES = {(640, 480): 48, (2048, 1536): 6}  # width and height: how many
 
 
 def run() -> dict[str, dict[str, Any]]:
     """All cases."""
-    cases = pictures()
+    cases: dict[str, dict[str, Any]] = {}
+    for size, count in PICTURES.items():
+        cases |= pictures(size, count)
     peers = Path(os.environ.get(PEERS_VARIABLE, ""))
     if not os.environ.get(PEERS_VARIABLE) or not list(peers.glob("footage/**/*.mp4")):
         raise FileNotFoundError(
@@ -57,6 +64,7 @@ def run() -> dict[str, dict[str, Any]]:
         for name, (width, height, gop, num_clips, num_plans) in VIDEOS.items():
             paths = write_clips(peers, name, (width, height), gop, num_clips)
             cases |= videos(peers, Path(folder), name, plans(paths, num_plans))
+        cases |= on_gpu(peers, Path(folder))
     return cases
 
 
@@ -64,45 +72,89 @@ def videos(
     peers: Path, folder: Path, name: str, plan: list[tuple[str, list[int]]]
 ) -> dict[str, dict[str, Any]]:
     """Clips a second of every decoder on one set of clips."""
-    with contextlib.ExitStack() as stack:
-        workers = {}
-        for decoder in ("ours", *PEERS):
-            with contextlib.suppress(FileNotFoundError):
-                workers[decoder] = stack.enter_context(worker(decoder, peers, folder, plan))
-        seconds: dict[str, list[float]] = {decoder: [] for decoder in workers}
-        for _ in range(RUNS):
-            for decoder, one_pass in workers.items():
-                seconds[decoder].append(one_pass())
-    rates = {decoder: len(plan) / statistics.median(s) for decoder, s in seconds.items()}
+    rates = clip_rates(peers, folder, ("ours", *PEERS), "cpu", plan)
     return {
-        f"video_{name}_vs_{decoder}": {
-            "ours": round(rates["ours"], 2),
-            "peer": round(rate, 2),
-            "ratio": round(rates["ours"] / rate, 3),
-            "unit": "clips/s, one thread",
-            "runs": RUNS,
-        }
+        f"video_{name}_vs_{decoder}": compared(rates["ours"], rate, "clips/s, one thread")
         for decoder, rate in rates.items()
         if decoder != "ours"
     }
 
 
+def on_gpu(peers: Path, folder: Path) -> dict[str, dict[str, Any]]:
+    """The same of `dali` on a GPU; nothing, and why, where there is none."""
+    reason = ""
+    if best_device() != "gpu":
+        reason = "no GPU that this process can use"
+    elif not (peers / "dali").exists():
+        reason = f"{peers} holds no DALI: run nox -s bench -- frames where nvidia-smi is"
+    if reason:
+        print(f"  no cases of DALI: {reason}", flush=True)
+        return {}
+    cases: dict[str, dict[str, Any]] = {}
+    for name, (width, height, gop, num_clips, num_plans) in GPU_VIDEOS.items():
+        paths = write_clips(peers, name, (width, height), gop, num_clips)
+        refused = [reason for path in paths if (reason := refusal(survey_video(path), "gpu"))]
+        rates = clip_rates(peers, folder, ("dali", *GPU_PEERS), "wall", plans(paths, num_plans))
+        for decoder, rate in rates.items():
+            if decoder != "dali":
+                case = compared(rates["dali"], rate, "clips/s, by the clock")
+                case["note"] = f"of {len(paths)} clips PyAV got {len(refused)} in DALI's place"
+                peer = "pyav" if decoder == "ours" else decoder
+                cases[f"video_{name}_dali_vs_{peer}"] = case
+    return cases
+
+
+def compared(ours: float, peer: float, unit: str) -> dict[str, Any]:
+    """A case of two rates."""
+    return {
+        "ours": round(ours, 2),
+        "peer": round(peer, 2),
+        "ratio": round(ours / peer, 3),
+        "unit": unit,
+        "runs": RUNS,
+    }
+
+
+def clip_rates(
+    peers: Path,
+    folder: Path,
+    decoders: Sequence[str],
+    clock: str,
+    plan: list[tuple[str, list[int]]],
+) -> dict[str, float]:
+    """Clips a second of ours, the first, and of each other that is there; they take turns."""
+    with contextlib.ExitStack() as stack:
+        workers = {}
+        for decoder in decoders:
+            try:
+                workers[decoder] = stack.enter_context(worker(decoder, clock, peers, folder, plan))
+            except (OSError, RuntimeError) as error:
+                if decoder == decoders[0]:
+                    raise
+                print(f"  {decoder} is left out: {error}", flush=True)
+        seconds: dict[str, list[float]] = {decoder: [] for decoder in workers}
+        for _ in range(RUNS):
+            for decoder, one_pass in workers.items():
+                seconds[decoder].append(one_pass())
+    return {decoder: len(plan) / statistics.median(s) for decoder, s in seconds.items()}
+
+
 @contextlib.contextmanager
 def worker(
-    decoder: str, peers: Path, folder: Path, plan: list[tuple[str, list[int]]]
+    decoder: str, clock: str, peers: Path, folder: Path, plan: list[tuple[str, list[int]]]
 ) -> Iterator[Callable[[], float]]:
-    """A function that makes one pass in a process of its own and returns its CPU seconds."""
-    needs_package = decoder not in ("ours", "pyav_naive")
+    """A function that makes one pass in a process of its own and returns its seconds."""
+    needs_package = decoder not in NEEDS_NO_PACKAGE
     if needs_package and not (peers / decoder).exists():
         raise FileNotFoundError(peers / decoder)
     variables = dict(os.environ, OMP_NUM_THREADS="1")
     if needs_package:
         paths = [str(peers / decoder), *filter(None, [variables.get("PYTHONPATH")])]
         variables["PYTHONPATH"] = os.pathsep.join(paths)
-    if decoder == "torchcodec":
+    if decoder.startswith("torchcodec"):
         variables["LD_LIBRARY_PATH"] = ffmpeg_libraries(folder)
     process = subprocess.Popen(
-        [sys.executable, str(WORKER), decoder],
+        [sys.executable, str(WORKER), decoder, clock],
         stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=variables,
     )  # fmt: skip
     assert process.stdin is not None
@@ -193,28 +245,22 @@ def plans(paths: list[str], num_plans: int) -> list[tuple[str, list[int]]]:
     return drawn
 
 
-def pictures() -> dict[str, dict[str, Any]]:
+def pictures(size: tuple[int, int], count: int) -> dict[str, dict[str, Any]]:
     """JPEGs a second against Pillow, which decodes them whole; and what decoding alone gives."""
     import simplejpeg
 
-    with tempfile.TemporaryDirectory() as folder:
-        paths = [Path(folder, f"{number}.jpg") for number in range(NUM_PICTURES)]
+    def with_pillow() -> NDArray[np.uint8]:
+        frames = np.empty((count, EDGE, EDGE, 3), dtype=np.uint8)
         for number, path in enumerate(paths):
-            content = io.BytesIO()
-            Image.fromarray(photograph(number)).save(content, "JPEG", quality=90)
-            path.write_bytes(content.getvalue())
-        kilobytes = sum(path.stat().st_size for path in paths) / NUM_PICTURES / 1000
-        refs = [FrameRef(str(path), 0) for path in paths]
+            with Image.open(path) as image:
+                whole = image.convert("RGB").resize((EDGE, EDGE), Image.Resampling.BICUBIC)
+                frames[number] = np.asarray(whole)
+        return frames
 
-        def with_pillow() -> NDArray[np.uint8]:
-            frames = np.empty((NUM_PICTURES, EDGE, EDGE, 3), dtype=np.uint8)
-            for number, path in enumerate(paths):
-                with Image.open(path) as image:
-                    whole = image.convert("RGB").resize((EDGE, EDGE), Image.Resampling.BICUBIC)
-                    frames[number] = np.asarray(whole)
-            return frames
-
+    with tempfile.TemporaryDirectory() as folder:
+        paths = write_pictures(Path(folder), size, count)
         contents = [path.read_bytes() for path in paths]
+        refs = [FrameRef(str(path), 0) for path in paths]
         ways: dict[str, Callable[[], Any]] = {
             "ours": lambda: load_frames(refs, EDGE),
             "peer": with_pillow,
@@ -229,22 +275,26 @@ def pictures() -> dict[str, dict[str, Any]]:
                 start = time.process_time()
                 work()
                 seconds[name].append(time.process_time() - start)
-    rates = {name: NUM_PICTURES / statistics.median(s[1:]) for name, s in seconds.items()}
-    return {
-        "images_640x480_vs_pil": {
-            "ours": round(rates["ours"]),
-            "peer": round(rates["peer"]),
-            "ratio": round(rates["ours"] / rates["peer"], 3),
-            "unit": "images/s, one thread",
-            "runs": RUNS,
-            "note": f"JPEG quality 90, {kilobytes:.0f} kB on average; both resize bicubically; "
-            f"decoding alone, at half the size: {rates['floor']:.0f} images/s, "
-            f"{rates['floor'] / rates['peer']:.2f} times Pillow",
-        }
-    }
+        error = ((ways["ours"]().astype(float) - with_pillow()) ** 2).mean()
+    rates = {name: count / statistics.median(s[1:]) for name, s in seconds.items()}
+    case = compared(rates["ours"], rates["peer"], "images/s, one thread")
+    case["note"] = (
+        f"JPEG quality 90, {sum(map(len, contents)) / count / 1000:.0f} kB on average; both resize "
+        f"bicubically, {10 * math.log10(255**2 / error):.1f} dB apart; decoding alone, at the size "
+        f"we need: {rates['floor']:.0f} images/s, {rates['floor'] / rates['peer']:.2f} times Pillow"
+    )
+    return {f"images_{size[0]}x{size[1]}_vs_pil": case}
 
 
-def photograph(seed: int, width: int = 640, height: int = 480) -> NDArray[np.uint8]:
+def write_pictures(folder: Path, size: tuple[int, int], count: int) -> list[Path]:
+    """JPEGs of one size."""
+    paths = [folder / f"{number}.jpg" for number in range(count)]
+    for number, path in enumerate(paths):
+        Image.fromarray(photograph(number, *size)).save(path, "JPEG", quality=90)
+    return paths
+
+
+def photograph(seed: int, width: int, height: int) -> NDArray[np.uint8]:
     """Shades with about the detail of photographs: energy falls with the square of frequency."""
     rng = np.random.default_rng(seed)
     frequency = np.hypot(np.fft.fftfreq(height)[:, None], np.fft.rfftfreq(width)[None])
