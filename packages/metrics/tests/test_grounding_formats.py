@@ -93,6 +93,27 @@ def test_results_of_dense_captions_are_no_answers(write) -> None:
         read_answers(path)
 
 
+def test_built_examples_are_references_of_what_is_predicted_on_them(write) -> None:
+    def example(name: str, task: str, targets: list) -> dict:
+        turns = [{"prompt": "?", "answer": "!"}] * len(targets)
+        return {"id": name, "task": task, "turns": turns, "targets": targets,
+                "duration_seconds": 8.0}  # fmt: skip
+
+    examples = [
+        example("iig-ab-0", "iig", [[[0.25, 0.375, "a"]], [[0.5, 0.625, "b"], [0, 0.125, "c"]]]),
+        example("alr-ab-1", "alr", [[[0.0, 0.125, "d"]]]),
+    ]
+    queries = read_queries(write("examples.jsonl", examples))
+    assert spans(queries) == {"iig-ab-0.0": ((2.0, 3.0),), "iig-ab-0.1": ((4.0, 5.0), (0.0, 1.0))}
+    assert {query.benchmark for query in queries} == {"iig-ab"}
+    one = {"task": "iig", "benchmark": "iig-ab", "events": [[2.0, 3.0, ""]]}
+    lines = [{"id": "iig-ab-0.0", **one}, {"id": "alr-ab-1.0", **one, "task": "alr"}]
+    assert spans(read_answers(write("p.jsonl", lines))) == {"iig-ab-0.0": ((2.0, 3.0),)}
+    broken = {**examples[0], "targets": [[[0.25, "x", "a"]]]}
+    with pytest.raises(InputError, match="line 1, id 'iig-ab-0', event 1"):
+        read_queries(write("examples.jsonl", [broken]))
+
+
 def test_timelens_keys_find_the_query_by_its_sentence(write) -> None:
     queries = read_queries(write("c.txt", "AO8RW 0.0 6.9##a person reads.\n"))
     answers = {"AO8RW>>>a person reads.>>>[0.0, 6.9]": {"timestamps": [[1, 5]], "answers": "..."}}

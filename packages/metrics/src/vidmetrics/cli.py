@@ -33,14 +33,14 @@ _PLAIN_EVENTS = "{video: [[start seconds, end seconds, caption], ...]}"
 _PLAIN_SPANS = "{query: [[start seconds, end seconds], ...]}"
 _FORMATS = {  # files are recognised by their content
     "dvc": (
-        "references.jsonl, annotations of TimeChat, YouCook2, ActivityNet Captions or E.T. Bench, "
-        f"or JSON {_PLAIN_EVENTS}",
+        "references.jsonl, examples.jsonl, annotations of TimeChat, YouCook2, ActivityNet Captions "
+        f"or E.T. Bench, or JSON {_PLAIN_EVENTS}",
         "predictions.jsonl, results of TimeChat (raw or formatted), ActivityNet, SODA, VTimeLLM or "
         "E.T. Bench, or JSON as above; names as in REFERENCES",
     ),
     "tvg": (
-        "references.jsonl, annotations of Charades-STA (its queries are called by their line, from "
-        "0), TimeChat, QVHighlights, ActivityNet Captions or E.T. Bench, or JSON "
+        "references.jsonl, examples.jsonl, annotations of Charades-STA (its queries are called by "
+        "their line, from 0), TimeChat, QVHighlights, ActivityNet Captions or E.T. Bench, or JSON "
         f"{_PLAIN_SPANS}",
         "predictions.jsonl, results of TimeChat (raw or formatted), TimeLens, QVHighlights, "
         "VTimeLLM or E.T. Bench, or JSON as above; names as in REFERENCES",

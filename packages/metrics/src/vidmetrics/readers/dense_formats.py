@@ -21,7 +21,7 @@ from vidmetrics.readers.documents import (
     unknown_format,
     video_place,
 )
-from vidmetrics.readers.own_format import is_own, read_own
+from vidmetrics.readers.own_format import is_examples, is_own, read_examples, read_own
 from vidmetrics.readers.records import (
     Record,
     duration_member,
@@ -104,6 +104,11 @@ def _read(
 def _read_own(document: Document, durations: Durations) -> Iterator[Record]:
     del durations
     return (record for record in read_own(document) if record.task in DENSE_TASKS)
+
+
+def _read_examples(document: Document, durations: Durations) -> Iterator[Record]:
+    del durations
+    return (record for record in read_examples(document) if record.task in DENSE_TASKS)
 
 
 def _is_coco(document: Document) -> bool:
@@ -329,6 +334,7 @@ def _first_value(document: Document) -> Any:
 
 REFERENCE_FORMATS: tuple[DenseFormat, ...] = (
     DenseFormat("references.jsonl", is_own, _read_own),
+    DenseFormat("examples.jsonl", is_examples, _read_examples),
     DenseFormat("TimeChat annotations", _is_coco, _read_coco),
     DenseFormat("ActivityNet Captions", _is_activitynet, _read_activitynet),
     DenseFormat("E.T. Bench", _is_etbench, _read_etbench_references),

@@ -13,7 +13,7 @@ from typing import Any, Protocol
 from vidmetrics.errors import InputError
 
 # A file with one line of these is no document, whatever it is called.
-_KEYS_OF_LINES = ({"qid"}, {"id", "events"}, {"video_id", "task", "answer"})
+_KEYS_OF_LINES = ({"qid"}, {"id", "events"}, {"id", "turns"}, {"video_id", "task", "answer"})
 
 
 @dataclass(frozen=True, eq=False, slots=True)

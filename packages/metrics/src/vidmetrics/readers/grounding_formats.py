@@ -21,7 +21,7 @@ from vidmetrics.readers.documents import (
     unknown_format,
     video_place,
 )
-from vidmetrics.readers.own_format import is_own, read_own
+from vidmetrics.readers.own_format import is_examples, is_own, read_examples, read_own
 from vidmetrics.readers.records import (
     Record,
     ScoredSpan,
@@ -99,6 +99,11 @@ def _read(
 def _read_own(document: Document, queries: Queries) -> Iterator[Record]:
     del queries
     return (record for record in read_own(document) if record.task in GROUNDING_TASKS)
+
+
+def _read_examples(document: Document, queries: Queries) -> Iterator[Record]:
+    del queries
+    return (record for record in read_examples(document) if record.task in GROUNDING_TASKS)
 
 
 def _is_charades(document: Document) -> bool:
@@ -326,6 +331,7 @@ def _query_place(document: Document, name: str) -> Callable[[], str]:
 
 QUERY_FORMATS: tuple[GroundingFormat, ...] = (
     GroundingFormat("references.jsonl", is_own, _read_own),
+    GroundingFormat("examples.jsonl", is_examples, _read_examples),
     GroundingFormat("Charades-STA", _is_charades, _read_charades),
     GroundingFormat("TimeChat annotations", _is_coco, _read_coco),
     GroundingFormat("QVHighlights", _is_qvhighlights, _read_qvhighlights),

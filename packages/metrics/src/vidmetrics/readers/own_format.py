@@ -1,4 +1,7 @@
-"""Our `references.jsonl` and `predictions.jsonl`: one query a line, any task, any benchmark."""
+"""Our `references.jsonl` and `predictions.jsonl`: one query a line, any task, any benchmark.
+
+And `examples.jsonl` as references: sequences with the places that their questions ask for.
+"""
 
 from __future__ import annotations
 
@@ -16,6 +19,7 @@ from vidmetrics.readers.records import (
 )
 
 TASKS = ("dvc", "tvg", "iig")
+UNSCORED_TASKS = ("iic", "alr", "video", "caption")  # may stand between the others
 
 
 def is_own(document: Document) -> bool:
@@ -36,7 +40,7 @@ def read_own(document: Document) -> Iterator[Record]:
             raise InputError(f"{line_place()}: 'id' is missing or empty")
         place = named(line_place, "id", name)
         task = text_member(item, "task", place)
-        if task not in TASKS:
+        if task not in TASKS + UNSCORED_TASKS:
             raise InputError(f"{place()}: 'task' must be one of {', '.join(TASKS)}, got {task!r}")
         events = events_of(member(item, "events", list, place), place)
         malformed = item.get("malformed", 0)
@@ -54,3 +58,37 @@ def read_own(document: Document) -> Iterator[Record]:
             duration_seconds=duration_member(item, place),
             malformed=malformed,
         )
+
+
+def is_examples(document: Document) -> bool:
+    """Whether the file is JSON lines with `turns` and `targets`: what `seqsynth build` writes."""
+    first = document.first_entry()
+    return isinstance(first, dict) and {"id", "turns", "targets"} <= first.keys()
+
+
+def read_examples(document: Document) -> Iterator[Record]:
+    """What each turn asks for, in seconds; turn 0 of example `x` is query `x.0`.
+
+    Raises:
+        InputError: names the line.
+    """
+    for line_place, item in document.entries():
+        example = text_member(item, "id", line_place)
+        place = named(line_place, "id", example)
+        seconds = duration_member(item, place)
+        if seconds is None:
+            raise InputError(f"{place()}: 'duration_seconds' is missing")
+        for number, targets in enumerate(member(item, "targets", list, place)):
+            events = tuple(
+                (start * seconds, end * seconds, caption)
+                for start, end, caption in events_of(targets, place)
+            )
+            yield Record(
+                id=f"{example}.{number}",
+                place=place,
+                events=events,
+                spans=tuple((start, end) for start, end, _ in events),
+                task=text_member(item, "task", place),
+                benchmark=example.rpartition("-")[0],
+                duration_seconds=seconds,
+            )
