@@ -241,7 +241,9 @@ def main() -> int:
         import resource
 
         signal.signal(signal.SIGALRM, _too_long)
-        resource.setrlimit(resource.RLIMIT_DATA, (_BYTES_OF_MEMORY, _BYTES_OF_MEMORY))
+        # Not with the address sanitizer, whose own map of memory is far larger than that.
+        if "ASAN_OPTIONS" not in os.environ:
+            resource.setrlimit(resource.RLIMIT_DATA, (_BYTES_OF_MEMORY, _BYTES_OF_MEMORY))
     return int(sum(fuzz(name, arguments.seconds) for name in arguments.parsers or PARSERS) > 0)
 
 
