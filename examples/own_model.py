@@ -63,4 +63,6 @@ def main(base, manifest, out, num_steps=1000):
 
 
 if __name__ == "__main__":
+    if len(sys.argv) not in (4, 5):
+        sys.exit(f"{__doc__}\nusage: own_model.py BASE MANIFEST.arrow OUT [STEPS, 1000]")
     main(*sys.argv[1:])

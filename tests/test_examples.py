@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -90,6 +91,34 @@ def test_seq2time_data_goes_into_an_own_model(base: Path, tmp_path: Path) -> Non
     rows, digits = trained.get_output_embeddings().weight, tokenizer.convert_tokens_to_ids(["7"])
     assert rows.shape[0] >= max(ids) + 1 > start.get_output_embeddings().weight.shape[0]
     assert not rows[ids[1]].equal(start.get_output_embeddings().weight[digits[0]]), "it learned"
+
+
+def test_the_script_of_an_own_model_says_what_it_takes() -> None:
+    done = subprocess.run(
+        [sys.executable, "examples/own_model.py"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 1
+    assert "own_model.py BASE MANIFEST.arrow OUT" in done.stderr
+
+
+def test_an_own_codec_trains_and_answers(tmp_path: Path) -> None:
+    out, video = tmp_path / "run", tmp_path / "a video.webp"
+    pictures = [Image.new("RGB", (32, 32), colour) for colour in COLOURS]
+    pictures[0].save(video, save_all=True, append_images=pictures[1:], duration=8000)
+    train = ["train", "smoke", "--model.codec", "clock", "--optim.max-steps", "3"]
+    run(["examples/own_codec.py", *train, "--out", str(out), "--data.cache-dir", str(tmp_path)])
+    assert json.loads((out / "config.json").read_text())["model"]["codec"] == "clock"
+    asked = ["ground", str(video), "the red card", "--run", str(out), "--json"]
+    answer = json.loads(run(["examples/own_codec.py", *asked]))
+    assert answer["duration_seconds"] == 72.0
+    assert answer["events"] or answer["malformed"], "it was asked"
+    clock = "import own_codec, timetokens as tt; p = tt.TimePosition(65, duration_seconds=72); "
+    clock += "c = tt.CODECS['clock']; print(c.format_point(p), c.parse_point('1:05'))"
+    assert run(["-c", f"import sys; sys.path.insert(0, 'examples'); {clock}"]) == "1:05 65.0\n"
 
 
 def run(arguments: list[str]) -> str:

@@ -56,6 +56,7 @@ def fails(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
         (["train", "smoke", "--resume"], "no run under runs/"),
         (["train", "smoke", "--resume", "nowhere"], "nowhere does not exist"),
         (["train", "smoke", "--model.codec", "clock", "--dry-run"], "'clock': choose one of rpt"),
+        (["train", "smoke", "--model.codec", "rtp"], "model.codec is 'rtp': choose one of rpt"),
         (["train", "smoke", "--model.adapter", "gpt", "--dry-run"], "choose one of tiny, random"),
         (["train", "tiny", "--model.eye", "clip", "--dry-run"], "has efficientnet_lite0 only"),
         (["train", "smoke", "--model.lora-targets", "query", "--dry-run"], "choose from"),

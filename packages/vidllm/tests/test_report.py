@@ -188,6 +188,11 @@ def test_a_gone_picture_is_no_reason_to_fail(run_dir: Path, corpus: Corpus) -> N
 def test_a_folder_that_is_no_run_is_refused(tmp_path: Path) -> None:
     with pytest.raises(RunFolderError, match="is no run folder"):
         write_report(tmp_path)
+    (tmp_path / "config.json").write_text("{}")
+    checkpoint = tmp_path / "checkpoint-2"
+    checkpoint.mkdir()
+    with pytest.raises(RunFolderError, match=f"it lies in one: {tmp_path}"):
+        write_report(checkpoint)
 
 
 def test_curves_show_tasks_stages_and_survive_odd_losses() -> None:

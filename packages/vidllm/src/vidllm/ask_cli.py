@@ -108,6 +108,8 @@ def _video(name: str) -> Path:
 
 
 def _asker(options: AskOptions) -> Asker:
+    run_dir = Path(options.run) if options.run else run_folder.newest()
+    run_folder.load_config(run_dir)  # a wrong folder is told before torch is loaded
     from vidllm.asking import Asker, AskSettings
 
     settings = AskSettings(
@@ -115,7 +117,7 @@ def _asker(options: AskOptions) -> Asker:
         num_beams=options.num_beams,
         constrained=not options.free,
     )
-    return Asker(Path(options.run) if options.run else run_folder.newest(), settings)
+    return Asker(run_dir, settings)
 
 
 def _say(system: dict[str, str], what: str) -> None:

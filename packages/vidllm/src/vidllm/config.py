@@ -14,6 +14,7 @@ import typing
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+import timetokens as tt
 from seqsynth.parsing import parsed_json
 
 Layout = Literal["interleaved", "code_first", "block"]
@@ -119,6 +120,8 @@ class ModelConfig:
         for name in ("num_visual_tokens", "projector_hidden", "lora_rank", "lora_alpha"):
             value = getattr(self, name)
             _require(value >= 1, f"model.{name}", value, "give at least 1")
+        codecs = f"choose one of {', '.join(tt.CODECS)}, or start the file that adds it to CODECS"
+        _require(self.codec in tt.CODECS, "model.codec", self.codec, codecs)
         _require(self.num_layers >= 0, "model.num_layers", self.num_layers, "give 0 (all) or more")
         _require(
             0 <= self.lora_dropout < 1,

@@ -46,10 +46,6 @@ def describe(config: TrainConfig, num_processes: int = 1) -> dict[str, Any]:
         FileNotFoundError: no manifest below data.root.
     """
     description = adapter_of(config.model).describe(config.model)
-    if config.model.codec not in tt.CODECS:
-        raise ValueError(
-            f"model.codec is {config.model.codec!r}: choose one of {', '.join(tt.CODECS)}"
-        )
     parameters = count_parameters(config, description)
     per_frame = description.visual_tokens_per_frame or config.model.num_visual_tokens
     lengths = stage_lengths(config, per_frame)

@@ -104,7 +104,8 @@ def load_config(run_dir: Path) -> TrainConfig:
     """
     if not is_run(run_dir):
         what = "is no run folder (it has no config.json)" if run_dir.exists() else "does not exist"
-        raise RunFolderError(f"{run_dir} {what}")
+        inside = f"; it lies in one: {run_dir.parent}" if is_run(run_dir.parent) else ""
+        raise RunFolderError(f"{run_dir} {what}{inside}")
     try:
         return from_json((run_dir / CONFIG_NAME).read_text("utf-8"))
     except ValueError as error:

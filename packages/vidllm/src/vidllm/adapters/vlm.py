@@ -154,7 +154,8 @@ def family_of(base_config: Any, config: ModelConfig) -> Family:
     if base_config.model_type not in FAMILIES:
         raise ValueError(
             f"model.base {config.base!r} is a {base_config.model_type!r}: "
-            f"the vlm adapter has {', '.join(FAMILIES)}"
+            f"the vlm adapter has {', '.join(FAMILIES)}; another family is one record in "
+            "vidllm.families.FAMILIES, or take the data to your own loop (examples/own_model.py)"
         )
     family = FAMILIES[base_config.model_type]
     family.check(config)
