@@ -198,8 +198,9 @@ def test_a_killed_build_goes_on_and_ends_with_the_same_bytes(
 def test_a_shard_that_is_written_twice_at_a_time_is_whole(
     tmp_path: Path, make_stream: MakeStream, container: Container, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    plan = BuildPlan(count=4, shard_size=4, pictures=PictureFormat(size=8, container=container))
-    stream = make_stream()
+    pictures = PictureFormat(size=8, container=container)
+    plan = BuildPlan(count=4, shard_size=4, pictures=pictures, max_skipped=0.9)
+    stream = make_stream(*range(10))
     alone, work_dir = tmp_path / "alone", tmp_path / "twice"
     for folder in (alone, work_dir):
         folder.mkdir()
@@ -215,6 +216,7 @@ def test_a_shard_that_is_written_twice_at_a_time_is_whole(
     monkeypatch.setattr(type(stream), "draw", lambda _, index, cuts: drawing(index, cuts))
     make_shard(work_dir, stream, plan, 0)
     assert contents(work_dir) == contents(alone)
+    assert "00000.skipped.jsonl" in contents(alone), "no row of it is lost or written twice"
 
 
 def test_unreadable_pictures_are_exchanged_and_written_down(

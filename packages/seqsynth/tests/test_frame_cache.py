@@ -1,5 +1,6 @@
 """The frame cache: the frames it says, about the size it says, and nothing done twice."""
 
+import os
 import threading
 from dataclasses import replace
 from pathlib import Path
@@ -84,6 +85,7 @@ def test_a_video_that_has_been_replaced_or_damaged_is_written_anew(
     turned = cached["turned_90"].read_bytes()
 
     write_zoo(tmp_path, ["vfr.mp4"])["vfr.mp4"].replace(clips / "cfr.mp4")
+    os.utime(clips / "cfr.mp4", (0, 0))  # by a clock that has gone back
     before = cached["turned_90"].stat().st_mtime_ns
     assert main(command) == 0
     times = frame_times(str(clips / "cfr.mp4"))
@@ -137,8 +139,12 @@ def test_a_video_of_another_corpus_is_never_taken_for_one_of_the_same_name(
 def test_a_video_that_cannot_be_written_leaves_nothing_behind(
     manifest: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def full(path: Path, target: Path) -> None:
-        raise OSError(28, "No space left on device", str(path))
+    replace_file = Path.replace
+
+    def full(path: Path, target: Path) -> Path:
+        if target.suffix == ".mov":
+            raise OSError(28, "No space left on device", str(path))
+        return replace_file(path, target)
 
     monkeypatch.setattr(Path, "replace", full)
     with pytest.raises(OSError, match="No space left"):

@@ -1,5 +1,7 @@
 import io
 import json
+import random
+import stat
 import tarfile
 import zipfile
 from dataclasses import replace
@@ -39,15 +41,65 @@ def test_names_that_mean_something_to_a_file_system_are_refused(tmp_path: Path, 
     assert list(tmp_path.iterdir()) == [archive]
 
 
-def test_links_in_an_archive_are_left_out(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "kind", ["SYMTYPE", "LNKTYPE", "CHRTYPE", "BLKTYPE", "FIFOTYPE", "DIRTYPE"]
+)
+def test_links_and_devices_in_an_archive_are_left_out(tmp_path: Path, kind: str) -> None:
     archive = tmp_path / "a.tgz"
     with tarfile.open(archive, "w:gz") as tar:
         link = tarfile.TarInfo("link")
-        link.type, link.linkname = tarfile.SYMTYPE, "/etc/passwd"
+        link.type, link.linkname = getattr(tarfile, kind), "/etc/passwd"
         tar.addfile(link)
         tar.addfile(tarfile.TarInfo("file"), io.BytesIO())
     unpack(ANYTHING, archive, tmp_path / "part")
     assert part_files(ANYTHING, tmp_path / "part") == ("file",)
+
+
+def test_a_link_in_a_wheel_is_a_file_that_names_its_target(tmp_path: Path) -> None:
+    archive = tmp_path / "a.whl"
+    with zipfile.ZipFile(archive, "w") as wheel:
+        entry = zipfile.ZipInfo("a/link")
+        entry.create_system, entry.external_attr = 3, (stat.S_IFLNK | 0o777) << 16
+        wheel.writestr(entry, "/etc/passwd")
+    unpack(ANYTHING, archive, tmp_path / "part")
+    assert not (tmp_path / "part/link").is_symlink()
+    assert (tmp_path / "part/link").read_text() == "/etc/passwd"
+
+
+@pytest.mark.parametrize("inner", ["", "a/inner.zip"])
+def test_an_archive_that_would_fill_the_disk_is_refused(
+    tmp_path: Path, inner: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("seqsynth.unpack.MAX_UNPACKED_BYTES", 3 << 20)
+    archive = tmp_path / "bomb.whl"
+    with zipfile.ZipFile(archive, "w", zipfile.ZIP_DEFLATED) as wheel:
+        for number in range(1 if inner else 2):  # together too large, or one alone
+            name = inner or f"a/{number}"
+            wheel.writestr(name, bytes((4 << 20) if inner else (2 << 20)))
+    assert archive.stat().st_size < 9000
+    with pytest.raises(ValueError, match="the archive unpacks to more than"):
+        unpack(replace(ANYTHING, inner=inner), archive, tmp_path / "part")
+    assert list(tmp_path.iterdir()) == [archive]
+
+
+@pytest.mark.parametrize("ending", ["whl", "tgz"])
+def test_a_stream_that_breaks_inside_is_named(tmp_path: Path, ending: str) -> None:
+    archive = tmp_path / f"broken.{ending}"
+    data = random.Random(0).randbytes(100_000)
+    if ending == "whl":
+        with zipfile.ZipFile(archive, "w", zipfile.ZIP_DEFLATED) as wheel:
+            wheel.writestr("a", data)
+    else:
+        with tarfile.open(archive, "w:gz") as tar:
+            member = tarfile.TarInfo("a")
+            member.size = len(data)
+            tar.addfile(member, io.BytesIO(data))
+    content = bytearray(archive.read_bytes())
+    content[5_000:60_000] = bytes(55_000)
+    archive.write_bytes(content)
+    with pytest.raises(ValueError, match=rf"broken\.{ending} cannot be read"):
+        unpack(ANYTHING, archive, tmp_path / "part")
+    assert list(tmp_path.iterdir()) == [archive]
 
 
 @pytest.mark.parametrize(

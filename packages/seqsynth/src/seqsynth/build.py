@@ -19,12 +19,13 @@ from seqsynth.build_plan import CONTAINERS, BuildPlan, ShardReport, sum_of
 from seqsynth.build_shard import OnDone, ShardPaths, Stream, finished, make_shard
 from seqsynth.build_workers import shards_made
 from seqsynth.energon import ENERGON_NAME, tar_index_path, write_energon_meta
-from seqsynth.example_files import replacing
+from seqsynth.example_files import replacing, writing_alone
 from seqsynth.index_checks import Engine
 from seqsynth.skipping import LOG_NAME, TooManySkippedError, least_judged
 
 EXAMPLES_NAME = "examples.jsonl"
 MANIFEST_NAME = "manifest.json"
+LOCK_NAME = ".lock"
 
 
 def build_examples(
@@ -53,7 +54,7 @@ def build_examples(
         The counts of all shards together.
 
     Raises:
-        ValueError: the stream is shorter than the plan.
+        ValueError: the stream is shorter than the plan, or another process builds there.
         TooManySkippedError: see skipping.py; what is done is kept.
     """
     if plan.start + plan.count > len(stream):
@@ -73,13 +74,17 @@ def build_examples(
         **(facts or {}),
     }
     work_dir = out_dir.absolute() / f".build-{_digest(manifest)}"
-    work_dir.mkdir(parents=True, exist_ok=True)
-    reports: dict[int, ShardReport] = {}
-    for number, report in _shards(work_dir, stream, plan, num_workers, engine, on_done):
-        reports[number] = report
-        _check_share(reports, plan)
-    total = sum_of(reports.values())
-    _publish(out_dir, work_dir, plan, {**manifest, "result": asdict(total)})
+    lock = writing_alone(out_dir / LOCK_NAME, f"building into {out_dir}", out_dir / MANIFEST_NAME)
+    with lock:
+        work_dir.mkdir(exist_ok=True)
+        for left in (*work_dir.glob("*.partial"), *work_dir.glob("*.*.skipped.jsonl")):
+            left.unlink(missing_ok=True)  # of a build that was killed
+        reports: dict[int, ShardReport] = {}
+        for number, report in _shards(work_dir, stream, plan, num_workers, engine, on_done):
+            reports[number] = report
+            _check_share(reports, plan)
+        total = sum_of(reports.values())
+        _publish(out_dir, work_dir, plan, {**manifest, "result": asdict(total)})
     return total
 
 
@@ -150,6 +155,8 @@ def _publish(out_dir: Path, work_dir: Path, plan: BuildPlan, manifest: Mapping[s
         shutil.rmtree(out_dir / ENERGON_NAME, ignore_errors=True)
     with replacing(out_dir / MANIFEST_NAME) as handle:
         handle.write(json.dumps(manifest, indent=2, ensure_ascii=False) + "\n")
+    for paths in shards:  # first: what says that a shard is whole must not outlive the shard
+        paths.report.unlink()
     shutil.rmtree(work_dir)
 
 

@@ -39,10 +39,11 @@ def make_shard(
 ) -> ShardReport:
     """Writes one shard; its report is written last and says that it is whole."""
     paths = ShardPaths(work_dir, number, plan.pictures)
-    paths.skipped.unlink(missing_ok=True)
+    # A worker of a killed build may still write the same shard: never into the same file.
+    skipped = paths.skipped.with_name(f"{number:05d}.{uuid.uuid4().hex}.skipped.jsonl")
     # A shard stops where it alone loses more than the whole build may: of many shards, some begin
     # with two bad examples, and the build looks at the share of them together.
-    log = SkipLog(paths.skipped, max_share=plan.max_skipped, least_read=plan.count)
+    log = SkipLog(skipped, max_share=plan.max_skipped, least_read=plan.count)
     cuts: Counter[str] = Counter()
     root = stream.corpus.root
     num_reported = 0
@@ -66,6 +67,10 @@ def make_shard(
             if on_done and (count % _EXAMPLES_PER_REPORT == 0 or count == len(indices)):
                 on_done(count - num_reported)
                 num_reported = count
+    if skipped.exists():
+        skipped.replace(paths.skipped)
+    else:
+        paths.skipped.unlink(missing_ok=True)
     report = ShardReport(
         num_examples=len(indices),
         num_replaced=log.num_replaced,
@@ -97,14 +102,16 @@ def _writer(
     if plan.pictures is None:
         yield None
         return
-    # A worker of a killed build may still write the same shard: never into the same file.
     partial_path = path.with_name(f"{path.name}.{uuid.uuid4().hex}.partial")
     kind = _WRITERS[plan.pictures.container]
-    with kind(partial_path, media_root=root, quality=plan.pictures.quality) as writer:
-        yield writer
-    if isinstance(writer, FrameTarWriter):
-        write_tar_index(tar_index_path(path), writer.offsets)
-    partial_path.replace(path)
+    try:
+        with kind(partial_path, media_root=root, quality=plan.pictures.quality) as writer:
+            yield writer
+        if isinstance(writer, FrameTarWriter):
+            write_tar_index(tar_index_path(path), writer.offsets)
+        partial_path.replace(path)
+    finally:
+        partial_path.unlink(missing_ok=True)  # where the disk is full
 
 
 def finished(work_dir: Path, number: int) -> ShardReport | None:

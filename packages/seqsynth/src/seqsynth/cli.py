@@ -20,31 +20,44 @@ from seqsynth import cli_cache, cli_caption, cli_data, cli_index, cli_join, fetc
 from seqsynth.benchmark import BenchmarkSpec, build_default_benchmark
 from seqsynth.benchmark_packages import FETCH_SETS
 from seqsynth.default_data import default_corpus
+from seqsynth.example_files import FULL_DISK
 from seqsynth.fetch import default_dir, fetch_default
 from seqsynth.film import FilmSpec, build_film_benchmark, film_video
 from seqsynth.generated import generated_corpus
-from seqsynth.naming import known_name
+from seqsynth.naming import known_name, name_fault
 
 _BENCHMARKS = ("default", "generated", "film")
-_MACHINE_FAILURES = (errno.ENOSPC, errno.EDQUOT, errno.EIO)
+_MACHINE_FAILURES = (*FULL_DISK, errno.EIO)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs one command and returns the exit status."""
+    for stream in (sys.stdout, sys.stderr):
+        # A path or a label may hold anything; the terminal's encoding may not.
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="backslashreplace")
     logging.basicConfig(level=logging.WARNING, format="seqsynth: %(message)s", stream=sys.stderr)
     arguments = _parser().parse_args(argv)
     try:
         status: int = arguments.run(arguments)
-    except (ValueError, IndexError) as error:
-        return _fail(str(error), 2)
-    except OSError as error:
-        reason = f"{error.filename}: {error.strerror}" if error.filename else str(error)
-        return _fail(reason, 1 if error.errno in _MACHINE_FAILURES else 2)
-    except RuntimeError as error:  # FetchError, or a native package that is required and absent
-        return _fail(str(error), 1)
+    except (ValueError, IndexError, OSError, RuntimeError) as error:
+        return _fail(*_described(error))
     except KeyboardInterrupt:
         return _fail("interrupted; run the same command again to go on", 130)
     return status
+
+
+def _described(error: Exception) -> tuple[str, int]:
+    """What to say of an error, and the exit status."""
+    if isinstance(error, UnicodeEncodeError):  # of a path: texts are checked as they are read
+        return f"{error.object!a:.200}: {name_fault()}", 2
+    if isinstance(error, OSError):
+        reason = f"{error.filename}: {error.strerror}" if error.filename else str(error)
+        if error.errno in FULL_DISK:
+            reason += "; make room, then run the same command again to go on"
+        return reason, 1 if error.errno in _MACHINE_FAILURES else 2
+    # A RuntimeError is a FetchError, or a native package that is required and absent.
+    return str(error), 1 if isinstance(error, RuntimeError) else 2
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -8,6 +8,7 @@ access by key need more; `energon prepare` adds that.
 
 import json
 import struct
+import uuid
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -29,7 +30,8 @@ def write_tar_index(path: Path, offsets: Sequence[int]) -> None:
         path: of the index.
         offsets: first byte of each example in the tar, and the one behind the last.
     """
-    partial_path = path.with_name(f"{path.name}.partial")
+    # A worker of a killed build may still write the same shard: never into the same file.
+    partial_path = path.with_name(f"{path.name}.{uuid.uuid4().hex}.partial")
     partial_path.write_bytes(struct.pack(f"<{len(offsets)}Q", *offsets))
     partial_path.replace(path)
 

@@ -1,14 +1,20 @@
 """Writes and reads files of one JSON record a line; a file is there whole or not at all."""
 
 import contextlib
+import errno
 import json
 import os
+import re
+import shutil
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import IO, Any
 
+from seqsynth.one_writer import one_writer
 from seqsynth.records import Example
+
+FULL_DISK = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 def write_examples(
@@ -57,13 +63,46 @@ def replacing(path: Path) -> Iterator[IO[str]]:
     descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}-")
     try:
         # Line ends are written as they are: the bytes must not depend on the system.
-        with os.fdopen(descriptor, "w", encoding="utf-8", newline="") as handle:
+        with naming(path), os.fdopen(descriptor, "w", encoding="utf-8", newline="") as handle:
             yield handle
         Path(name).chmod(0o666 & ~_umask())
         Path(name).replace(path)
     except BaseException:
         Path(name).unlink(missing_ok=True)
         raise
+
+
+@contextlib.contextmanager
+def naming(path: Path) -> Iterator[None]:
+    """The error of a full disk names the file that is written: it names none of itself."""
+    try:
+        yield
+    except OSError as error:
+        if error.filename is None and error.errno in FULL_DISK:
+            error.filename = str(path)
+        raise
+
+
+@contextlib.contextmanager
+def writing_alone(lock_path: Path, doing: str, *paths: Path) -> Iterator[None]:
+    """Keeps other processes from writing the same files, and removes what a killed one has left.
+
+    Args:
+        lock_path: see `one_writer`; its folder is created when absent.
+        doing: likewise.
+        paths: files that `replacing` or `writing_manifest` write, beside the lock.
+
+    Raises:
+        HeldError: another process writes them.
+    """
+    lock_path.parent.mkdir(parents=True, exist_ok=True)
+    with one_writer(lock_path, doing):
+        names = "|".join(re.escape(path.name) for path in paths)
+        unfinished = re.compile(rf"\.({names})-[a-z0-9_]{{8}}")  # as tempfile names them
+        for found in lock_path.parent.iterdir():
+            if unfinished.fullmatch(found.name):
+                shutil.rmtree(found) if found.is_dir() else found.unlink()
+        yield
 
 
 def _umask() -> int:

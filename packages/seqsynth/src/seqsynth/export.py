@@ -21,7 +21,7 @@ from typing import Any
 from PIL import Image
 
 import timetokens as tt
-from seqsynth.example_files import replacing
+from seqsynth.example_files import replacing, writing_alone
 from seqsynth.frames import MediaError, load_frames, load_picture
 from seqsynth.image_tasks import IMAGE_TASKS
 from seqsynth.naming import known_name
@@ -32,6 +32,7 @@ DATA_NAME = "train.jsonl"
 REPORT_NAME = "export.json"
 FRAMES_NAME = "frames"
 DATASET_NAME = "seq2time"
+LOCK_NAME = ".lock"
 
 _JPEG_SUFFIXES = (".jpg", ".jpeg")
 _JPEG_QUALITY = 90
@@ -122,13 +123,24 @@ def export_examples(
 
     Raises:
         TooManySkippedError: more are unreadable than allowed.
-        ValueError: an unknown format, or an edge below 1.
+        ValueError: an unknown format, an edge below 1, or another process exports there.
     """
     chosen = FORMATS[known_name("format", format_name, FORMATS)]
     if max_edge < 1:
         raise ValueError(f"max_edge must be at least 1 pixel, got {max_edge}")
     folder = Path(os.path.abspath(out_dir))  # noqa: PTH100 links in it stay as they are
-    folder.mkdir(parents=True, exist_ok=True)
+    names = (DATA_NAME, REPORT_NAME, *chosen.extra_files)
+    paths = [folder / name for name in names]
+    with writing_alone(folder / LOCK_NAME, f"exporting into {out_dir}", *paths):
+        for left in folder.glob(f"{FRAMES_NAME}/*/*.partial"):  # of a process that was killed
+            left.unlink()
+        return _export(examples, folder, format_name, max_edge, max_skipped)
+
+
+def _export(
+    examples: Iterable[Example], folder: Path, format_name: str, max_edge: int, max_skipped: float
+) -> SkipLog:
+    chosen = FORMATS[format_name]
     (folder / LOG_NAME).unlink(missing_ok=True)
     log = SkipLog(folder / LOG_NAME, max_share=max_skipped)
     codecs: set[str] = set()
@@ -215,8 +227,11 @@ def _written(ref: FrameRef, folder: Path, max_edge: int) -> str:
         picture.thumbnail((max_edge, max_edge))
         target.parent.mkdir(parents=True, exist_ok=True)
         partial = target.with_suffix(f".{os.getpid()}.partial")
-        picture.save(partial, "JPEG", quality=_JPEG_QUALITY)
-        partial.replace(target)
+        try:
+            picture.save(partial, "JPEG", quality=_JPEG_QUALITY)
+            partial.replace(target)
+        finally:
+            partial.unlink(missing_ok=True)  # where the disk is full
     return str(target)
 
 

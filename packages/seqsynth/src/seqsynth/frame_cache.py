@@ -23,6 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from seqsynth.example_files import replacing, writing_alone
 from seqsynth.frames import MediaError, frame_times
 from seqsynth.frames.geometry import upright_picture
 from seqsynth.frames.pyav_videos import decode_frames
@@ -31,6 +32,7 @@ from seqsynth.manifest import Manifest, ManifestRow, writing_manifest
 from seqsynth.manifest_rows import rows_of
 
 MANIFEST_NAME = "cache.arrow"
+LOCK_NAME = ".lock"
 
 _TICKS_PER_SECOND = 90_000
 _SAMPLED_VIDEOS = 8
@@ -128,8 +130,26 @@ def write_cache(
 
     Returns:
         How many videos are in the cache, and for each that cannot be read, the reason.
+
+    Raises:
+        ValueError: the folder holds another cache, or another process writes there.
     """
-    _check_settings(out_dir, manifest.root, settings)
+    lock_path = out_dir / LOCK_NAME
+    with writing_alone(lock_path, f"caching into {out_dir}", out_dir / MANIFEST_NAME):
+        _check_settings(out_dir, manifest.root, settings)
+        for left in out_dir.rglob(".*.mov"):  # of a process that was killed
+            left.unlink()
+        return _write_videos(manifest, out_dir, settings, num_workers, command, on_done)
+
+
+def _write_videos(
+    manifest: Manifest,
+    out_dir: Path,
+    settings: CacheSettings,
+    num_workers: int,
+    command: str,
+    on_done: Callable[[int], None] | None,
+) -> tuple[int, list[str]]:
     rows = (row for row in rows_of(manifest) if _is_cached(row))
     failures: list[str] = []
     num_videos = 0
@@ -178,16 +198,17 @@ def _in_order(
 
 def _check_settings(out_dir: Path, root: Path, settings: CacheSettings) -> None:
     """A folder holds frames of one kind and of one corpus: others would be taken for them."""
-    out_dir.mkdir(parents=True, exist_ok=True)
     note = out_dir / "settings.txt"
     kind = f"{settings.fps:g} frames/s, {settings.short_edge} px, quality {settings.quality}"
     text = f"{kind}, of videos in {root.resolve()}\n"
-    if note.exists() and (known := note.read_text("utf-8")) != text:
+    if not note.exists():
+        with replacing(note) as handle:
+            handle.write(text)
+    elif (known := note.read_text("utf-8")) != text:
         raise ValueError(
             f"{out_dir} holds a cache of {known.strip()}, not of {text.strip()}; choose another "
             f"folder, or correct {note.name} if the videos have only been moved"
         )
-    note.write_text(text, "utf-8")
 
 
 def _is_cached(row: ManifestRow) -> bool:

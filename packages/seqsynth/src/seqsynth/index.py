@@ -12,7 +12,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from seqsynth.coverage import CoverageReport
-from seqsynth.example_files import replacing
+from seqsynth.example_files import replacing, writing_alone
 from seqsynth.index_checks import Checks
 from seqsynth.index_survey import Absent, Outcome, survey
 from seqsynth.manifest import writing_manifest
@@ -97,9 +97,13 @@ def write_index(
         command: what is being run; it is written into the manifest.
 
     Raises:
-        ValueError: no row can be used (names the most frequent reason).
+        ValueError: no row can be used (names the most frequent reason), or another process writes
+            the same manifest.
     """
+    paths = (out_path, skipped_path(out_path), coverage_path(out_path))
+    lock_path = out_path.with_name(f".{out_path.name}.lock")
     with (
+        writing_alone(lock_path, f"writing {out_path}", *paths),
         writing_manifest(out_path, root=report.root, command=command) as writer,
         replacing(skipped_path(out_path)) as skipped,
         replacing(coverage_path(out_path)) as counted,

@@ -20,6 +20,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 import timetokens as tt
+from seqsynth.example_files import naming
 from seqsynth.manifest_hash import ContentHash
 from seqsynth.records import AnnotatedVideo, ClipItem, ImageItem, Turn
 from seqsynth.shard_paths import shard_path
@@ -343,7 +344,8 @@ def writing_manifest(
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=path.parent, prefix=f".{path.name}-") as folder:
+    prefix = f".{path.name}-"
+    with naming(path), tempfile.TemporaryDirectory(dir=path.parent, prefix=prefix) as folder:
         rows_path, whole_path = Path(folder, "rows.arrow"), Path(folder, "whole.arrow")
         with pa.ipc.new_file(str(rows_path), SCHEMA) as file_writer:
             writer = ManifestWriter(file_writer)

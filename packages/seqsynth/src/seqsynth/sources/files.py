@@ -6,6 +6,7 @@ import os
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
+from seqsynth.naming import name_fault
 from seqsynth.sources.fields import shown
 from seqsynth.sources.rows import BadRow, Entry, RowError, SourceRow
 
@@ -83,7 +84,7 @@ def media_below(root: Path, suffixes: tuple[str, ...]) -> Iterator[str | RowErro
             try:
                 path.encode()
             except UnicodeEncodeError:
-                yield RowError("name is not UTF-8", shown(path))
+                yield RowError(name_fault(), shown(path))
             else:
                 yield path
 

@@ -1,0 +1,336 @@
+"""When a disk, a registry or a process fails: a clear word, and nothing half-written."""
+
+import ctypes
+import os
+import random
+import resource
+import shutil
+import signal
+import sys
+import warnings
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from seqsynth import registry_clients
+from seqsynth.benchmark_packages import FETCH_SETS
+from seqsynth.caption import backends
+from seqsynth.caption.backends import Answer, BackendKind, BackendOptions, Question
+from seqsynth.caption.settings import CaptionSettings
+from seqsynth.cli import main
+from seqsynth.fetch import FetchError, default_dir, fetch_default
+from seqsynth.one_writer import one_writer
+from seqsynth.testing import write_zoo
+
+pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork on this system")
+
+RECIPE = 'base = "paper"\nmin_images = 2\nmax_images = 3\n[tasks]\niig = 1\n'
+COMMANDS = ("index", "build", "build tar", "build parquet", "cache", "caption", "export")
+DATA_OVERRIDE, DATA_SEARCH = 1 << 1, 1 << 2  # what lets root write anywhere
+
+
+class Teller:
+    """A backend that answers without a model."""
+
+    revision = "r1"
+
+    def __init__(self, settings: CaptionSettings, options: BackendOptions) -> None:
+        pass
+
+    def answer(self, questions: list[Question]) -> list[Answer]:
+        return [Answer(f"Something moves. {question.text}", "stop") for question in questions]
+
+    def close(self) -> None:
+        pass
+
+
+@pytest.fixture
+def words(
+    media: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Callable[[str, Path], list[str]]:
+    """The arguments of a command that writes into a folder."""
+    monkeypatch.setitem(backends.BACKENDS, "teller", BackendKind(Teller, "none", 2, True))
+    for number in range(8):
+        (media / f"{number}.txt").write_text(f"colour {number}")
+    clips = media / "act"
+    clips.mkdir()
+    for path in media.glob("*.webp"):
+        path.rename(clips / path.name)
+    write_zoo(clips, ["cfr.mp4"])
+    stills, moving = tmp_path / "stills.arrow", tmp_path / "moving.arrow"
+    assert main(["index", "image_folder", str(media), "--out", str(stills)]) == 0
+    assert main(["index", "clip_folder", str(media), "--out", str(moving)]) == 0
+    recipe, built = tmp_path / "recipe.toml", tmp_path / "built"
+    recipe.write_text(RECIPE)
+    build = ["build", str(recipe), "--manifest", str(stills), "--count", "9", "--shard-size", "2"]
+    assert main([*build, "--out", str(built)]) == 0
+
+    def of(name: str, out: Path) -> list[str]:
+        command, _, container = name.partition(" ")
+        if command == "index":
+            return ["index", "image_folder", str(media), "--out", str(out / "m.arrow")]
+        if command == "build":
+            frames = ["--frames", "32", "--container", container] if container else []
+            return [*build, *frames, "--out", str(out)]
+        if command == "cache":
+            return ["cache", str(moving), "--out", str(out), "--fps", "2"]
+        if command == "caption":
+            caption = ["caption", str(moving), "--model", "m", "--backend", "teller"]
+            return [*caption, "--frames", "2", "--shard-size", "2", "--out", str(out)]
+        return ["export", "ms-swift", str(built / "examples.jsonl"), "--out", str(out)]
+
+    return of
+
+
+def in_child(
+    words: list[str], log: Path, before: Callable[[], None] = lambda: None
+) -> tuple[int, str]:
+    """Exit status of a command in a forked process, negative for a signal, and what it said."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # of threads, where there are some
+        child = os.fork()
+    if not child:
+        status = 99
+        try:
+            sys.stdout = sys.stderr = log.open("w", encoding="utf-8")
+            before()
+            status = main(words)
+        finally:
+            sys.setprofile(None)
+            sys.stderr.flush()
+            os._exit(status)
+    status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+    return status, log.read_text("utf-8")
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    """Every file below a folder, hidden ones too; of captions not when they were written."""
+    paths = (path for path in folder.rglob("*") if path.is_file())
+    return {
+        path.relative_to(folder).as_posix(): path.read_bytes()
+        for path in paths
+        if path.name != "caption.json"
+    }
+
+
+def small_disk() -> None:
+    """No file can grow beyond a few bytes; the system says EFBIG where a full disk says ENOSPC."""
+    resource.setrlimit(resource.RLIMIT_FSIZE, (300, 300))
+
+
+def no_privileges() -> None:
+    """Takes from root what lets it write into folders that nobody may write into."""
+    header = (ctypes.c_uint32 * 2)(0x20080522, 0)
+    sets = (ctypes.c_uint32 * 6)()
+    library = ctypes.CDLL(None, use_errno=True)
+    assert library.capget(header, sets) == 0
+    sets[0] &= ~(DATA_OVERRIDE | DATA_SEARCH)
+    assert library.capset(header, sets) == 0
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_a_full_disk(name: str, words: Callable[[str, Path], list[str]], tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    status, said = in_child(words(name, out), tmp_path / "log", small_disk)
+    assert status == 1, said
+    assert said.splitlines()[-1].startswith(f"seqsynth: {out}")
+    assert "File too large; make room, then run the same command again to go on" in said
+    left = {path.partition("/")[0] for path in contents(out)}
+    whole = {"settings.txt", "frames"}  # pictures are small: each is there as it is to be
+    assert not {name for name in left if not name.startswith(".build-")} - whole
+    assert not list(out.rglob("*.partial"))
+    assert main(words(name, out)) == 0
+    assert main(words(name, tmp_path / "straight")) == 0
+    assert contents(out).keys() == contents(tmp_path / "straight").keys()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="takes capabilities away as Linux has them")
+@pytest.mark.parametrize("name", COMMANDS)
+def test_a_folder_that_cannot_be_written(
+    name: str, words: Callable[[str, Path], list[str]], tmp_path: Path
+) -> None:
+    out = tmp_path / "out"
+    out.mkdir(mode=0o555)
+    status, said = in_child(words(name, out), tmp_path / "log", no_privileges)
+    assert status == 2
+    (line,) = [line for line in said.splitlines() if "Permission denied" in line]
+    assert line.startswith(f"seqsynth: {out}")
+    assert list(out.iterdir()) == []
+
+
+@pytest.mark.parametrize("option", ["--json", "--html", "--absent"])
+def test_a_report_of_coverage_on_a_full_disk(media: Path, tmp_path: Path, option: str) -> None:
+    report = tmp_path / "out" / "report"
+    report.parent.mkdir()
+    report.write_text("old")
+    command = ["coverage", "image_folder", str(media), option, str(report)]
+    status, said = in_child(command, tmp_path / "log", small_disk)
+    assert (status, "make room" in said) == (1, True)
+    assert contents(report.parent) == {"report": b"old"}
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_a_second_writer(
+    name: str,
+    words: Callable[[str, Path], list[str]],
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    out = tmp_path / "out"
+    out.mkdir()
+    lock = ".m.arrow.lock" if name == "index" else ".lock"
+    with one_writer(out / lock, "at it"):
+        capsys.readouterr()
+        assert main(words(name, out)) == 2
+        assert f"(process {os.getpid()} on" in capsys.readouterr().err
+        assert list(contents(out)) == [lock]
+    assert main(words(name, out)) == 0
+
+
+def ends_at(number: int, how: signal.Signals) -> Callable[[], None]:
+    """Sends the process a signal at its n-th call of a Python function."""
+
+    def begin() -> None:
+        left = [number]
+
+        def count(frame: Any, event: str, arg: Any) -> None:
+            if event == "call":
+                left[0] -= 1
+                if left[0] == 0:
+                    os.kill(os.getpid(), how)
+
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        sys.setprofile(count)
+
+    return begin
+
+
+def calls_of(words: list[str], tmp_path: Path) -> int:
+    """How many calls of Python functions a command makes."""
+    numbers = tmp_path / "calls"
+
+    def counted() -> None:
+        total = [0]
+
+        def count(frame: Any, event: str, arg: Any) -> None:
+            total[0] += event == "call"
+
+        end = os._exit
+
+        def written(status: int) -> None:
+            numbers.write_text(str(total[0]))
+            end(status)
+
+        os._exit = written  # type: ignore[assignment]
+        sys.setprofile(count)
+
+    assert in_child(words, tmp_path / "log", counted)[0] == 0
+    return int(numbers.read_text())
+
+
+def killed_anywhere(
+    name: str, words: Callable[[str, Path], list[str]], tmp_path: Path, num_moments: int
+) -> None:
+    """Ends a command at random moments; the same command then comes to what it always does."""
+    out = tmp_path / "out"
+    num_calls = calls_of(words(name, out), tmp_path)
+    straight = contents(out)
+    rng = random.Random(name)
+    for how in (signal.SIGKILL, signal.SIGINT):
+        for _ in range(num_moments):
+            moment = rng.randrange(1, num_calls)
+            shutil.rmtree(out, ignore_errors=True)
+            status, said = in_child(words(name, out), tmp_path / "log", ends_at(moment, how))
+            if how == signal.SIGKILL:
+                assert status == -signal.SIGKILL
+            else:
+                assert status in (130, 99, 0), said  # before `main` and after, nobody catches it
+            status, said = in_child(words(name, out), tmp_path / "log")
+            assert status == 0, f"{how.name} at call {moment} of {num_calls}: {said}"
+            assert contents(out) == straight, f"{how.name} at call {moment} of {num_calls}"
+
+
+@pytest.mark.parametrize("name", ["index", "build tar", "cache", "caption"])
+def test_ended_at_some_moments(
+    name: str, words: Callable[[str, Path], list[str]], tmp_path: Path
+) -> None:
+    killed_anywhere(name, words, tmp_path, 1)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", [name for name in COMMANDS if name != "export"])
+def test_ended_at_many_moments(
+    name: str, words: Callable[[str, Path], list[str]], tmp_path: Path
+) -> None:
+    killed_anywhere(name, words, tmp_path, 20)
+
+
+WAYS = {
+    "refuses": "no route to the index",
+    "hangs": "has brought nothing for 0.5 s",
+    "another file": "is not the pinned",
+    "cut": "is not the pinned",
+}
+
+
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("name", FETCH_SETS)
+def test_a_registry_that_fails(
+    name: str, way: str, registry: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    packages = [
+        registry.publish(
+            replace(package, wanted=lambda path: True, inner=""), {package.part: b"x" * 99}
+        )
+        for package in FETCH_SETS[name]
+    ]
+    bad = next(package for package in packages if package.is_needed)
+    archive = registry.folder / bad.filename
+    good = archive.read_bytes()
+    mark = archive.with_name(f"{archive.name}.{'slow' if way == 'hangs' else 'fail'}")
+    if way in ("refuses", "hangs"):
+        mark.write_text("ERROR: no route to the index")
+        monkeypatch.setattr(registry_clients, "STALL_SECONDS", 0.5 if way == "hangs" else 300)
+    else:
+        archive.write_bytes(good[:-9] if way == "cut" else b"another")
+    cache = tmp_path / "cache"
+    with pytest.raises(FetchError) as failure:
+        fetch_default(cache, packages=packages, clients=registry.clients)
+    said = str(failure.value)
+    assert said.startswith(f"cannot fetch {bad.requirement}: ")
+    assert WAYS[way] in said
+    assert "run the same command again" in said
+    assert f"lay {bad.filename} into CACHE/downloads" in said
+    assert not (default_dir(cache) / bad.part).exists()
+    assert list((cache / "downloads").iterdir()) == []
+    mark.unlink(missing_ok=True)
+    archive.write_bytes(good)
+    monkeypatch.setattr(registry_clients, "STALL_SECONDS", 300)
+    report = fetch_default(cache, packages=packages, clients=registry.clients)
+    assert bad.part in report.fetched
+    assert report.missing == ()
+
+
+def test_a_part_that_does_not_fit_on_the_disk(registry: Any, tmp_path: Path) -> None:
+    (film,) = FETCH_SETS["film"]
+    film = registry.publish(replace(film, wanted=lambda path: True, inner=""), {"a": b"x" * 4000})
+    cache = tmp_path / "cache"
+    (cache / "downloads").mkdir(parents=True)
+    shutil.copy(registry.folder / film.filename, cache / "downloads")
+
+    def fetch_small() -> None:
+        small_disk()
+        try:
+            fetch_default(cache, packages=[film], clients=registry.clients)
+        except OSError as error:
+            sys.stderr.write(f"{error.strerror}\n")
+        sys.stderr.flush()
+        os._exit(7)
+
+    status, said = in_child([], tmp_path / "log", fetch_small)
+    assert (status, said) == (7, "File too large\n")
+    assert list(default_dir(cache).iterdir()) == []
+    assert fetch_default(cache, packages=[film], clients=registry.clients).fetched == ("film",)
