@@ -12,7 +12,7 @@ from vidmetrics.dense_cli import dense_jobs, score_dense_job
 from vidmetrics.errors import InputError
 from vidmetrics.grounding import evaluate_grounding
 from vidmetrics.grounding_cli import grounding_jobs, spans_only
-from vidmetrics.output_cli import resampling_of
+from vidmetrics.output_cli import resampling_of, write_output
 from vidmetrics.protocol_options import protocol_from_options
 from vidmetrics.readers.documents import load_document
 from vidmetrics.resampling import Comparison, compare
@@ -154,7 +154,4 @@ def _write_json(
             for a, b, scores in compared
         ]
     )
-    if target == "-":
-        sys.stdout.write(content + "\n")
-    else:
-        Path(target).write_text(content + "\n", encoding="utf-8")
+    write_output(target, content + "\n")

@@ -7,22 +7,28 @@ dictionary in its jar are read.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
+import time
 import zipfile
-from collections.abc import Callable
+import zlib
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import IO
 
 from vidmetrics.meteor_compile import compile_tables
 from vidmetrics.meteor_tables import FORMAT, MeteorDataError, open_tables, tables_bytes
+from vidmetrics.whole_files import write_whole
 
 CACHE_VARIABLE = "SEQ2TIME_CACHE"
 PACKAGE = "pycocoevalcap==1.2"
 WHEEL_BYTES = 104_312_215
+STALL_SECONDS = 300.0  # pip's own time-outs are shorter
 PARAPHRASES = "pycocoevalcap/meteor/data/paraphrase-en.gz"
 JAR = "pycocoevalcap/meteor/meteor-1.5.jar"
 SYNSETS = "synonym/english.synsets"
@@ -69,11 +75,16 @@ def fetch_meteor_data(
         return path
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(prefix="fetch-", dir=path.parent) as scratch:
+        with (
+            _alone(path),
+            tempfile.TemporaryDirectory(prefix="fetch-", dir=path.parent) as scratch,
+        ):
+            if path.exists() and _is_whole(path):  # another process has built it meanwhile
+                return path
             source = wheel or _download(Path(scratch), report)
             content = _compile(source, report)
             report("write", 0.0)
-            _write(path, content)
+            write_whole(path, content)
     except OSError as error:
         raise MeteorDataError(
             f"METEOR's data cannot be built in {path.parent}: {error}. Set {CACHE_VARIABLE} to a "
@@ -81,6 +92,25 @@ def fetch_meteor_data(
         ) from error
     report("write", 1.0)
     return path
+
+
+@contextlib.contextmanager
+def _alone(path: Path) -> Iterator[None]:
+    """Waits until no other process builds the data, and removes what a killed one has left."""
+    folder = path.parent
+    with folder.with_name(f"{folder.name}.lock").open("a", encoding="utf-8") as handle:
+        try:
+            import fcntl
+
+            fcntl.flock(handle, fcntl.LOCK_EX)
+        except (ImportError, OSError):  # no such locks: two at once do the work twice
+            pass
+        else:
+            for left in folder.glob("fetch-*"):
+                shutil.rmtree(left, ignore_errors=True)
+            for left in folder.glob(f".{path.name}.*.partial"):  # of `write_whole`
+                left.unlink()
+        yield
 
 
 def _is_whole(path: Path) -> bool:
@@ -106,12 +136,11 @@ def _download(folder: Path, report: Progress) -> Path:
         text=True,
     )
     with process:
-        while True:
-            try:
-                _, errors = process.communicate(timeout=0.2)
-                break
-            except subprocess.TimeoutExpired:
-                report("download", min(_bytes_in(folder) / WHEEL_BYTES, 0.99))
+        try:
+            errors = _wait(process, folder, report)
+        except BaseException:  # Ctrl-C must not leave pip running
+            process.kill()
+            raise
     wheels = list(folder.glob("*.whl"))
     if process.returncode != 0 or len(wheels) != 1:
         raise MeteorDataError(
@@ -122,6 +151,22 @@ def _download(folder: Path, report: Progress) -> Path:
         )
     report("download", 1.0)
     return wheels[0]
+
+
+def _wait(process: subprocess.Popen[str], folder: Path, report: Progress) -> str:
+    """What pip says at its end; it is ended where it brings nothing for minutes."""
+    num_bytes, since = -1, time.monotonic()
+    while True:
+        try:
+            return process.communicate(timeout=0.2)[1]
+        except subprocess.TimeoutExpired:
+            arrived = _bytes_in(folder)
+            report("download", min(arrived / WHEEL_BYTES, 0.99))
+        if arrived != num_bytes:
+            num_bytes, since = arrived, time.monotonic()
+        elif time.monotonic() - since > STALL_SECONDS:
+            process.kill()
+            return f"it has brought nothing for {STALL_SECONDS:g} s"
 
 
 def _bytes_in(folder: Path) -> int:
@@ -157,7 +202,7 @@ def _compile(wheel: Path, report: Progress) -> bytes:
                 tables = compile_tables(
                     paraphrases, synsets, exceptions, lambda share: report("compile", share)
                 )
-        except (zipfile.BadZipFile, KeyError, EOFError) as error:
+        except (zipfile.BadZipFile, zlib.error, KeyError, EOFError) as error:
             raise MeteorDataError(f"{wheel} is not the wheel of {PACKAGE}: {error}") from error
     return tables_bytes(tables, f"{PACKAGE} sha256:{SHA256['wheel']}")
 
@@ -182,19 +227,3 @@ def _compare(digest: str, part: str, wheel: Path) -> None:
             f"{what} not what {PACKAGE} holds: sha256 {digest}, expected {SHA256[part]}. The "
             "download may be damaged: try again"
         )
-
-
-def _write(path: Path, content: bytes) -> None:
-    """Write through a file of another name, so that nobody ever sees half of it."""
-    descriptor, name = tempfile.mkstemp(prefix=path.name, dir=path.parent)
-    temporary = Path(name)
-    try:
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.chmod(0o644)
-        temporary.replace(path)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from vidmetrics.jobs import Job
 from vidmetrics.resampling import Resampling
 from vidmetrics.tables import printable
+from vidmetrics.whole_files import write_whole
 
 if TYPE_CHECKING:
     from vidmetrics.results_file import Result
@@ -40,10 +41,15 @@ def write_json(
             for job, result in results
         ],
     )
-    if parsed.json == "-":
+    write_output(parsed.json, content)
+
+
+def write_output(target: str, content: str) -> None:
+    """Write JSON to the file, or to stdout where the target is `-`."""
+    if target == "-":
         sys.stdout.write(content)
     else:
-        Path(parsed.json).write_text(content, encoding="utf-8")
+        write_whole(Path(target), content.encode())
 
 
 def text_stream(parsed: argparse.Namespace) -> Any:

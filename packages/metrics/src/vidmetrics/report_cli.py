@@ -16,6 +16,7 @@ from vidmetrics.output_cli import resampling_of
 from vidmetrics.protocol_options import protocol_from_options
 from vidmetrics.report import Timeline, dense_timelines, grounding_timelines, render_page
 from vidmetrics.results_file import Result
+from vidmetrics.whole_files import write_whole
 
 
 def write_report(parsed: argparse.Namespace) -> int:
@@ -58,7 +59,7 @@ def write_report(parsed: argparse.Namespace) -> int:
         result,
         timelines,
     )
-    Path(parsed.out).write_text(page, encoding="utf-8")
+    write_whole(Path(parsed.out), page.encode())
     print(f"{parsed.out}: {len(timelines)} timelines", file=sys.stderr)
     return 0
 

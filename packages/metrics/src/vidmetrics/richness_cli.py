@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import argparse
 import json
-import sys
 from dataclasses import asdict
-from pathlib import Path
 
 from vidmetrics.errors import InputError
+from vidmetrics.output_cli import write_output
 from vidmetrics.readers import Record, read_dense_predictions, read_dense_references
 from vidmetrics.tables import render_table
 from vidmetrics.text_stats import TextRichness, text_richness
@@ -32,10 +31,9 @@ def measure_richness(parsed: argparse.Namespace) -> int:
         content = json.dumps(
             [{"file": path, "system": system, **asdict(row)} for path, system, row in measured]
         )
+        write_output(parsed.json, content + "\n")
         if parsed.json == "-":
-            sys.stdout.write(content + "\n")
             return 0
-        Path(parsed.json).write_text(content + "\n", encoding="utf-8")
     print(
         render_table(
             ["file", "system", "captions", "mean length", "TTR video", "TTR corpus", "TTR caption"],
