@@ -61,7 +61,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Runs the evaluation and returns the exit status."""
     quiet_libraries()
     options = _parser().parse_args(argv)
-    console = Console(stderr=True)
+    console = Console(stderr=True, markup=False, highlight=False)
 
     def work() -> None:
         run_dir = options.run or run_folder.newest(ROOT / run_folder.DEFAULT_ROOT)
