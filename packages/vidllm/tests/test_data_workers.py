@@ -37,7 +37,9 @@ def at_work(
     return start
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize(
+    "number", [signal.SIGINT, pytest.param(signal.SIGTERM, marks=pytest.mark.slow)]
+)
 def test_a_signal_to_all_processes_ends_the_run_as_one_to_the_first_does(
     at_work: Callable[[], Child], tmp_path: Path, number: signal.Signals
 ) -> None:

@@ -98,8 +98,9 @@ def test_a_full_disk_is_named_leaves_nothing_half_and_room_is_enough(
         assert files(place) == before  # the report of before, too
         left = {path for path in files(out) if not path.endswith(".part")}
         assert left == set(), name  # what is predicted is kept
-        again = started(words, tmp_path / "log")
-        assert again.ended() == 0, again.said()
+        if name in ("predict", "report"):  # which go on from what is there
+            again = started(words, tmp_path / "log")
+            assert again.ended() == 0, again.said()
         for path in sorted(out.rglob("*"), reverse=True):
             path.unlink() if path.is_file() else path.rmdir()
 

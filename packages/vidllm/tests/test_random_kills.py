@@ -15,13 +15,14 @@ import pytest
 
 from seqsynth import BenchmarkSpec, Corpus, build_default_benchmark
 from vidllm import checkpoint, run_folder
+from vidllm.features import FeatureStore
 
 from .child import started
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork on this system")
 FEW = 2  # one of each signal
 TRAIN = [
-    "train", "smoke", "--optim.max-steps", "6", "--checkpoint-every", "2",
+    "train", "smoke", "--optim.max-steps", "4", "--checkpoint-every", "2",
     "--optim.global-batch-size", "4", "--model.lora-dropout", "0.2",
 ]  # fmt: skip
 SEED = int(os.environ.get("SEQ2TIME_KILL_SEED", random.SystemRandom().randrange(10**6)))
@@ -48,11 +49,10 @@ def timed(words: list[str], folder: Path, log: Path) -> Whole:
 
 
 @pytest.fixture(scope="module")
-def trained(tmp_path_factory: pytest.TempPathFactory, corpus: Corpus) -> Whole:
+def trained(tmp_path_factory: pytest.TempPathFactory, features: FeatureStore) -> Whole:
+    """With the features in the cache, as the runs that are struck have them."""
     root = tmp_path_factory.mktemp("trained")
-    words = [*TRAIN, "--out", str(root / "run")]
-    timed([*words[:-1], str(root / "warm")], root / "warm", root / "log")
-    return timed(words, root / "run", root / "log")
+    return timed([*TRAIN, "--out", str(root / "run")], root / "run", root / "log")
 
 
 @pytest.fixture(scope="module")
