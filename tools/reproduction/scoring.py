@@ -144,12 +144,13 @@ def _add_directions(rows: list[dict[str, Any]]) -> None:
     for row in rows[1:]:
         for column, published in row["paper"].items():
             entry = row["scores"].get(column)
-            if entry is None or column not in first["paper"]:
+            before = first["scores"].get(column)  # a row that captions nothing has no length
+            if entry is None or before is None or column not in first["paper"]:
                 continue
             moved = published - first["paper"][column]
             ours = entry.get("against_first")  # not of length and variety of all captions at once
             if ours is not None and ours["low"] <= 0 <= ours["high"]:
                 entry["direction"] = "within noise"
                 continue
-            change = entry["value"] - first["scores"][column]["value"]
+            change = entry["value"] - before["value"]
             entry["direction"] = "as the paper" if change * moved > 0 else "not as the paper"
