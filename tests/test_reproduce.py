@@ -16,6 +16,7 @@ import timetokens as tt
 from reproduction import benchmarks
 from reproduction.codecs import CODES_BY_DIGITS, ceiling, largest_error
 from reproduction.experiment import Answers, digest
+from reproduction.markdown import PAGE_NAME, RESULTS_NAME, page_of
 from reproduction.scoring import position_error, scored_table
 from reproduction.sizes import SIZES
 from reproduction.tables import TABLES, Row, Table, config_of
@@ -46,6 +47,7 @@ def test_every_table_runs_and_is_written(name: str, out: Path) -> None:
             assert entry.get("low", 0) <= entry["value"] <= entry.get("high", entry["value"])
     assert set(outcome["chance"]) == set(outcome["rows"][0]["scores"]) - RICHNESS
     assert all(("ceiling" in row) == table.ceiling for row in outcome["rows"])
+    assert outcome["made_by"]["versions"][0]["torch"]
     page = (out / f"{name}.html").read_text()
     assert table.title.replace("'", "&#x27;") in page
     assert "<script" not in page
@@ -78,19 +80,39 @@ def test_clips_and_film_that_no_row_has_seen_are_asked_about_too(
     monkeypatch.setattr(
         benchmarks, "FilmSpec", partial(FilmSpec, part=(0.0, 4.0), window_seconds=(2.0,))
     )
-    monkeypatch.setitem(SIZES, "smoke", replace(SIZES["smoke"], asks_further=True))
+    monkeypatch.setitem(SIZES, "smoke", replace(SIZES["smoke"], further_tasks=("tvg",)))
     assert reproduce.main(["4", "--size", "smoke", "--out", str(tmp_path / "out")]) == 0
     outcome = json.loads((tmp_path / "out" / "4.json").read_text())
     for row in outcome["rows"]:
         scores = row["scores"]
         for kind, count in (("film", 4), ("generated", 4)):
             assert scores[f"{kind}_mean_iou"]["count"] == count
-            assert f"{kind}_f1" in scores
-            assert f"{kind}_soda_c" not in scores
+            assert f"{kind}_f1" not in scores  # dense captions were not asked for
     page = (tmp_path / "out" / "4.html").read_text()
     assert "A film in natural order" in page
     assert "&lt;script&gt;event 0" in page
     assert "<script" not in page
+
+
+def test_the_committed_page_is_that_of_the_committed_results() -> None:
+    docs = reproduce.ROOT / "docs"
+    assert (docs / PAGE_NAME).read_text("utf-8") == page_of(docs / RESULTS_NAME)
+
+
+def test_results_are_kept_below_the_docs_when_asked_for(
+    out: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reproduce, "ROOT", tmp_path)
+    for name in ("2", "digits"):
+        arguments = [name, "--size", "smoke", "--out", str(out), "--update-docs"]
+        assert reproduce.main(arguments) == 0
+    kept = json.loads((tmp_path / "docs" / RESULTS_NAME / "smoke" / "2.json").read_text())
+    assert kept == json.loads((out / "2.json").read_text())
+    page = (tmp_path / "docs" / PAGE_NAME).read_text("utf-8")
+    assert "## Table 2: Seq2Time and its tokens" in page
+    assert "[31.2]" in page
+    assert "| 2 digits |" in page
+    assert "right answers, written and read" in page
 
 
 @pytest.mark.skipif(not shutil.which("chromium"), reason="no chromium on PATH")
@@ -186,7 +208,7 @@ def _answers(hits: int, count: int) -> Answers:
         {**row, "events": [[2.0, 6.0, ""]] if n < hits else [[8.0, 9.0, ""]]}
         for n, row in enumerate(references)
     ]
-    return Answers(references, predictions, 0, [], (), "")
+    return Answers(references, predictions, 0, [], {}, (), "")
 
 
 @pytest.mark.parametrize(
@@ -205,6 +227,20 @@ def test_directions_are_those_of_the_difference(first: int, second: int, expecte
     assert "direction" not in scored[0]["scores"]["recall_at_1@0.5"]
 
 
+def test_a_first_row_without_captions_leaves_nothing_to_compare() -> None:
+    paper = {"mean_length": 6.0}
+    rows = (Row(label="silent", paper=paper), Row(label="talking", paper=paper))
+    table = Table(name="t", title="t", rows=rows, note="", richness=True)
+    asked = {"id": "d.0", "task": "dvc", "benchmark": "clip_dense_captions"}
+    reference = {**asked, "duration_seconds": 10.0, "events": [[0.0, 5.0, "a cat"]]}
+    silent = Answers([reference], [{**asked, "events": []}], 0, [], {}, (), "")
+    talking = replace(silent, predictions=[{**asked, "events": [[0.0, 5.0, "a red cat"]]}])
+    first, second = scored_table(table, {"silent": [silent], "talking": [talking]})
+    assert "mean_length" not in first["scores"]
+    assert second["scores"]["mean_length"]["value"] == 3.0
+    assert "direction" not in second["scores"]["mean_length"]
+
+
 def test_seeds_are_pooled() -> None:
     rows = (Row(label="only"),)
     table = Table(name="t", title="t", rows=rows, note="")
@@ -218,7 +254,7 @@ def test_errors_of_places_are_counted_by_fifths() -> None:
     asked = {"id": "i.0", "task": "iig", "benchmark": "b", "duration_seconds": 10.0}
     reference = {**asked, "events": [[9.0, 10.0, ""]]}
     answer = {**asked, "events": [[4.0, 5.0, ""]]}
-    one = Answers([reference], [answer], 0, [], (), "")
+    one = Answers([reference], [answer], 0, [], {}, (), "")
     assert position_error([one]) == [None, None, None, None, 0.5]
     silent = replace(one, predictions=[{**asked, "events": []}])
     assert position_error([silent]) == [None] * 5

@@ -66,7 +66,7 @@ def test_names_of_all_kinds(name: str, tmp_path: Path, monkeypatch: pytest.Monke
     write_stills(tmp_path / name, name)
     (tmp_path / name / name).mkdir()
     write_frames(tmp_path / name / name / f"{name}.mov", 5, Fraction(5))
-    Path("recipe.toml").write_text(STILLS)
+    Path("recipe.toml").write_text(STILLS, "utf-8")
     built = f"{name} built"
     assert main(["index", f"--out={name}.arrow", "--", "image_folder", name]) == 0
     assert main(["index", f"--out={name} clips.arrow", "--", "clip_folder", name]) == 0

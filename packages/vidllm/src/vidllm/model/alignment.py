@@ -166,7 +166,7 @@ def caption_states(model: VideoLLM, batches: Sequence[CaptionBatch]) -> Tensor:
             hidden_TD[batch.context_length : len(own)].mean(0)
             for hidden_TD, own in zip(hidden_BTD, batch.ids, strict=True)
         ]
-    return torch.stack(rows).unflatten(0, (len(CONTEXTS), -1)).mean(0)
+    return torch.stack(rows).reshape(len(CONTEXTS), -1, len(rows[0])).mean(0)
 
 
 @contextmanager

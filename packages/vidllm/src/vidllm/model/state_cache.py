@@ -44,7 +44,7 @@ def states_key(causal_lm: Any, batches: Sequence[Tensor]) -> str:
     embedding = causal_lm.get_input_embeddings().weight
     for ids in batches:
         _add(digest, ids)
-        _add(digest, embedding[ids.unique()])
+        _add(digest, embedding[torch.unique(ids)])
     for name, weight in decoder.layers.state_dict().items():
         if "lora_A" not in name:
             digest.update(name.encode())
