@@ -200,7 +200,8 @@ def reproduce(session: nox.Session) -> None:
     require(session, "tools/reproduce.py")
     small = {"tiny", "small"}.intersection(session.posargs) or "--size" not in session.posargs
     if session.posargs and small and "--help" not in session.posargs:
-        python(session, "-m", "seqsynth", "fetch", "default")
+        for name in ("default", "clips", "film"):
+            python(session, "-m", "seqsynth", "fetch", name)
         fetch_meteor_data(session)
     python(session, "tools/reproduce.py", *(session.posargs or ["--help"]))
 

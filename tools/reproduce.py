@@ -37,6 +37,7 @@ from reproduction.tables import TABLES, Table
 from vidllm import run_folder
 from vidllm.cli import quiet_libraries
 from vidllm.paper_recipes import PAPER_RECIPES, TABLE_ROWS
+from vidllm.terminal import messages
 
 ROOT = Path(__file__).resolve().parents[1]
 PAPER = "paper"
@@ -48,7 +49,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     quiet_libraries()
     tt.CODECS.update(CODES_BY_DIGITS)
     options = _parser().parse_args(argv)
-    console = Console(stderr=True)
+    console = messages()
     names = SETS.get(options.table, [options.table])
 
     def work() -> None:
@@ -95,7 +96,7 @@ def reproduce(table: Table, size: Size, out: Path, console: Console) -> dict[str
     for view in printed(table, outcome):
         console.print(view)
     minutes = (time.monotonic() - began) / 60
-    console.print(f"{out / table.name}.html, {minutes:.1f} minutes", highlight=False)
+    console.print(f"{out / table.name}.html, {minutes:.1f} minutes")
     return outcome
 
 
@@ -135,13 +136,13 @@ def list_recipes(name: str, data_root: str, console: Console) -> None:
         console.print(f"{name}: no table of the paper, so it has no size {PAPER}")
         return
     for label, recipe in rows.items():
-        console.print(f"[bold]Table {name}: {label}[/bold]", highlight=False)
+        console.print(f"Table {name}: {label}", style="bold")
         if not recipe:
             console.print("nothing is trained")
             continue
         config = PAPER_RECIPES[recipe]()
         config = replace(config, data=replace(config.data, root=data_root))
-        console.print(readable(describe(config)), highlight=False, soft_wrap=True)
+        console.print(readable(describe(config)))
 
 
 def _parser() -> argparse.ArgumentParser:
