@@ -90,7 +90,7 @@ SIZES: dict[str, Size] = {
             queries_per_sequence=2,
             num_clip_sequences=2,
             max_clips=2,
-            num_frames=8,
+            num_frames=16,
         ),
         further_tasks=(),
         wording="paper",

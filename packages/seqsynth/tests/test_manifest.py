@@ -200,7 +200,9 @@ def test_a_changed_file_is_noticed_by_verify(tmp_path: Path) -> None:
 
 
 def test_what_is_no_manifest_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(FileNotFoundError, match="seqsynth index writes manifests"):
+    with pytest.raises(
+        FileNotFoundError, match=r"seqsynth index SOURCE ROOT --out FILE\.arrow writes manifests"
+    ):
         Manifest.open(tmp_path / "absent.arrow")
     text = tmp_path / "text.arrow"
     text.write_text("no arrow")
