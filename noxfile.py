@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-import shlex
 import shutil
 import sys
 import sysconfig
@@ -177,12 +176,13 @@ def train(session: nox.Session) -> None:
         python(session, "-m", "seqsynth", "fetch", "default")
     try:
         python(session, "-m", "vidllm", "train", *args)
-    except CommandFailed as failure:
-        if failure.return_code != INTERRUPTED:
+    except (KeyboardInterrupt, CommandFailed) as stopped:
+        if isinstance(stopped, CommandFailed) and stopped.return_code != INTERRUPTED:
             raise
-        recipe = [] if args[0] == "tiny" else [args[0]]
-        command = shlex.join(["nox", "-s", "train", "--", *recipe, "--resume"])
-        session.error(f"Stopped as asked; to go on: {command}")
+        session.error(
+            "Stopped as asked; to go on where a checkpoint was written: "
+            "the same command with -- --resume [FOLDER OF THE RUN]"
+        )
 
 
 @nox.session(name="eval", venv_backend="none", requires=["env"])

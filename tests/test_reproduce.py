@@ -43,7 +43,7 @@ def test_every_table_runs_and_is_written(name: str, out: Path) -> None:
     for row in outcome["rows"]:
         assert any(column.startswith("exact@") for column in row["scores"])
         for entry in row["scores"].values():
-            assert entry["count"] > 0
+            assert entry["questions"] > 0
             assert entry.get("low", 0) <= entry["value"] <= entry.get("high", entry["value"])
     assert set(outcome["chance"]) == set(outcome["rows"][0]["scores"]) - RICHNESS
     assert all(("ceiling" in row) == table.ceiling for row in outcome["rows"])
@@ -86,7 +86,7 @@ def test_clips_and_film_that_no_row_has_seen_are_asked_about_too(
     for row in outcome["rows"]:
         scores = row["scores"]
         for kind, count in (("film", 4), ("generated", 4)):
-            assert scores[f"{kind}_mean_iou"]["count"] == count
+            assert scores[f"{kind}_mean_iou"]["questions"] == count
             assert f"{kind}_f1" not in scores  # dense captions were not asked for
     page = (tmp_path / "out" / "4.html").read_text()
     assert "A film in natural order" in page
@@ -118,21 +118,26 @@ def test_results_are_kept_below_the_docs_when_asked_for(
 @pytest.mark.skipif(not shutil.which("chromium"), reason="no chromium on PATH")
 def test_a_page_fits_400_pixels_and_says_nothing_to_the_console(out: Path, tmp_path: Path) -> None:
     assert reproduce.main(["codecs", "--size", "smoke", "--out", str(out)]) == 0
-    measured = (
-        "<script>document.title = document.documentElement.scrollWidth "
-        "+ ' of ' + window.innerWidth;</script>"
-    )
     page = tmp_path / "page.html"
-    page.write_text((out / "codecs.html").read_text("utf-8") + measured, "utf-8")
+    page.write_text((out / "codecs.html").read_text("utf-8"), "utf-8")
+    frame = tmp_path / "frame.html"  # a window has 500 pixels at least
+    frame.write_text(
+        "<iframe id='f' src='page.html' style='width:400px;height:800px;border:0'></iframe>"
+        "<script>addEventListener('load', () => { const w = document.getElementById('f')"
+        ".contentWindow; document.title = w.document.documentElement.scrollWidth"
+        " + ' of ' + w.innerWidth; });</script>",
+        "utf-8",
+    )
     command = [
-        "chromium", "--headless", "--no-sandbox", "--disable-gpu", "--window-size=400,800",
-        f"--user-data-dir={tmp_path}", "--enable-logging=stderr", "--dump-dom", page.as_uri(),
+        "chromium", "--headless", "--no-sandbox", "--disable-gpu", f"--user-data-dir={tmp_path}",
+        "--allow-file-access-from-files", "--enable-logging=stderr", "--dump-dom", frame.as_uri(),
     ]  # fmt: skip
     done = subprocess.run(command, capture_output=True, text=True, timeout=180, check=True)
     assert "CONSOLE" not in done.stderr
     found = re.search(r"<title>(\d+) of (\d+)</title>", done.stdout)
     assert found is not None
-    assert int(found[1]) <= int(found[2])
+    assert int(found[2]) == 400
+    assert int(found[1]) <= 400
 
 
 @pytest.mark.parametrize("codec", [*tt.CODECS, *CODES_BY_DIGITS])
@@ -201,6 +206,7 @@ def _answers(hits: int, count: int) -> Answers:
         {
             "id": f"q.{n}", "task": "tvg", "benchmark": "clip_grounding", "duration_seconds": 10.0,
             "events": [[2.0, 6.0, "a cat"]],
+            "example": f"clip_grounding-{n}",
         }
         for n in range(count)
     ]  # fmt: skip
@@ -231,7 +237,7 @@ def test_a_first_row_without_captions_leaves_nothing_to_compare() -> None:
     paper = {"mean_length": 6.0}
     rows = (Row(label="silent", paper=paper), Row(label="talking", paper=paper))
     table = Table(name="t", title="t", rows=rows, note="", richness=True)
-    asked = {"id": "d.0", "task": "dvc", "benchmark": "clip_dense_captions"}
+    asked = {"id": "d.0", "task": "dvc", "benchmark": "clip_dense_captions", "example": "d"}
     reference = {**asked, "duration_seconds": 10.0, "events": [[0.0, 5.0, "a cat"]]}
     silent = Answers([reference], [{**asked, "events": []}], 0, [], {}, (), "")
     talking = replace(silent, predictions=[{**asked, "events": [[0.0, 5.0, "a red cat"]]}])
@@ -241,13 +247,38 @@ def test_a_first_row_without_captions_leaves_nothing_to_compare() -> None:
     assert "direction" not in second["scores"]["mean_length"]
 
 
-def test_seeds_are_pooled() -> None:
-    rows = (Row(label="only"),)
-    table = Table(name="t", title="t", rows=rows, note="")
-    scored = scored_table(table, {"only": [_answers(10, 40), _answers(30, 40)]})
-    entry = scored[0]["scores"]["recall_at_1@0.5"]
-    assert (entry["value"], entry["count"]) == (0.5, 80)
-    assert entry["low"] < 0.5 < entry["high"]
+def test_questions_and_seeds_of_a_sequence_are_drawn_together() -> None:
+    table = Table(name="t", title="t", rows=(Row(label="only"),), note="")
+
+    def interval(*answers: Answers) -> dict[str, Any]:
+        entry = scored_table(table, {"only": list(answers)})[0]["scores"]["recall_at_1@0.5"]
+        assert entry["low"] < entry["value"] < entry["high"]
+        return dict(entry)
+
+    one = interval(_answers(20, 40))
+    twice = interval(_answers(20, 40), _answers(20, 40))
+    assert (twice["low"], twice["high"]) == (one["low"], one["high"])  # nothing new was asked
+    different = interval(_answers(10, 40), _answers(30, 40))
+    assert (different["value"], different["by_seed"]) == (0.5, [0.25, 0.75])
+    assert (different["questions"], different["sequences"]) == (40, 40)
+    of_one_sequence = _answers(20, 40)
+    for number, row in enumerate(of_one_sequence.references):
+        row["example"] = f"sequence {number // 10}"  # two answered all right, two all wrong
+    few = interval(of_one_sequence)
+    assert few["high"] - few["low"] > 2 * (one["high"] - one["low"])
+
+
+def test_a_table_of_steps_compares_with_the_row_above() -> None:
+    rows = tuple(Row(label=str(n), paper={"mean_iou": float(n)}) for n in range(3))
+    answers = {"0": [_answers(0, 80)], "1": [_answers(60, 80)], "2": [_answers(20, 80)]}
+    steps = Table(name="t", title="t", rows=rows, note="", stepwise=True)
+    compared = [row["compared_with"] for row in scored_table(steps, answers)]
+    assert compared == ["", "0", "1"]
+    found = scored_table(steps, answers)
+    assert "direction" not in found[1]["scores"]["mean_iou"]  # the row before answers nothing
+    assert found[2]["scores"]["mean_iou"]["direction"] == "not as the paper"
+    first = scored_table(replace(steps, stepwise=False), answers)
+    assert [row["compared_with"] for row in first] == ["", "0", "0"]
 
 
 def test_errors_of_places_are_counted_by_fifths() -> None:

@@ -282,7 +282,8 @@ def update_readme(path: Path, scores: Scores, config: TrainConfig) -> None:
 
 def read_jsonl(path: Path) -> list[dict[str, Any]]:
     """The rows of a file."""
-    return [json.loads(line) for line in path.read_text("utf-8").splitlines()]
+    lines = path.read_text("utf-8").split("\n")  # an answer may hold other line breaks
+    return [json.loads(line) for line in lines if line]
 
 
 def _write_jsonl(path: Path, rows: Iterable[Mapping[str, Any]]) -> None:

@@ -115,12 +115,11 @@ def printed(table: Table, outcome: Mapping[str, Any]) -> Iterator[Shown]:
 
 
 def _cell(column: str, row: Mapping[str, Any]) -> str:
-    entry = row["scores"].get(column)
-    if entry is None:
-        return "-"
+    entry = row["scores"].get(column, {})
     published = row["paper"].get(column)
     sign = SIGNS.get(entry.get("direction", ""), "")
-    return shown(column, entry["value"]) + ("" if published is None else f" ({published:g}){sign}")
+    text = shown(column, entry["value"]) if entry else "-"
+    return text if published is None else f"{text} ({published:g}){sign}"
 
 
 def list_recipes(name: str, data_root: str, console: Console) -> None:

@@ -4,6 +4,7 @@ The further two were never trained on by any row: they say whether places learne
 emoji mean time elsewhere.
 """
 
+import hashlib
 import json
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -60,7 +61,8 @@ def benchmarks_of(
         FileNotFoundError: data has not been fetched (says what to run).
     """
     spec = benchmark_spec(size, table, config, corpus)
-    name = "-".join([config.model.codec, *map(str, spec.image_lengths)])
+    mark = hashlib.sha256(repr(spec).encode()).hexdigest()[:6]
+    name = "-".join([config.model.codec, mark, *map(str, spec.image_lengths)])
     folder = out / "benchmarks" / name
     if not _is_built(folder):
         build_default_benchmark(folder, corpus, spec)
@@ -68,7 +70,7 @@ def benchmarks_of(
     if table.image_lengths or not size.further_tasks:
         return asked
     for kind in FURTHER:
-        folder = out / "benchmarks" / f"{config.model.codec}-{kind}"
+        folder = out / "benchmarks" / f"{config.model.codec}-{mark}-{kind}"
         root = str(default_cache_dir())
         if not _is_built(folder):
             _BUILDERS[kind](folder, root, spec)

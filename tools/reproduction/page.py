@@ -81,7 +81,7 @@ def heading(outcome: Mapping[str, Any]) -> str:
     seeds = ", ".join(map(str, outcome["seeds"]))
     return (
         f"Table {outcome['table']}, size {outcome['size']}, seeds {seeds}, {outcome['date']}; "
-        f"the interval of a score is of 95 %, over questions and seeds together"
+        "intervals of 95 % over sequences, a sequence's questions and seeds drawn together"
     )
 
 
@@ -112,11 +112,13 @@ def shown(column: str, value: float) -> str:
 
 def scores_section(rows: Sequence[Mapping[str, Any]]) -> str:
     """Ours, below it the interval, the paper's figure and whether both move alike."""
+    stepwise = len({row.get("compared_with") for row in rows} - {"", None}) > 1
+    against = "the row above" if stepwise else "the first row"
     parts = [
         "<h2>Scores</h2><p class='muted small'>Times 100, except CIDEr, words and TTR. Below: the "
         "interval, then the paper&rsquo;s own figure (YouCook2, Charades-STA) and whether ours "
-        "moves from the first row as the paper&rsquo;s does: &#10003; yes, &#10007; no, &#8776; "
-        "within noise.</p>"
+        f"moves from {against} as the paper&rsquo;s does: &#10003; yes, &#10007; no, &#8776; "
+        "within noise. Rows at or below chance say nothing about places.</p>"
     ]
     for kind, columns in columns_of(rows).items():
         lines = [[row["label"], *(_cell(name, row) for name in columns)] for row in rows]
@@ -168,10 +170,8 @@ def _table(names: Sequence[str], lines: Sequence[Sequence[str]]) -> str:
 
 
 def _cell(column: str, row: Mapping[str, Any]) -> str:
-    entry = row["scores"].get(column)
-    if entry is None:
-        return "&ndash;"
-    parts = [shown(column, entry["value"])]
+    entry = row["scores"].get(column, {})
+    parts = [shown(column, entry["value"]) if entry else "&ndash;"]
     if "low" in entry:
         low, high = shown(column, entry["low"]), shown(column, entry["high"])
         parts.append(f"<span class='interval'>{low}&ndash;{high}</span>")

@@ -1,6 +1,7 @@
-"""Predictions of all seeds to scores, to differences from a table's first row, to directions."""
+"""Predictions of all seeds to scores, to differences between rows, to directions."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import vidmetrics as vm
@@ -9,49 +10,77 @@ from reproduction.benchmarks import metric_names
 from reproduction.codecs import ceiling, largest_error
 from reproduction.experiment import Answers
 from reproduction.tables import Table
+from vidmetrics.resampling import Statistics, confidence, grouped
 
 RICHNESS_METRICS = ("mean_length", "type_token_ratio")
 FIFTHS = 5
+LEVEL = 0.05  # of the paired test that two rows are equally good
 
-Result = vm.GroundingResult | vm.DenseCaptioningResult
+Row = Mapping[str, Any]
 
 
-def results_of(answers: Sequence[Answers]) -> dict[str, Result]:
-    """One result for each benchmark, over the questions of all seeds.
+@dataclass(frozen=True, slots=True)
+class Scored:
+    """The scores of a row in one benchmark.
 
-    A question asked of two runs is two units: intervals are of questions and seeds together.
+    Attributes:
+        statistics: a unit is a sequence or film window, with all its questions in all seeds: they
+            share pictures, so drawn one by one they would give intervals that are too narrow.
+        num_questions: of one seed.
+        by_seed: of each seed, the scores by name.
     """
-    references: dict[str, dict[str, Mapping[str, Any]]] = {}
-    predictions: dict[str, dict[str, Mapping[str, Any]]] = {}
-    for number, one in enumerate(answers):
+
+    statistics: Statistics
+    num_questions: int
+    by_seed: tuple[Mapping[str, float], ...]
+
+
+def scored_of(answers: Sequence[Answers]) -> dict[str, Scored]:
+    """One `Scored` for each benchmark, over all seeds."""
+    pooled: dict[str, tuple[dict[str, Row], dict[str, Row], dict[str, str]]] = {}
+    by_seed: dict[str, list[Mapping[str, float]]] = {}
+    for seed, one in enumerate(answers):
         answered = {row["id"]: row for row in one.predictions}
+        of_seed: dict[str, tuple[dict[str, Row], dict[str, Row]]] = {}
         for row in one.references:
-            name = f"{number}/{row['id']}"
-            references.setdefault(row["benchmark"], {})[name] = row
+            name, benchmark = f"{seed}/{row['id']}", row["benchmark"]
+            references, predictions, group_of = pooled.setdefault(benchmark, ({}, {}, {}))
+            own_references, own_predictions = of_seed.setdefault(benchmark, ({}, {}))
+            references[name] = own_references[name] = row
+            group_of[name] = row["example"]
             if row["id"] in answered:
-                predictions.setdefault(row["benchmark"], {})[name] = answered[row["id"]]
-    return {name: evaluated(rows, predictions.get(name, {})) for name, rows in references.items()}
+                predictions[name] = own_predictions[name] = answered[row["id"]]
+        for benchmark, rows in of_seed.items():
+            by_seed.setdefault(benchmark, []).append(dict(evaluated(*rows).scores))
+    return {
+        benchmark: Scored(
+            grouped(evaluated(references, predictions).statistics, group_of),
+            len(references) // len(answers),
+            tuple(by_seed[benchmark]),
+        )
+        for benchmark, (references, predictions, group_of) in pooled.items()
+    }
 
 
 def scored_table(table: Table, answers: Mapping[str, Sequence[Answers]]) -> list[dict[str, Any]]:
-    """The rows of results: scores with intervals, and how each compares with the first row.
+    """The rows of results: scores with intervals, and how each compares with another row.
 
     Args:
-        table: what was asked for.
+        table: what was asked for; says which row that is.
         answers: of each row, by label, one for each seed.
     """
-    results = {label: results_of(of_row) for label, of_row in answers.items()}
-    first = table.rows[0]
-    rows = []
-    for row in table.rows:
+    results = {label: scored_of(of_row) for label, of_row in answers.items()}
+    rows: list[dict[str, Any]] = []
+    for number, row in enumerate(table.rows):
+        other = table.rows[max(number - 1, 0) if table.stepwise else 0]
         scores: dict[str, Any] = {}
         for benchmark, result in results[row.label].items():
-            other = results[first.label][benchmark]
-            compared = {} if row is first else vm.compare(other.statistics, result.statistics)
+            before = results[other.label][benchmark].statistics
+            compared = {} if row is other else vm.compare(before, result.statistics)
             for column, name in metric_names(benchmark).items():
                 scores[column] = _score(result, name)
                 if name in compared:
-                    scores[column]["against_first"] = _difference(compared[name])
+                    scores[column]["difference"] = _difference(compared[name])
         if table.richness:
             scores |= _richness(answers[row.label])
         of_row = answers[row.label]
@@ -59,6 +88,7 @@ def scored_table(table: Table, answers: Mapping[str, Sequence[Answers]]) -> list
             {
                 "label": row.label,
                 "codec": row.codec,
+                "compared_with": "" if row is other else other.label,
                 "scores": scores,
                 "paper": dict(row.paper),
                 "malformed": sum(one.malformed for one in of_row),
@@ -77,18 +107,20 @@ def scores_of_chance(chance: Answers) -> dict[str, Any]:
     """The columns of a table for answers of nobody."""
     return {
         column: _score(result, name)
-        for benchmark, result in results_of([chance]).items()
+        for benchmark, result in scored_of([chance]).items()
         for column, name in metric_names(benchmark).items()
     }
 
 
-def _score(result: Result, name: str) -> dict[str, Any]:
-    interval = result.confidence[name]
+def _score(scored: Scored, name: str) -> dict[str, Any]:
+    interval = confidence(scored.statistics, vm.Resampling())[name]
     return {
-        "value": float(result.scores[name]),
+        "value": float(scored.statistics.metrics[name].score),
         "low": float(interval.low),
         "high": float(interval.high),
-        "count": len(result.statistics.ids),
+        "by_seed": [float(scores[name]) for scores in scored.by_seed],
+        "questions": scored.num_questions,
+        "sequences": len(scored.statistics.ids),
     }
 
 
@@ -133,23 +165,28 @@ def _richness(answers: Iterable[Answers]) -> dict[str, Any]:
         return {}
     richness = vm.text_richness(captions)
     return {
-        name: {"value": getattr(richness, name), "count": richness.num_captions}
+        name: {"value": getattr(richness, name), "questions": richness.num_captions}
         for name in RICHNESS_METRICS
     }
 
 
-def _add_directions(rows: list[dict[str, Any]]) -> None:
-    """To each score with a figure of the paper: does it move from the first row as the paper's?"""
-    first = rows[0]
-    for row in rows[1:]:
+def _add_directions(rows: Sequence[Mapping[str, Any]]) -> None:
+    """To each score with a figure of the paper: does it move as the paper's does?
+
+    Nothing is said where the paper does not move, or where the row before answers nothing.
+    """
+    by_label = {row["label"]: row for row in rows}
+    for row in rows:
+        other = by_label.get(row["compared_with"])
+        if other is None:
+            continue
         for column, published in row["paper"].items():
-            entry = row["scores"].get(column)
-            before = first["scores"].get(column)  # a row that captions nothing has no length
-            if entry is None or before is None or column not in first["paper"]:
+            entry, before = row["scores"].get(column), other["scores"].get(column)
+            moved = published - other["paper"].get(column, published)
+            if entry is None or before is None or not before["value"] or not moved:
                 continue
-            moved = published - first["paper"][column]
-            ours = entry.get("against_first")  # not of length and variety of all captions at once
-            if ours is not None and ours["low"] <= 0 <= ours["high"]:
+            ours = entry.get("difference")  # not of length and variety of all captions at once
+            if ours is not None and (ours["low"] <= 0 <= ours["high"] or ours["p_value"] > LEVEL):
                 entry["direction"] = "within noise"
                 continue
             change = entry["value"] - before["value"]

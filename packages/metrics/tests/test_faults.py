@@ -144,3 +144,15 @@ def test_what_a_killed_fetch_has_left_is_removed(pip, tmp_path: Path) -> None:
     with pytest.raises(MeteorDataError):
         fetch_meteor_data(tmp_path)
     assert list(folder.iterdir()) == []
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no named pipes on this system")
+def test_a_pipe_is_written_to_as_it_is(tmp_path: Path) -> None:
+    """As in `--json >(jq .)`: what a pipe's link leads to is no name of a file."""
+    read_end, write_end = os.pipe()
+    try:
+        whole_files.write_whole(Path(f"/dev/fd/{write_end}"), b"all of it")
+        assert os.read(read_end, 100) == b"all of it"
+    finally:
+        os.close(read_end)
+        os.close(write_end)

@@ -138,17 +138,19 @@ def test_a_long_video_is_read_twice_and_not_kept(
         check_requests(zoo[name], count=3, seed=2)
 
 
-def without_order(source: Path, path: Path) -> Path:
+def without_order(source: Path, path: Path, *, repeats_a_time: bool = False) -> Path:
     """Copies an MP4 file in fragments, and its header without how far pictures are out of order."""
     with (
         av.open(str(source)) as whole,
         av.open(str(path), "w", options={"movflags": "frag_keyframe+empty_moov"}) as fragments,
     ):
         copy = fragments.add_stream_from_template(whole.streams.video[0])
-        for packet in whole.demux(whole.streams.video[0]):
-            if packet.size:
-                packet.stream = copy
-                fragments.mux(packet)
+        packets = [packet for packet in whole.demux(whole.streams.video[0]) if packet.size]
+        if repeats_a_time:
+            packets[-1].pts = packets[-3].pts
+        for packet in packets:
+            packet.stream = copy
+            fragments.mux(packet)
     content = path.read_bytes()
     start = content.index(b"avcC") + 12  # of the sequence's parameters, after their length
     end = start + int.from_bytes(content[start - 2 : start], "big")
@@ -166,6 +168,23 @@ def test_pictures_are_put_in_order_though_the_header_does_not_say_how_far_they_a
     zoo: dict[str, Path], tmp_path: Path
 ) -> None:
     check_requests(without_order(zoo["cfr.mp4"], tmp_path / "unsaid.mp4"), count=20, seed=3)
+
+
+def test_pictures_that_can_only_be_counted_are_counted_by_a_decoder_that_loses_none(
+    zoo: dict[str, Path], tmp_path: Path
+) -> None:
+    path = without_order(zoo["cfr.mp4"], tmp_path / "twice.mp4", repeats_a_time=True)
+    frames = load_frames([FrameRef(str(path), number) for number in range(60)], SIZE)
+    assert [read_number(frame) for frame in frames] == list(range(60))
+
+
+def test_an_encoding_that_nobody_knows_is_a_fault_of_the_file(
+    zoo: dict[str, Path], tmp_path: Path
+) -> None:
+    unknown = tmp_path / "unknown.mp4"
+    unknown.write_bytes(zoo["cfr.mp4"].read_bytes().replace(b"avc1", b"zzzz"))
+    with pytest.raises(MediaError, match="unknown.mp4: .*does not know how its pictures"):
+        load_frames([FrameRef(str(unknown), 3)], SIZE)
 
 
 def test_faults_name_file_frame_and_remedy(zoo: dict[str, Path], tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ import random
 import signal
 import sys
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -37,8 +38,10 @@ class Whole:
 
 
 @pytest.fixture(scope="module", autouse=True)
-def _cache(cache_dir: Path) -> None:
-    os.environ["SEQ2TIME_CACHE"] = str(cache_dir)
+def _cache(cache_dir: Path) -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("SEQ2TIME_CACHE", str(cache_dir))
+        yield
 
 
 def timed(words: list[str], folder: Path, log: Path) -> Whole:

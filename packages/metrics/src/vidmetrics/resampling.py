@@ -144,6 +144,32 @@ def mean_statistic(values: FloatArray, counted: FloatArray) -> Statistic:
     return Statistic("mean", values * counted, np.ascontiguousarray(counted))
 
 
+def grouped(statistics: Statistics, group_of: Mapping[str, str]) -> Statistics:
+    """The same scores over units that are drawn together: all questions about one video, say.
+
+    Answers about one video have much in common, so drawn one by one they give intervals that are
+    too narrow.
+
+    Args:
+        statistics: of any evaluation.
+        group_of: the group of each unit.
+
+    Raises:
+        KeyError: a unit without a group.
+    """
+    names = [group_of[unit] for unit in statistics.ids]
+    groups = {name: number for number, name in enumerate(dict.fromkeys(names))}
+    membership = np.zeros((len(groups), len(names)))
+    membership[[groups[name] for name in names], range(len(names))] = 1.0
+    return Statistics(
+        tuple(groups),
+        {
+            name: Statistic(one.kind, membership @ one.numerators, membership @ one.denominators)
+            for name, one in statistics.metrics.items()
+        },
+    )
+
+
 def confidence(statistics: Statistics, resampling: Resampling) -> dict[str, Interval]:
     """Percentile bootstrap interval of every score; empty without resamples or units."""
     num_units = len(statistics.ids)

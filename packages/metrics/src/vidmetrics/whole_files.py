@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from pathlib import Path
 
@@ -16,10 +17,10 @@ def write_whole(path: Path, content: bytes) -> None:
     Raises:
         OSError: it cannot be written (names the file); an old file stays.
     """
-    target = path.resolve()
-    if target.exists() and not target.is_file():
-        target.write_bytes(content)
+    if path.exists() and not path.is_file():  # before it is resolved: a pipe has no such name
+        path.write_bytes(content)
         return
+    target = path.resolve()
     partial = target.with_name(f".{target.name}.{os.getpid()}.partial")
     try:
         with partial.open("wb") as file:
@@ -31,4 +32,5 @@ def write_whole(path: Path, content: bytes) -> None:
         error.filename = str(path)
         raise
     finally:
-        partial.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            partial.unlink()

@@ -21,6 +21,7 @@ from seqsynth.corpus import Corpus
 from seqsynth.default_data import default_corpus
 from seqsynth.example_files import read_examples, replacing
 from seqsynth.export import DATA_NAME, FORMATS, export_examples
+from seqsynth.fetch import default_dir
 from seqsynth.frame_parquet import read_frame_parquet
 from seqsynth.frame_tar import JPEG_QUALITY, read_frame_tar
 from seqsynth.frames import Geometry, MediaError, load_frames
@@ -278,7 +279,10 @@ def _run_inspect(arguments: argparse.Namespace) -> int:
     source = Path(arguments.source)
     if (source / EXAMPLES_NAME).is_file():
         source /= EXAMPLES_NAME
-    root = arguments.media_root or arguments.root or media_root_of(source, arguments.cache)
+    root = arguments.media_root or arguments.root
+    if root is None:
+        cache = arguments.cache  # a recipe has no build beside it
+        root = media_root_of(source, cache) if source.is_file() else default_dir(cache)
     example, frames = _one_example(arguments, source, root)
     sys.stdout.write(describe(example) + "\n")
     if out is not None:

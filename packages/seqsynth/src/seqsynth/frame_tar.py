@@ -140,6 +140,8 @@ def read_frame_tar(
                     raise ValueError(f"{member.name} is out of place after {key}")
         if example is not None:
             yield _whole(example, frames)
+    except FileNotFoundError:
+        raise
     except (tarfile.TarError, ValueError, OSError) as error:
         raise ValueError(f"{path} is no tar file of examples: {error}") from None
 

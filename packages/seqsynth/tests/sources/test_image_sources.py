@@ -242,6 +242,9 @@ def test_tables_of_pictures(tmp_path: Path, good: Good, write_json: WriteJson) -
         ("7", ("b.png",), "x", "", "val"),
     ]
     assert [row.origin for row in rows] == ["metadata.csv:2", "more.jsonl:1"]
+    # Much that is no table is JSON: where there is another table it is left alone.
+    write_json(tmp_path / "instances.json", {"images": [], "annotations": []})
+    assert len(good("image_table", tmp_path)) == 2
 
 
 def test_rows_of_tables_that_cannot_be_used(tmp_path: Path, faults: Faults) -> None:

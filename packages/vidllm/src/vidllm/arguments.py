@@ -96,6 +96,11 @@ def _is_flattened(record: Any, name: str) -> bool:
     return any(getattr(extra, "name", None) == "" for extra in getattr(hint, "__metadata__", ()))
 
 
+def is_flag(argument: str) -> bool:
+    """Whether it is a setting, or asks for the manual; a name may begin with one dash."""
+    return argument == "-h" or argument.startswith("--")
+
+
 def _is_dashed_name(argument: str) -> bool:
     """Whether it looks like an option and can only be meant as a name: no option has one dash."""
     return bool(re.match(r"-[^-\d.]", argument))

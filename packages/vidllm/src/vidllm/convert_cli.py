@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from vidllm.arguments import UsageError, near_names, parse
+from vidllm.arguments import UsageError, is_flag, near_names, parse
 
 if TYPE_CHECKING:
     from vidllm.convert.key_maps import Format
@@ -76,7 +76,7 @@ def main(arguments: Sequence[str]) -> int:
 def _split(arguments: Sequence[str]) -> tuple[list[str], list[str]]:
     """Checkpoints, which come first, and flags."""
     for place, argument in enumerate(arguments):
-        if argument.startswith("--"):
+        if is_flag(argument):
             return list(arguments[:place]), list(arguments[place:])
     return list(arguments), []
 

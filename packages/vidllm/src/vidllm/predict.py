@@ -315,6 +315,8 @@ def _finish(
 ) -> None:
     """Puts the finished file in its place, in the order of the questions."""
     path.parent.mkdir(parents=True, exist_ok=True)
+    # What says how old rows were made must not stand beside new ones, whatever ends us in between.
+    _settings_path(path).unlink(missing_ok=True)
     write_atomically(path, "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows))
     write_atomically(_settings_path(path), json.dumps(asdict(settings), indent=2) + "\n")
     for part in _parts(path):

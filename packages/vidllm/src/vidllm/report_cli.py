@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from vidllm import run_folder
-from vidllm.arguments import parse
+from vidllm.arguments import is_flag, parse
 from vidllm.terminal import print_path
 
 _DESCRIPTION = """Renders report.html of a run from what its folder holds so far.
@@ -24,8 +24,8 @@ def main(arguments: Sequence[str]) -> int:
     """Runs the command and returns the exit status."""
     from vidllm.report import write_report
 
-    named = [argument for argument in arguments if not argument.startswith("--")]
-    flags = [argument for argument in arguments if argument.startswith("--")]
+    flags = [argument for argument in arguments if is_flag(argument)]
+    named = [argument for argument in arguments if not is_flag(argument)]
     parse(ReportOptions, flags, ReportOptions(), "vidllm report", _DESCRIPTION)
     print_path(write_report(Path(named[0]) if named else run_folder.newest()))
     return 0

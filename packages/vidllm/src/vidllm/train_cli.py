@@ -12,6 +12,7 @@ from typing import Annotated, Any
 import tyro
 from rich.console import Console
 
+from seqsynth.one_writer import HeldError
 from vidllm import checkpoint, run_folder
 from vidllm.arguments import UsageError, near_names, parse
 from vidllm.checkpoint import Checkpoint
@@ -170,6 +171,8 @@ def _train(recipe: str, options: TrainOptions) -> int:
 
     try:
         outcome = train(config, run_dir, resume_from=resume_from, console=console)
+    except HeldError:  # somebody was faster and trains in it
+        raise
     except BaseException:
         if is_first and not options.resume:  # a folder of before may be in another one's hands
             run_folder.remove_unstarted(run_dir)

@@ -96,14 +96,15 @@ def decode_frames(path: str, frame_indices: Sequence[int], take: Take[Shown]) ->
 
     taken: dict[int, Shown] = {}
     # A header need not say how far pictures are out of order. A decoder that has to guess may lose
-    # some, unless FFmpeg has looked at the first ones: so once more where a picture is missing.
+    # some, unless FFmpeg has looked at the first ones: so once more where a picture is missing, and
+    # at once where pictures can only be counted, which would not notice that one is.
     for to_decode in (True, False):
         try:
             with open_video(path, to_decode=to_decode) as (container, stream):
                 table, held = read_packets(container, stream)
                 if table is not None:
                     _decode_chosen(path, frame_indices, table, (stream, held), take, taken)
-                else:
+                elif not (to_decode and stream.codec_context.name == "h264"):
                     _decode_counted(path, frame_indices, (stream, held), take, taken)
         except MediaError:
             raise

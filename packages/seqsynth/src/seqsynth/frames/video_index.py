@@ -105,6 +105,8 @@ def open_video(path: str, *, to_decode: bool = False) -> Iterator[tuple[Any, Any
         if not container.streams.video:
             raise ValueError("no video in it")
         stream = container.streams.video[0]
+        if stream.codec_context is None:
+            raise ValueError("FFmpeg does not know how its pictures are encoded")
         stream.codec_context.thread_type = "NONE"
         stream.codec_context.thread_count = 1
         yield container, stream
@@ -115,7 +117,8 @@ def _opened(file: Path, *, to_decode: bool) -> Any:
 
     if to_decode and _is_mp4(file):
         container = av.open(str(file), metadata_errors="ignore", **_AS_THE_HEADER_SAYS)
-        if [stream.codec_context.name for stream in container.streams.video[:1]] == ["h264"]:
+        contexts = [stream.codec_context for stream in container.streams.video[:1]]
+        if [context.name for context in contexts if context is not None] == ["h264"]:
             return container
         container.close()
     return av.open(str(file), metadata_errors="ignore")

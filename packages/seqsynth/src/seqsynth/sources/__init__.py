@@ -44,12 +44,14 @@ class Source:
         patterns: where annotations lie below the root; none: it reads the folder itself.
         holds: what it is, for the help.
         holds_media: the annotations hold the media, so several may share a name.
+        other_patterns: where annotations lie when no pattern has any.
     """
 
     rows: Rows
     patterns: tuple[str, ...]
     holds: str
     holds_media: bool = False
+    other_patterns: tuple[str, ...] = ()
 
 
 SOURCES: dict[str, Source] = {
@@ -58,7 +60,10 @@ SOURCES: dict[str, Source] = {
     ),
     "image_folder": Source(image_folder.rows, (), "pictures with captions in .txt files"),
     "image_table": Source(
-        image_table.rows, image_table.PATTERNS, "pictures that a CSV, JSONL or JSON file lists"
+        image_table.rows,
+        image_table.PATTERNS,
+        "pictures that a CSV, JSONL or JSON file lists",
+        other_patterns=image_table.OTHER_PATTERNS,
     ),
     "coco_captions": Source(
         coco_captions.rows, coco_captions.PATTERNS, "pictures with captions in COCO's JSON"
@@ -67,7 +72,10 @@ SOURCES: dict[str, Source] = {
     "kinetics": Source(kinetics.rows, kinetics.PATTERNS, "Kinetics-400, -600, -700"),
     "clip_folder": Source(clip_folder.rows, (), "clips in folders of their labels"),
     "clip_table": Source(
-        clip_table.rows, clip_table.PATTERNS, "clips that a CSV, JSONL or JSON file lists"
+        clip_table.rows,
+        clip_table.PATTERNS,
+        "clips that a CSV, JSONL or JSON file lists",
+        other_patterns=clip_table.OTHER_PATTERNS,
     ),
     "timeit": Source(timeit.rows, timeit.PATTERNS, "TimeIT"),
     "vtg_it": Source(vtg_it.rows, vtg_it.PATTERNS, "VTG-IT"),
@@ -109,7 +117,7 @@ def source_rows(
     if absent:
         raise FileNotFoundError(f"{', '.join(absent)}: no such file")
     if source.patterns and not paths:
-        paths = find_annotations(root, source.patterns)
+        paths = find_annotations(root, source.patterns, source.other_patterns)
     names = [path.name for path in paths]
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice and not source.holds_media:

@@ -16,23 +16,34 @@ OUR_SUFFIXES = (SKIPPED_SUFFIX, COVERAGE_SUFFIX)
 """Endings of what `seqsynth index` writes, maybe below the root: these are no annotations."""
 
 
-def find_annotations(root: Path, patterns: Sequence[str]) -> tuple[Path, ...]:
+def find_annotations(
+    root: Path, patterns: Sequence[str], other_patterns: Sequence[str] = ()
+) -> tuple[Path, ...]:
     """Files below the root that match one of the patterns, in the order of their names.
+
+    Args:
+        root: a folder.
+        patterns: as `Path.glob` takes them.
+        other_patterns: looked at when none of the others has a file: a table of JSON is rarely
+            called anything special, and much that is no table is JSON.
 
     Raises:
         FileNotFoundError: there is none.
     """
-    found = {
+    found = _matching(root, patterns) or _matching(root, other_patterns)
+    if not found:
+        named = " or ".join((*patterns, *other_patterns))
+        raise FileNotFoundError(f"{root} has no {named}; name the annotations with --annotations")
+    return tuple(sorted(found))
+
+
+def _matching(root: Path, patterns: Sequence[str]) -> set[Path]:
+    return {
         path
         for pattern in patterns
         for path in root.glob(pattern)
         if path.is_file() and not path.name.endswith(OUR_SUFFIXES)
     }
-    if not found:
-        raise FileNotFoundError(
-            f"{root} has no {' or '.join(patterns)}; name the annotations with --annotations"
-        )
-    return tuple(sorted(found))
 
 
 def relative_to_root(path: Path, root: Path) -> str:

@@ -8,7 +8,8 @@ from pathlib import Path
 from seqsynth.sources.media_table import table_rows
 from seqsynth.sources.rows import Entry
 
-PATTERNS = ("*.csv", "*.jsonl", "*.json")
+PATTERNS = ("*.csv", "*.jsonl")
+OTHER_PATTERNS = ("*.json",)
 
 
 def rows(root: Path, annotations: Sequence[Path]) -> Iterator[Entry]:

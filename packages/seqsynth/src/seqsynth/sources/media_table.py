@@ -66,9 +66,8 @@ def _document_records(path: Path) -> Records:
 def _row(origin: str, record: Record, kind: Kind) -> SourceRow:
     path = safe_path(text_of(record, _present(record, _PATH_FIELDS)))
     captions = [name for name in _CAPTION_FIELDS if name in record]
-    caption = optional_text(record, captions[0]) if captions else ""
-    labels = [name for name in _LABEL_FIELDS if name in record]
-    label = optional_text(record, labels[0]) if labels else ""
+    caption = _first_text(record, captions)
+    label = _first_text(record, [name for name in _LABEL_FIELDS if name in record])
     if not caption and (kind == "image" or not label):
         wanted = _CAPTION_FIELDS if kind == "image" else _CAPTION_FIELDS + _LABEL_FIELDS
         raise RowError("empty caption" if captions else "no caption", _needed(record, wanted))
@@ -89,6 +88,12 @@ def _row(origin: str, record: Record, kind: Kind) -> SourceRow:
         num_frames=num_frames,
         part=optional_text(record, "split"),
     )
+
+
+def _first_text(record: Record, names: Sequence[str]) -> str:
+    """The first of these fields that has a text; "" where none has."""
+    texts = (optional_text(record, name) for name in names)
+    return next((text for text in texts if text), "")
 
 
 def _present(record: Record, names: Sequence[str]) -> str:

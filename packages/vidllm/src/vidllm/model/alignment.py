@@ -104,7 +104,9 @@ def align_projector(
     projector = model.projector
     with _first_layers(model.causal_lm, config.layer):
         batches = caption_batches(prompter, captions)
-        key = states_key(model.causal_lm, [pad_right(batch.ids, 0) for batch in batches])
+        padded = [pad_right(batch.ids, 0) for batch in batches]
+        lengths = [(batch.context_length, [len(ids) for ids in batch.ids]) for batch in batches]
+        key = states_key(model.causal_lm, padded, lengths)
         states_ND = kept_states(key, cache_dir, lambda: caption_states(model, batches)).double()
     mean_D, spread_D = states_ND.mean(0), states_ND.std(0) + SPREAD_FLOOR
     # A few directions are huge in every state and tell nothing apart: the fit is in units of the

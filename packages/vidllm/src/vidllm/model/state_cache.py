@@ -27,20 +27,24 @@ log = logging.getLogger(__name__)
 
 _NAME = "states"
 # Other settings of a decoder: how many rows its embeddings have does not change a caption's state.
-_WITHOUT_EFFECT = ("vocab_size", "_name_or_path", "transformers_version")
+_WITHOUT_EFFECT = ("vocab_size", "_name_or_path")
+_VERSION = 1  # of how states are computed from ids; another one forgets what is kept
 
 
-def states_key(causal_lm: Any, batches: Sequence[Tensor]) -> str:
+def states_key(causal_lm: Any, batches: Sequence[Tensor], lengths: Sequence[object]) -> str:
     """The hash of all that decides the states of these batches of token ids.
 
     Args:
         causal_lm: of the decoder, LoRA inside it or not; LoRA's first factors do not count, because
             they add nothing while the second ones are zero, which do.
         batches: token ids, any shapes.
+        lengths: what else says which of the ids count.
     """
     decoder = causal_lm.get_decoder()
     settings = {k: v for k, v in decoder.config.to_dict().items() if k not in _WITHOUT_EFFECT}
-    digest = hashlib.sha256(json.dumps([settings, torch.__version__], default=str).encode())
+    attention = getattr(decoder.config, "_attn_implementation", None)
+    known = [_VERSION, torch.__version__, attention, settings, list(lengths)]
+    digest = hashlib.sha256(json.dumps(known, default=str).encode())
     embedding = causal_lm.get_input_embeddings().weight
     for ids in batches:
         _add(digest, ids)
