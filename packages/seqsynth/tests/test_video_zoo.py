@@ -183,7 +183,7 @@ def test_an_encoding_that_nobody_knows_is_a_fault_of_the_file(
 ) -> None:
     unknown = tmp_path / "unknown.mp4"
     unknown.write_bytes(zoo["cfr.mp4"].read_bytes().replace(b"avc1", b"zzzz"))
-    with pytest.raises(MediaError, match="unknown.mp4: .*does not know how its pictures"):
+    with pytest.raises(MediaError, match=r"unknown\.mp4: .*does not know how its pictures"):
         load_frames([FrameRef(str(unknown), 3)], SIZE)
 
 
