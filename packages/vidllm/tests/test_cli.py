@@ -14,6 +14,8 @@ from vidllm.cli import main
 from vidllm.config import TrainConfig
 from vidllm.recipes import RECIPES, smoke
 
+from .small_benchmark import SMALL_BENCHMARK
+
 
 @pytest.fixture(autouse=True)
 def _elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, cache_dir: Path) -> None:
@@ -128,15 +130,7 @@ def test_from_training_to_report(
     assert "tokens/s" in captured.err
     assert main(["train", "smoke", "--resume", "run"]) == 0
     assert "run is complete: 4 steps" in capsys.readouterr().err
-    spec = BenchmarkSpec(
-        image_lengths=(8,),
-        num_image_sequences=1,
-        queries_per_sequence=2,
-        num_clip_sequences=1,
-        max_clips=4,
-        num_frames=12,
-    )
-    build_default_benchmark(tmp_path / "bench", corpus, spec)
+    build_default_benchmark(tmp_path / "bench", corpus, SMALL_BENCHMARK)
     for system in ("trained", "untrained", "chance"):
         assert main(["predict", "bench", "--run", "run", "--system", system]) == 0
         path = tmp_path / "run" / "predictions" / f"{system}.jsonl"

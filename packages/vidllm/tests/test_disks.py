@@ -11,7 +11,7 @@ import pytest
 import torch
 from rich.console import Console
 
-from seqsynth import BenchmarkSpec, Corpus, build_default_benchmark
+from seqsynth import Corpus, build_default_benchmark
 from vidllm import run_folder
 from vidllm.config import TrainConfig
 from vidllm.convert.shards import GIB, write_shards
@@ -22,6 +22,7 @@ from vidllm.timechat.weights import CONFIG_NAME, tensors_of
 from vidllm.training import train
 
 from .child import started
+from .small_benchmark import SMALL_BENCHMARK
 
 resource = pytest.importorskip("resource", reason="no limits of files on this system")
 QUIET = Console(quiet=True)
@@ -36,15 +37,7 @@ def place(config: TrainConfig, corpus: Corpus, tmp_path_factory: pytest.TempPath
     short = replace(config, optim=replace(config.optim, max_steps=3))
     run_folder.create(root / "run", short)
     train(short, root / "run", resume_from=None, console=QUIET)
-    spec = BenchmarkSpec(
-        image_lengths=(8,),
-        num_image_sequences=1,
-        queries_per_sequence=2,
-        num_clip_sequences=1,
-        max_clips=4,
-        num_frames=12,
-    )
-    build_default_benchmark(root / "bench", corpus, spec)
+    build_default_benchmark(root / "bench", corpus, SMALL_BENCHMARK)
     folder = root / "timechat"
     folder.mkdir()
     write_shards(folder, tensors_of(TimeChat.from_parts(tiny_timechat())).items(), GIB)

@@ -10,22 +10,15 @@ from pathlib import Path
 
 import pytest
 
-from seqsynth import BenchmarkSpec, Corpus, build_default_benchmark
+from seqsynth import Corpus, build_default_benchmark
 from vidllm import run_folder
 from vidllm.cli import main
 from vidllm.terminal import as_text, json_text
 
+from .small_benchmark import SMALL_BENCHMARK
 from .videos import write_video
 
 RUN, BENCH, VIDEO = "-run é 猫 [/x] [bold]", "bench é 猫 [x]", "-two é 猫.mp4"
-SPEC = BenchmarkSpec(
-    image_lengths=(8,),
-    num_image_sequences=1,
-    queries_per_sequence=2,
-    num_clip_sequences=1,
-    max_clips=4,
-    num_frames=12,
-)
 
 
 @pytest.fixture(autouse=True)
@@ -48,7 +41,7 @@ def test_every_command_takes_them(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     terminal = few_letters(monkeypatch)
-    build_default_benchmark(tmp_path / BENCH, corpus, SPEC)
+    build_default_benchmark(tmp_path / BENCH, corpus, SMALL_BENCHMARK)
     write_video(tmp_path / VIDEO, 12)
     rows, model = "-rows é.jsonl", "-model é"
     run = f"--run={RUN}"
