@@ -6,14 +6,11 @@ import contextlib
 import glob
 import os
 import shutil
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
 from seqsynth.one_writer import is_running
 from vidllm.checkpoint import is_short_of_room
-
-FORGOTTEN_SECONDS = 3600.0
 
 
 def scratch_of(path: Path) -> Path:
@@ -23,17 +20,9 @@ def scratch_of(path: Path) -> Path:
     """
     for left in path.parent.glob(f".*-{glob.escape(path.name)}"):
         number = left.name[1:].removesuffix(f"-{path.name}")
-        if number.isdecimal() and not is_running(int(number)) and _is_old(left):
+        if number.isdecimal() and not is_running(int(number)):
             remove(left)
     return path.with_name(f".{os.getpid()}-{path.name}")
-
-
-def _is_old(path: Path) -> bool:
-    """Whether nobody on another machine, whose processes cannot be seen, still writes to it."""
-    try:
-        return time.time() - path.lstat().st_mtime > FORGOTTEN_SECONDS
-    except OSError:  # gone meanwhile
-        return False
 
 
 @contextlib.contextmanager
