@@ -30,7 +30,16 @@ from exit_status import exit_status
 from reproduction.codecs import CODES_BY_DIGITS
 from reproduction.experiment import Answers, answers_of, chance_of, made_by
 from reproduction.markdown import update_docs
-from reproduction.page import PARTS, SIGNS, columns_of, heading, name_of, rendered, shown
+from reproduction.page import (
+    PARTS,
+    SIGNS,
+    columns_of,
+    heading,
+    name_of,
+    rendered,
+    rows_with_chance,
+    shown,
+)
 from reproduction.scoring import scored_table, scores_of_chance
 from reproduction.sizes import SIZES, Size
 from reproduction.tables import TABLES, Table
@@ -102,7 +111,7 @@ def reproduce(table: Table, size: Size, out: Path, console: Console) -> dict[str
 
 def printed(table: Table, outcome: Mapping[str, Any]) -> Iterator[Shown]:
     """Tables for the terminal; the paper's figures stand in brackets."""
-    rows = [*outcome["rows"], {"label": "chance", "scores": outcome["chance"], "paper": {}}]
+    rows = rows_with_chance(outcome)
     for kind, columns in columns_of(rows).items():
         title = f"{table.title}\n{heading(outcome)}" if not kind else PARTS[kind]
         view = Shown(title=title, box=None, pad_edge=False)

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from evaluate_default import CAPTION_METRICS, EXACT_IOU
 from reproduction.sizes import Size
 from reproduction.tables import Table
 from seqsynth import (
@@ -22,14 +23,13 @@ from seqsynth import (
     film_video,
     generated_corpus,
 )
+from seqsynth.benchmark import MANIFEST_NAME, REFERENCES_NAME
 from vidllm import run_folder
 from vidllm.config import TrainConfig
 
-DENSE_METRICS = ("soda_c", "cider", "meteor", "f1")
 GROUNDING_METRICS = ("recall_at_1@0.5", "recall_at_1@0.7", "mean_iou")
-ALL = "references.jsonl"
 FURTHER_METRICS = ("recall_at_1@0.5", "mean_iou", "f1")
-EXACT = "recall_at_1@0.5"  # of places of images, which are equal or disjoint
+EXACT = f"recall_at_1@{EXACT_IOU}"  # of places of images, which are equal or disjoint
 FILM_FRAMES = 32  # of a window of 60 to 100 s
 FURTHER = ("generated", "film")
 """Benchmarks beside the default, and how their columns begin."""
@@ -66,7 +66,7 @@ def benchmarks_of(
     folder = out / "benchmarks" / name
     if not _is_built(folder):
         build_default_benchmark(folder, corpus, spec)
-    asked = [Asked(name, folder, folder / ALL)]
+    asked = [Asked(name, folder, folder / REFERENCES_NAME)]
     if table.image_lengths or not size.further_tasks:
         return asked
     for kind in FURTHER:
@@ -75,7 +75,7 @@ def benchmarks_of(
         if not _is_built(folder):
             _BUILDERS[kind](folder, root, spec)
         references = folder / f"{'-'.join(size.further_tasks)}.jsonl"
-        _keep(folder / ALL, references, size.further_tasks)
+        _keep(folder / REFERENCES_NAME, references, size.further_tasks)
         asked.append(Asked(folder.name, folder, references, root))
     return asked
 
@@ -101,7 +101,7 @@ def metric_names(benchmark: str) -> dict[str, str]:
     """The columns of a benchmark: column to the scorer's name."""
     if benchmark.startswith("index_grounding"):
         return {f"exact@{benchmark.partition('@')[2]}": EXACT}
-    names = DENSE_METRICS if benchmark.endswith("dense_captions") else GROUNDING_METRICS
+    names = CAPTION_METRICS if benchmark.endswith("dense_captions") else GROUNDING_METRICS
     kind = benchmark.partition("_")[0]
     if kind in FURTHER:
         return {f"{kind}_{name}": name for name in names if name in FURTHER_METRICS}
@@ -109,7 +109,7 @@ def metric_names(benchmark: str) -> dict[str, str]:
 
 
 def _is_built(folder: Path) -> bool:
-    return (folder / "benchmark.json").exists()
+    return (folder / MANIFEST_NAME).exists()
 
 
 def _keep(path: Path, out: Path, tasks: tuple[str, ...]) -> None:

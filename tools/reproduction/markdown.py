@@ -6,7 +6,15 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from reproduction.page import PARTS, SIGNS, ceiling_table, columns_of, name_of, shown
+from reproduction.page import (
+    PARTS,
+    SIGNS,
+    ceiling_table,
+    columns_of,
+    name_of,
+    rows_with_chance,
+    shown,
+)
 from reproduction.tables import TABLES
 
 PAGE_NAME = "reproduction.md"
@@ -69,7 +77,7 @@ def _section(outcome: Mapping[str, Any]) -> str:
         f"{outcome['note']} Seeds {seeds}, {outcome['date']}, "
         f"{outcome['made_by']['minutes_of_steps']} minutes of steps.",
     ]
-    rows = [*outcome["rows"], {"label": "chance", "scores": outcome["chance"], "paper": {}}]
+    rows = rows_with_chance(outcome)
     for kind, columns in columns_of(rows).items():
         lines = [[row["label"], *(_cell(column, row) for column in columns)] for row in rows]
         parts.append(_table([PARTS[kind], *map(name_of, columns)], lines))

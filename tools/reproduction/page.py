@@ -43,12 +43,11 @@ def rendered(
         answers: of each row, by label, one for each seed.
     """
     rows = outcome["rows"]
-    chance = {"label": "chance", "scores": outcome["chance"], "paper": {}}
     body = [
         f"<h1>{html.escape(table.title)}</h1>",
         f"<p class='muted'>{html.escape(heading(outcome))}</p>",
         f"<p>{html.escape(table.note)}</p>",
-        scores_section([*rows, chance]),
+        scores_section(rows_with_chance(outcome)),
         ceiling_section(rows),
         "<h2>How far answers are from the asked image, by its place</h2>",
         "<p class='muted small'>Shares of the sequence, times 100; 33 on average for answers "
@@ -83,6 +82,11 @@ def heading(outcome: Mapping[str, Any]) -> str:
         f"Table {outcome['table']}, size {outcome['size']}, seeds {seeds}, {outcome['date']}; "
         "intervals of 95 % over sequences, a sequence's questions and seeds drawn together"
     )
+
+
+def rows_with_chance(outcome: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """The rows of a table, and what nobody would score as the last one."""
+    return [*outcome["rows"], {"label": "chance", "scores": outcome["chance"], "paper": {}}]
 
 
 def columns_of(rows: Sequence[Mapping[str, Any]]) -> dict[str, list[str]]:

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import timetokens as tt
-from seqsynth import BenchmarkSpec, Corpus, Example, FrameRef, Target, Turn, build_default_benchmark
+from seqsynth import Corpus, Example, FrameRef, Target, Turn, build_default_benchmark
 from seqsynth.one_writer import HeldError
 from vidllm import predict as predict_module
 from vidllm.adapters import ADAPTERS
@@ -40,19 +40,19 @@ from vidllm.predict import (
 from vidllm.reading import reader
 from vidllm.report.timelines import read_rows
 
+from .small_benchmark import SMALL_BENCHMARK
+
 SETTINGS = PredictionSettings("trained", "some weights", "0" * 64, True, "brief")
 
 
 @pytest.fixture(scope="session")
 def benchmark_dir(corpus: Corpus, tmp_path_factory: pytest.TempPathFactory) -> Path:
     directory = tmp_path_factory.mktemp("benchmark")
-    spec = BenchmarkSpec(
-        image_lengths=(8,),
+    spec = replace(
+        SMALL_BENCHMARK,
         num_image_sequences=3,
         queries_per_sequence=4,
         num_clip_sequences=3,
-        max_clips=4,
-        num_frames=12,
         templates="brief",
     )
     build_default_benchmark(directory, corpus, spec)

@@ -17,12 +17,11 @@ from pathlib import Path
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
 from torch import Tensor
 
 from seqsynth import ClipItem, Corpus, FrameRef, ImageItem
 from vidllm.adapters.base import Eye, Shown
-from vidllm.scratch import scratch_of
+from vidllm.scratch import keep_tensors
 
 log = logging.getLogger(__name__)
 
@@ -198,11 +197,4 @@ def _write_cache(path: Path, known: dict[str, int], features_NC: Tensor) -> None
         "names": json.dumps(list(known)),
         "sha256": hashlib.sha256(features_NC.numpy().tobytes()).hexdigest(),
     }
-    scratch = scratch_of(path)
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        save_file({"features": features_NC.contiguous()}, scratch, metadata=metadata)
-        scratch.replace(path)
-    except (OSError, SafetensorError) as error:
-        log.warning("%s cannot be written (%s): the next start computes again", path, error)
-        scratch.unlink(missing_ok=True)
+    keep_tensors({"features": features_NC}, path, metadata)

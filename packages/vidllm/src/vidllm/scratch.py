@@ -4,13 +4,20 @@ from __future__ import annotations
 
 import contextlib
 import glob
+import logging
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from seqsynth.one_writer import is_running
 from vidllm.checkpoint import is_short_of_room
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+log = logging.getLogger(__name__)
 
 
 def scratch_of(path: Path) -> Path:
@@ -47,6 +54,23 @@ def built(path: Path) -> Iterator[Path]:
         raise OSError(
             f"{path} cannot be written ({reason}; {free:.0f} MiB free): make room, then try again"
         ) from error
+
+
+def keep_tensors(
+    tensors: Mapping[str, Tensor], path: Path, metadata: dict[str, str] | None = None
+) -> None:
+    """Writes tensors that could be computed again; where they cannot be kept, it warns."""
+    from safetensors import SafetensorError
+    from safetensors.torch import save_file
+
+    scratch = scratch_of(path)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        save_file({name: value.contiguous() for name, value in tensors.items()}, scratch, metadata)
+        scratch.replace(path)
+    except (OSError, SafetensorError) as error:
+        log.warning("%s cannot be written (%s): the next start computes again", path, error)
+        scratch.unlink(missing_ok=True)
 
 
 def remove(path: Path) -> None:

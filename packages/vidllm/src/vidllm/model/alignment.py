@@ -104,9 +104,11 @@ def align_projector(
     projector = model.projector
     with _first_layers(model.causal_lm, config.layer):
         batches = caption_batches(prompter, captions)
-        padded = [pad_right(batch.ids, 0) for batch in batches]
-        lengths = [(batch.context_length, [len(ids) for ids in batch.ids]) for batch in batches]
-        key = states_key(model.causal_lm, padded, lengths)
+        key = states_key(
+            model.causal_lm,
+            [batch.ids_BT for batch in batches],
+            [(batch.context_length, batch.lengths) for batch in batches],
+        )
         states_ND = kept_states(key, cache_dir, lambda: caption_states(model, batches)).double()
     mean_D, spread_D = states_ND.mean(0), states_ND.std(0) + SPREAD_FLOOR
     # A few directions are huge in every state and tell nothing apart: the fit is in units of the
@@ -137,11 +139,13 @@ class CaptionBatch:
     """Captions read at once in one context.
 
     Attributes:
-        ids: token ids of context and caption.
+        ids_BT: token ids of context and caption, filled up on the right.
+        lengths: tokens of each, without filling.
         context_length: tokens of the context.
     """
 
-    ids: list[tuple[int, ...]]
+    ids_BT: Tensor  # noqa: N815 a shape suffix
+    lengths: tuple[int, ...]
     context_length: int
 
 
@@ -153,7 +157,7 @@ def caption_batches(prompter: Prompter, captions: Sequence[str]) -> list[Caption
         for first in range(0, len(captions), CAPTIONS_A_BATCH):
             chunk = captions[first : first + CAPTIONS_A_BATCH]
             ids = [(*before, *prompter.ids(f" {caption}")) for caption in chunk]
-            batches.append(CaptionBatch(ids, len(before)))
+            batches.append(CaptionBatch(pad_right(ids, 0), tuple(map(len, ids)), len(before)))
     return batches
 
 
@@ -163,10 +167,10 @@ def caption_states(model: VideoLLM, batches: Sequence[CaptionBatch]) -> Tensor:
     decoder = model.causal_lm.get_decoder()
     rows = []
     for batch in batches:
-        hidden_BTD = decoder(input_ids=pad_right(batch.ids, 0), use_cache=False).last_hidden_state
+        hidden_BTD = decoder(input_ids=batch.ids_BT, use_cache=False).last_hidden_state
         rows += [
-            hidden_TD[batch.context_length : len(own)].mean(0)
-            for hidden_TD, own in zip(hidden_BTD, batch.ids, strict=True)
+            hidden_TD[batch.context_length : length].mean(0)
+            for hidden_TD, length in zip(hidden_BTD, batch.lengths, strict=True)
         ]
     return torch.stack(rows).reshape(len(CONTEXTS), -1, len(rows[0])).mean(0)
 

@@ -18,10 +18,10 @@ from typing import Any
 
 import torch
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
 from torch import Tensor
 
-from vidllm.scratch import scratch_of
+from vidllm.scratch import keep_tensors
 
 log = logging.getLogger(__name__)
 
@@ -74,14 +74,7 @@ def kept_states(key: str, cache_dir: Path | None, compute: Callable[[], Tensor])
     except (OSError, SafetensorError, KeyError) as error:
         log.warning("%s is damaged (%s): reading the captions again", path, error)
     states_ND = compute()
-    scratch = scratch_of(path)
-    try:
-        cache_dir.mkdir(parents=True, exist_ok=True)
-        save_file({_NAME: states_ND.contiguous()}, scratch)
-        scratch.replace(path)
-    except (OSError, SafetensorError) as error:
-        log.warning("%s cannot be written (%s): the next start reads again", path, error)
-        scratch.unlink(missing_ok=True)
+    keep_tensors({_NAME: states_ND}, path)
     return states_ND
 
 
