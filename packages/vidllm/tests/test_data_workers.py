@@ -1,6 +1,7 @@
 """The processes that make batches: interrupted with the run, lost, and left behind."""
 
 import os
+import re
 import signal
 import time
 from collections.abc import Callable
@@ -9,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from vidllm import checkpoint, run_folder
+from vidllm.data_workers import WorkerLostError, naming_lost_workers
 
 from .child import Child, started
 
@@ -65,11 +67,33 @@ def test_a_worker_that_the_kernel_kills_ends_the_run_with_its_checkpoint(
     said = child.said()
     assert "Traceback" not in said
     (line,) = [line for line in said.splitlines() if line.startswith("vidllm: ")]
-    assert f"a process that makes batches ({lost}) was ended by the signal 'Killed'" in line
+    assert f"a process that makes batches ({lost}) " in line
     found = checkpoint.newest_good(tmp_path / "run")
     assert found is not None
     assert f"the run stands at step {found.step}: continue it with --resume" in line
     assert found.step >= 5
+
+
+@pytest.mark.parametrize(
+    ("of_torch", "of_ours"),
+    [
+        ("DataLoader worker (pid 7) is killed by signal: Killed. ", "(7) was ended by the signal"),
+        ("DataLoader worker (pid(s) 7, 8) exited unexpectedly", "(7, 8) ended too early"),
+    ],
+)
+def test_a_lost_worker_is_named_however_torch_learns_of_it(
+    of_torch: str, of_ours: str, tmp_path: Path
+) -> None:
+    with (
+        pytest.raises(WorkerLostError, match=re.escape(of_ours)),
+        naming_lost_workers(tmp_path),
+    ):
+        raise RuntimeError(of_torch)
+
+
+def test_another_error_of_a_step_stays_what_it_is(tmp_path: Path) -> None:
+    with pytest.raises(RuntimeError, match="shapes differ"), naming_lost_workers(tmp_path):
+        raise RuntimeError("shapes differ")
 
 
 def test_workers_whose_run_was_killed_do_not_hold_it_up(

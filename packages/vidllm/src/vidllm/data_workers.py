@@ -50,7 +50,8 @@ def naming_lost_workers(run_dir: Path) -> Iterator[None]:
             raise
         kept = checkpoint.named(run_dir)
         stands = f"the run stands at step {kept[0].step}" if kept else "there is no checkpoint yet"
-        how = f"was ended by the signal {lost[2]!r}" if lost[2] else "ended by itself"
+        # PyTorch does not always learn of the signal before it learns of the end.
+        how = f"was ended by the signal {lost[2]!r}" if lost[2] else "ended too early"
         raise WorkerLostError(
             f"a process that makes batches ({lost[1]}) {how}, mostly for want of memory; {stands}: "
             f"continue it with --resume {run_dir}, perhaps with a lower --data.num-workers"
