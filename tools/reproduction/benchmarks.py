@@ -1,7 +1,7 @@
-"""What runs are asked: held-out sequences of the default, AI-generated clips, a film.
+"""What runs are asked: held-out sequences of the default, AI-generated clips, the end of a film.
 
-The further two were never trained on by any row: they say whether places learned from pictures and
-emoji mean time elsewhere.
+The further two say whether places learned from pictures and emoji mean time elsewhere. No row was
+trained on generated clips; of the film most have seen the beginning.
 """
 
 import hashlib

@@ -15,7 +15,7 @@ UNSCALED = frozenset({"cider", "mean_length", "type_token_ratio"})
 PARTS = {
     "": "Held-out pictures and emoji",
     "generated": "AI-generated clips in a row: no row has seen one",
-    "film": "A film in natural order: no row has seen it",
+    "film": "The end of a film in natural order",
 }
 """Benchmarks of one kind, by how their columns begin."""
 NAMES = {

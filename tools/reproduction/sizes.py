@@ -18,11 +18,13 @@ class Parts:
         images: image sequences (IS).
         clips: clip sequences (CS).
         captions: pictures with their captions, no places: what every row has, and once more (MC).
+        film: windows of the annotated film, in place of the annotated videos of TimeIT.
     """
 
     images: int
     clips: int
     captions: int
+    film: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,7 +37,7 @@ class Size:
         max_images: the longest training sequence; 0: the recipe's.
         seeds: each row is trained once with each.
         spec: the benchmark, of held-out concepts; clip sequences have as many frames in training.
-        further_tasks: what AI-generated clips and the film are asked; none: nothing.
+        further_tasks: what AI-generated clips and the end of the film are asked; none: nothing.
         num_beams: places looked at side by side in answers; 1 is greedy.
         wording: of training and of questions.
     """
@@ -62,6 +64,7 @@ def stage_of(size: Size, config: TrainConfig) -> StageConfig:
         min_images=4,
         max_images=size.max_images or last.max_images,
         num_clip_frames=size.spec.num_frames,
+        num_film_frames=size.spec.num_frames,
         text_fraction=0.0,
         task_weights=(0.8, 0.1, 0.1),
         clip_task_weights=(0.3, 0.7),
@@ -98,7 +101,7 @@ SIZES: dict[str, Size] = {
     "tiny": Size(
         name="tiny",
         base=_tiny,
-        parts=Parts(images=44, clips=20, captions=3),
+        parts=Parts(images=44, clips=20, captions=3, film=10),
         max_images=16,
         further_tasks=("tvg",),
         seeds=(0, 1),
@@ -113,9 +116,10 @@ SIZES: dict[str, Size] = {
     "small": Size(
         name="small",
         base=small,
-        parts=Parts(images=1000, clips=500, captions=150),
+        parts=Parts(images=1000, clips=500, captions=150, film=250),
         seeds=(0, 1, 2),
-        spec=BenchmarkSpec(image_lengths=(16, 32, 96), num_image_sequences=50),
+        # As many clips as fit into an answer in the wordiest codec.
+        spec=BenchmarkSpec(image_lengths=(16, 32, 96), num_image_sequences=50, max_clips=5),
         num_beams=4,
         wording="paper",
     ),

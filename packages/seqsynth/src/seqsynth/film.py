@@ -42,6 +42,7 @@ class FilmSpec:
         part: start and end in seconds of what windows may show.
         window_seconds: lengths; of each as many windows as cover the part, at even distances.
         num_frames: shown of each window, at even distances.
+        num_turns: events of a window that are asked for, some at random; 0: all.
         codec, templates: see `TaskSettings`.
         seed: decides wording and order of the questions.
     """
@@ -49,6 +50,7 @@ class FilmSpec:
     part: tuple[float, float] = FILM_TEST_SECONDS
     window_seconds: tuple[float, ...] = (60.0, 80.0, 100.0)
     num_frames: int = 96
+    num_turns: int = 0
     codec: str = "rpt"
     templates: str = "paper"
     seed: int = 0
@@ -111,7 +113,7 @@ def film_windows(video: AnnotatedVideo, spec: FilmSpec) -> list[tuple[AnnotatedV
 
 
 def film_examples(video: AnnotatedVideo, spec: FilmSpec) -> tuple[Example, ...]:
-    """Every window twice: all its events asked for one by one, and captioned together.
+    """Every window twice: its events asked for one by one, and captioned together.
 
     With `spec.part = FILM_TRAIN_SECONDS` these are examples to train on.
     """
@@ -168,7 +170,8 @@ def _examples(video: AnnotatedVideo, spec: FilmSpec) -> Iterator[Example]:
             raise ValueError(
                 f"the window from frame {first_frame} on holds {num_events} events; two are needed"
             )
-        settings = TaskSettings(codec=spec.codec, templates=spec.templates, num_turns=num_events)
+        num_turns = min(spec.num_turns or num_events, num_events)
+        settings = TaskSettings(codec=spec.codec, templates=spec.templates, num_turns=num_turns)
         rng = example_rng(spec.seed, number)
         for task, name in _NAMES.items():
             example = video_example(

@@ -161,6 +161,8 @@ class StageConfig:
     """Share of batches with image sequences (IIG, IIC, ALR)."""
     clip_weight: float = 0.0
     """Share of batches with clip sequences (DVC, TVG)."""
+    film_weight: float = 0.0
+    """Share of batches with windows of the default's annotated film (DVC, TVG)."""
     min_images: int = 4
     max_images: int = 12
     """Images a sequence; one length a batch. See curriculum_fraction."""
@@ -177,7 +179,11 @@ class StageConfig:
     num_clip_turns: int = 3
     """Questions about one clip sequence (TVG)."""
     clip_task_weights: tuple[float, float] = (1.0, 1.0)
-    """Shares of DVC and TVG among clip sequences."""
+    """Shares of DVC and TVG among clip sequences and windows of the film."""
+    num_film_frames: int = 24
+    """Frames of a window of the film."""
+    num_film_turns: int = 6
+    """Questions about one window (TVG)."""
     curriculum_fraction: float = 0.6
     """The longest length grows from min_images to max_images over this share of the stage."""
     images_per_caption_example: int = 8
@@ -209,7 +215,7 @@ class StageConfig:
         """Refuse values that cannot work."""
         prefix = f"stage {self.name!r}"
         _require(self.num_steps >= 1, f"{prefix} num_steps", self.num_steps, "give at least 1")
-        weights = (self.caption_weight, self.image_weight, self.clip_weight)
+        weights = (self.caption_weight, self.image_weight, self.clip_weight, self.film_weight)
         _require(
             min(weights) >= 0 and sum(weights) > 0,
             f"{prefix} weights",
@@ -228,7 +234,14 @@ class StageConfig:
             self.images_per_caption_example,
             "give at least 1",
         )
-        for name in ("num_turns", "max_targets", "num_clip_frames", "num_clip_turns"):
+        for name in (
+            "num_turns",
+            "max_targets",
+            "num_clip_frames",
+            "num_clip_turns",
+            "num_film_frames",
+            "num_film_turns",
+        ):
             value = getattr(self, name)
             _require(value >= 1, f"{prefix} {name}", value, "give at least 1")
         _require(
@@ -303,6 +316,13 @@ class DataConfig:
             self.clip_frame_step,
             "give at least 1",
         )
+        for stage in self.stages:
+            _require(
+                not (self.without_places and stage.film_weight),
+                f"stage {stage.name!r} film_weight",
+                stage.film_weight,
+                "give 0: data.without_places has no use for the film",
+            )
         share = self.max_skipped_share
         _require(0 <= share <= 1, "data.max_skipped_share", share, "give a share from 0 to 1")
 

@@ -27,12 +27,13 @@ from seqsynth import (
     SequenceRecipe,
 )
 from vidllm.config import TrainConfig
+from vidllm.film_data import FilmWindows, film_windows_of
 from vidllm.mixture_data import Drawn, MixtureStage, drawn
 from vidllm.prompting import Encoded, Prompter
 from vidllm.schedule import Moment, longest_images, moment_of
 
-Kind = Literal["captions", "images", "clips"]
-KINDS: tuple[Kind, ...] = ("captions", "images", "clips")
+Kind = Literal["captions", "images", "clips", "film"]
+KINDS: tuple[Kind, ...] = ("captions", "images", "clips", "film")
 HELD_STILLS = "held_stills"
 IMAGE_TASKS = ("iig", "iic", "alr")
 CLIP_TASKS = ("dvc", "tvg")
@@ -97,6 +98,7 @@ class TrainingData(Dataset[Drawn]):
         items: list[ImageItem | ClipItem] = [*corpus.train_images, *corpus.train_clips]
         self._caption_of = {item.path: tt.escape(item.caption) for item in items}
         self._streams: dict[tuple[int, Kind, int, str, bool], SequenceDataset] = {}
+        self._films: dict[tuple[int, str], FilmWindows] = {}
         self._mixtures: dict[int, MixtureStage] = {}
         for step in self._first_steps():  # a stage that cannot be served fails here, not at hour 3
             moment = moment_of(config, step)
@@ -106,6 +108,10 @@ class TrainingData(Dataset[Drawn]):
                 continue
             for plan in self._longest_plans(moment):
                 self._stream(plan)
+            if moment.stage.film_weight:
+                for templates in self._wordings(moment):
+                    windows = film_windows_of(config, moment.stage, templates)
+                    self._films[moment.stage_index, templates] = windows
         parts = {part for mixture in self._mixtures.values() for part in mixture.sources}
         self.sources: tuple[str, ...] = (*KINDS, HELD_STILLS, *sorted(parts - {*KINDS}))
 
@@ -170,6 +176,10 @@ class TrainingData(Dataset[Drawn]):
         rng = np.random.default_rng([self.config.seed, EXAMPLE_STREAM, index])
         if plan.kind == "captions":
             return self._captions(plan.moment, rng)
+        if plan.kind == "film":
+            windows = self._films[plan.moment.stage_index, plan.templates]
+            example = windows.draw(plan.moment.stage.clip_task_weights, rng)
+            return self.prompter.encode(example, (), plan.moment.stage.supervise)
         example = self._stream(plan)[index]
         if self.config.data.without_places:
             return self._described(example)
@@ -202,13 +212,17 @@ class TrainingData(Dataset[Drawn]):
             "/".join((stages[stage].name, *map(str, rest))): stream.fingerprint
             for (stage, *rest), stream in sorted(self._streams.items())
         }
+        films = {
+            f"{stages[stage].name}/film/{templates}": windows.fingerprint
+            for (stage, templates), windows in self._films.items()
+        }
         mixtures = {
             f"{mixture.stage.name}/{self.config.data.mixture_of(mixture.stage)}": (
                 mixture.stream.fingerprint
             )
             for mixture in self._mixtures.values()
         }
-        return {**opened, **mixtures}
+        return {**opened, **films, **mixtures}
 
     def _longest_plans(self, moment: Moment) -> Iterator[Plan]:
         """A plan for each stream that the stage may draw from, of the longest image sequences."""
@@ -315,9 +329,9 @@ def held_still(image: ImageItem) -> ClipItem:
     )
 
 
-def _kind_weights(moment: Moment) -> tuple[float, float, float]:
+def _kind_weights(moment: Moment) -> tuple[float, ...]:
     stage = moment.stage
-    return stage.caption_weight, stage.image_weight, stage.clip_weight
+    return stage.caption_weight, stage.image_weight, stage.clip_weight, stage.film_weight
 
 
 def _shares(tasks: tuple[str, ...], weights: tuple[float, ...]) -> dict[str, float]:

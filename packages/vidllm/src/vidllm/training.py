@@ -76,6 +76,7 @@ def _train(
     from vidllm.batching import Collator
     from vidllm.data import TrainingData
     from vidllm.features import frames_of_corpus
+    from vidllm.film_data import film_frames_of
     from vidllm.manifest import write_manifest
     from vidllm.mixture_data import SKIPPED_NAME, START_IMAGES, sample_of_images
     from vidllm.reading import RunCollator, reader
@@ -88,6 +89,7 @@ def _train(
         report = _reporter(console, "visual features", "frames")
         shown = sample_of_images(corpus, START_IMAGES, config.seed) if config.data.root else corpus
         frames = frames_of_corpus(shown, config.data.clip_frame_step, heldout=False)
+        frames += film_frames_of(config)
         features = assembly.load_features(config, shown, frames, report)
     with _timed(console, "model"):
         parts = assembly.assemble(config, features.width)

@@ -59,10 +59,11 @@ class FoldOffsets:
         Args:
             projector: standardises the features.
             features_NC: of the frames, raw.
-            captions: decide the fold, so that all pictures of one thing share it.
+            captions: decide the fold, so that all pictures of one thing share it; "" of frames
+                that the fit knows nothing of, to which nothing is added.
         """
         num_folds = len(self.change_KCD)
-        folds_N = torch.tensor([fold_of(caption, num_folds) for caption in captions])
+        folds_N = torch.tensor([fold_of(text, num_folds) if text else -1 for text in captions])
         x_NC = projector.standardised(features_NC)
         offsets_ND = x_NC.new_zeros(len(captions), self.change_KCD.shape[-1])
         for fold in range(num_folds):

@@ -1,0 +1,79 @@
+"""Training examples from the annotated film: the one part of the default whose places people gave.
+
+Windows of its first five minutes, asked about as a benchmark asks about its end.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from seqsynth import (
+    FILM_TRAIN_SECONDS,
+    Example,
+    FilmSpec,
+    FrameRef,
+    film_examples,
+    film_video,
+)
+from vidllm.assembly import cache_dir_of
+from vidllm.config import StageConfig, TrainConfig
+
+TASKS = ("dvc", "tvg")
+
+
+@dataclass(frozen=True, slots=True)
+class FilmWindows:
+    """All windows of a stage in one wording.
+
+    Attributes:
+        by_task: the examples; every window once for each task.
+        fingerprint: names film, annotation and questions, wherever the film lies.
+    """
+
+    by_task: Mapping[str, Sequence[Example]]
+    fingerprint: str
+
+    def draw(self, task_weights: Sequence[float], rng: np.random.Generator) -> Example:
+        """One of them, its task by these shares of `TASKS`."""
+        weights = np.array(task_weights)
+        pool = self.by_task[TASKS[int(rng.choice(len(TASKS), p=weights / weights.sum()))]]
+        return pool[int(rng.integers(len(pool)))]
+
+
+def film_windows_of(config: TrainConfig, stage: StageConfig, templates: str) -> FilmWindows:
+    """What a stage shows of the film.
+
+    Raises:
+        FileNotFoundError: the film has not been fetched (says what to run).
+    """
+    video = film_video(cache_dir_of(config.data))
+    spec = FilmSpec(
+        part=FILM_TRAIN_SECONDS,
+        num_frames=stage.num_film_frames,
+        num_turns=stage.num_film_turns,
+        codec=config.model.codec,
+        templates=templates,
+        seed=config.seed,
+    )
+    examples = film_examples(video, spec)
+    by_task = {task: [one for one in examples if one.task == task] for task in TASKS}
+    known = repr((replace(video, path=""), spec))
+    return FilmWindows(by_task, hashlib.sha256(known.encode()).hexdigest())
+
+
+def film_frames_of(config: TrainConfig) -> list[FrameRef]:
+    """Every frame of the film that a run shows; as of clips, each n-th has features of its own."""
+    step = config.data.clip_frame_step
+    shown: dict[FrameRef, None] = {}
+    for stage in config.data.stages:
+        if not stage.film_weight:
+            continue
+        windows = film_windows_of(config, stage, config.data.templates)
+        for examples in windows.by_task.values():
+            for frame in (frame for example in examples for frame in example.frames):
+                shown[FrameRef(frame.path, frame.frame_index // step * step)] = None
+    return list(shown)
