@@ -9,7 +9,7 @@ from fuzz import FUZZED, json_bytes, value_or_error
 
 pytest.importorskip("torch", reason="vidllm needs torch")
 
-from vidllm.config import from_json, to_json
+from vidllm.config_json import from_json, to_json
 from vidllm.recipes import RECIPES
 
 RECORDS = [json.loads(to_json(RECIPES[name]())) for name in ("tiny", "smoke")]

@@ -21,7 +21,8 @@ from reproduction.sizes import Size
 from reproduction.tables import Row, Table, config_of
 from vidllm import run_folder
 from vidllm.assembly import load_corpus
-from vidllm.config import TrainConfig, to_json
+from vidllm.config import TrainConfig
+from vidllm.config_json import to_json
 from vidllm.evaluation import Evaluator
 
 SYSTEM = "trained"

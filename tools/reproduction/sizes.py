@@ -4,8 +4,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from seqsynth import BenchmarkSpec
-from vidllm.config import StageConfig, TrainConfig
+from vidllm.config import TrainConfig
 from vidllm.recipes import small, smoke, tiny
+from vidllm.stage_config import StageConfig
 
 LONG_LENGTHS = (16, 32, 96, 256)
 

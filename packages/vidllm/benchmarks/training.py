@@ -92,8 +92,8 @@ def measure(side: str, folder: Path) -> dict[str, float]:
 def configuration(cache_dir: Path) -> Any:
     """The recipe smoke on longer sequences and a larger model."""
     from vidllm.adapters import random as random_base
-    from vidllm.config import StageConfig
     from vidllm.recipes import smoke
+    from vidllm.stage_config import StageConfig
 
     random_base.RANDOM_LLAMA.update(SIZES)
     base = smoke()

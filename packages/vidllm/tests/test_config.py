@@ -6,16 +6,10 @@ from dataclasses import FrozenInstanceError, replace
 
 import pytest
 
-from vidllm.config import (
-    DataConfig,
-    ModelConfig,
-    OptimConfig,
-    StageConfig,
-    TrainConfig,
-    from_json,
-    to_json,
-)
+from vidllm.config import DataConfig, ModelConfig, OptimConfig, TrainConfig
+from vidllm.config_json import from_json, to_json
 from vidllm.recipes import RECIPES
+from vidllm.stage_config import StageConfig
 
 
 @pytest.mark.parametrize("name", RECIPES)

@@ -12,10 +12,11 @@ import timetokens as tt
 from seqsynth import Corpus
 from vidllm.assembly import Assembly
 from vidllm.batching import TASKS, Collator, pad_left, pad_right, positions, sight
-from vidllm.config import StageConfig, TrainConfig
+from vidllm.config import TrainConfig
 from vidllm.data import TrainingData
 from vidllm.features import FeatureStore
 from vidllm.prompting import IGNORED, VISUAL_TOKEN
+from vidllm.stage_config import StageConfig
 
 
 def with_stages(config: TrainConfig, *stages: StageConfig) -> TrainConfig:

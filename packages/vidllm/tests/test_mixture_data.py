@@ -17,9 +17,10 @@ from vidllm import assembly as assembling
 from vidllm import run_folder
 from vidllm.adapters.base import Shown
 from vidllm.assembly import Assembly
-from vidllm.config import StageConfig, TrainConfig
+from vidllm.config import TrainConfig
 from vidllm.data import TrainingData
 from vidllm.mixture_data import manifests_of
+from vidllm.stage_config import StageConfig
 from vidllm.training import Outcome, train
 
 MIXTURE = """

@@ -4,9 +4,10 @@ from dataclasses import replace
 
 import pytest
 
-from vidllm.config import DataConfig, OptimConfig, StageConfig, TrainConfig
+from vidllm.config import DataConfig, OptimConfig, TrainConfig
 from vidllm.paper_recipes import PAPER_RECIPES
 from vidllm.schedule import learning_rates, longest_images, moment_of
+from vidllm.stage_config import StageConfig
 
 
 def two_stages() -> TrainConfig:

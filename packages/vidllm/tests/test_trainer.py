@@ -11,7 +11,8 @@ from rich.console import Console
 from transformers.models.llama.modeling_llama import LlamaAttention
 
 from vidllm import run_folder
-from vidllm.config import ComputeConfig, OptimConfig, StageConfig, TrainConfig
+from vidllm.config import ComputeConfig, OptimConfig, TrainConfig
+from vidllm.stage_config import StageConfig
 from vidllm.trainer import LengthOrder, training_arguments
 from vidllm.training import train
 

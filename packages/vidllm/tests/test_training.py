@@ -20,8 +20,9 @@ from safetensors.torch import load_file
 
 from vidllm import checkpoint, run_folder
 from vidllm.checkpoint import Checkpoint
-from vidllm.config import StageConfig, TrainConfig
+from vidllm.config import TrainConfig
 from vidllm.model.video_llm import VideoLLM
+from vidllm.stage_config import StageConfig
 from vidllm.trainer import DivergenceError
 from vidllm.training import Outcome, train
 

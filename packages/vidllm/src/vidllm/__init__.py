@@ -5,15 +5,9 @@ Heavy parts (torch, transformers) are imported by the modules that need them, no
 
 from importlib.metadata import version
 
-from vidllm.config import (
-    DataConfig,
-    ModelConfig,
-    OptimConfig,
-    PromptConfig,
-    StageConfig,
-    TrainConfig,
-)
+from vidllm.config import DataConfig, ModelConfig, OptimConfig, PromptConfig, TrainConfig
 from vidllm.recipes import RECIPES
+from vidllm.stage_config import StageConfig
 
 __version__ = version("seq2time-vidllm")
 

@@ -6,27 +6,16 @@ the run folder keeps it as `config.json`. Derived numbers are properties, never 
 
 from __future__ import annotations
 
-import dataclasses
-import json
-import sys
-import types
-import typing
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Literal
 
 import timetokens as tt
-from seqsynth.parsing import parsed_json
+from vidllm.setting_checks import require
+from vidllm.stage_config import StageConfig, Supervised
 
 Layout = Literal["interleaved", "code_first", "block"]
 Template = Literal["plain", "chat"]
-Supervised = Literal["answers", "codes"]
 Turns = Literal["apart", "dialogue"]
-Decay = Literal["constant", "linear", "cosine"]
-
-
-def _require(condition: bool, name: str, value: object, rule: str) -> None:
-    if not condition:
-        raise ValueError(f"{name} is {value!r}: {rule}")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -48,11 +37,11 @@ class AlignConfig:
         """Refuse values that cannot work."""
         for name in ("layer", "num_folds"):
             value = getattr(self, name)
-            _require(value >= 1, f"model.align.{name}", value, "give at least 1")
+            require(value >= 1, f"model.align.{name}", value, "give at least 1")
         for name in ("ridge_strength", "gain"):
             value = getattr(self, name)
-            _require(value > 0, f"model.align.{name}", value, "give more than 0")
-        _require(
+            require(value > 0, f"model.align.{name}", value, "give more than 0")
+        require(
             0 <= self.mean_share <= 1, "model.align.mean_share", self.mean_share, "give a share"
         )
 
@@ -105,13 +94,13 @@ class ModelConfig:
     def __post_init__(self) -> None:
         """Refuse values that cannot work."""
         sizes = self.image_sizes
-        _require(len(sizes) > 0, "model.image_sizes", sizes, "give at least one")
-        _require(min(sizes) >= 32, "model.image_sizes", sizes, "give 32 or more")
+        require(len(sizes) > 0, "model.image_sizes", sizes, "give at least one")
+        require(min(sizes) >= 32, "model.image_sizes", sizes, "give 32 or more")
         for name in ("min_pixels", "max_pixels"):
             value = getattr(self, name)
-            _require(value >= 0, f"model.{name}", value, "give 0 (no bound) or more")
+            require(value >= 0, f"model.{name}", value, "give 0 (no bound) or more")
         bounds = (self.min_pixels, self.max_pixels)
-        _require(
+        require(
             0 in bounds or self.min_pixels <= self.max_pixels,
             "model.min_pixels and max_pixels",
             bounds,
@@ -119,11 +108,11 @@ class ModelConfig:
         )
         for name in ("num_visual_tokens", "projector_hidden", "lora_rank", "lora_alpha"):
             value = getattr(self, name)
-            _require(value >= 1, f"model.{name}", value, "give at least 1")
+            require(value >= 1, f"model.{name}", value, "give at least 1")
         codecs = f"choose one of {', '.join(tt.CODECS)}, or start the file that adds it to CODECS"
-        _require(self.codec in tt.CODECS, "model.codec", self.codec, codecs)
-        _require(self.num_layers >= 0, "model.num_layers", self.num_layers, "give 0 (all) or more")
-        _require(
+        require(self.codec in tt.CODECS, "model.codec", self.codec, codecs)
+        require(self.num_layers >= 0, "model.num_layers", self.num_layers, "give 0 (all) or more")
+        require(
             0 <= self.lora_dropout < 1,
             "model.lora_dropout",
             self.lora_dropout,
@@ -144,139 +133,6 @@ class PromptConfig:
     turns: Turns = "apart"
     """apart: each question sees the sequence alone, as if it were the first; dialogue: also the
     questions and answers before it."""
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class StageConfig:
-    """One stretch of training: what is shown, and how fast each part learns."""
-
-    name: str
-    num_steps: int
-    mixture: str = ""
-    """A mixture of seqsynth, by name or TOML file, instead of the shares below; none: data.mixture.
-    """
-    caption_weight: float = 0.0
-    """Share of batches that show pictures, each followed by its caption (aligns the projector)."""
-    image_weight: float = 1.0
-    """Share of batches with image sequences (IIG, IIC, ALR)."""
-    clip_weight: float = 0.0
-    """Share of batches with clip sequences (DVC, TVG)."""
-    film_weight: float = 0.0
-    """Share of batches with windows of the default's annotated film (DVC, TVG)."""
-    min_images: int = 4
-    max_images: int = 12
-    """Images a sequence; one length a batch. See curriculum_fraction."""
-    num_turns: int = 8
-    """Questions about one image sequence, at most one for each image."""
-    max_targets: int = 1
-    """Captions or places that one question may name."""
-    task_weights: tuple[float, float, float] = (1.0, 1.0, 1.0)
-    """Shares of IIG, IIC and ALR among image sequences."""
-    min_clips: int = 2
-    max_clips: int = 5
-    num_clip_frames: int = 24
-    """Frames of a clip sequence."""
-    num_clip_turns: int = 3
-    """Questions about one clip sequence (TVG)."""
-    clip_task_weights: tuple[float, float] = (1.0, 1.0)
-    """Shares of DVC and TVG among clip sequences and windows of the film."""
-    num_film_frames: int = 24
-    """Frames of a window of the film."""
-    num_film_turns: int = 6
-    """Questions about one window (TVG)."""
-    curriculum_fraction: float = 0.6
-    """The longest length grows from min_images to max_images over this share of the stage."""
-    images_per_caption_example: int = 8
-    """Pictures in one example of caption batches."""
-    text_fraction: float = 0.0
-    """Share of image sequences that show some frames by caption text instead of the picture."""
-    still_clip_fraction: float = 0.0
-    """Share of clip batches whose clips are stills, each held for as long as a clip lasts."""
-    templates: tuple[str, ...] = ()
-    """Wordings of this stage's questions, one drawn for each batch; none: data.templates."""
-    supervise: Supervised | None = None
-    """In place of prompt.supervise."""
-    projector_scale: float = 1.0
-    """Factor on optim.projector_learning_rate."""
-    lora_scale: float = 1.0
-    """Factor on optim.lora_learning_rate and optim.token_learning_rate; 0 freezes them."""
-    warmup_steps: int = 10
-    """The rates rise over so many steps; the decay, counted from the stage's start, waits for it.
-    """
-    warmup_start: float | None = None
-    """What is there of the rates at the first step; none: as much as each step adds."""
-    decay: Decay = "linear"
-    decay_fraction: float = 0.3
-    """The decay takes this last share of the stage."""
-    final_scale: float = 0.05
-    """What is left of the learning rates at the end of the stage."""
-
-    def __post_init__(self) -> None:
-        """Refuse values that cannot work."""
-        prefix = f"stage {self.name!r}"
-        _require(self.num_steps >= 1, f"{prefix} num_steps", self.num_steps, "give at least 1")
-        weights = (self.caption_weight, self.image_weight, self.clip_weight, self.film_weight)
-        _require(
-            min(weights) >= 0 and sum(weights) > 0,
-            f"{prefix} weights",
-            weights,
-            "none below 0, not all 0",
-        )
-        _require(
-            2 <= self.min_images <= self.max_images,
-            f"{prefix} images",
-            (self.min_images, self.max_images),
-            "give 2 <= min_images <= max_images",
-        )
-        _require(
-            self.images_per_caption_example >= 1,
-            f"{prefix} images_per_caption_example",
-            self.images_per_caption_example,
-            "give at least 1",
-        )
-        for name in (
-            "num_turns",
-            "max_targets",
-            "num_clip_frames",
-            "num_clip_turns",
-            "num_film_frames",
-            "num_film_turns",
-        ):
-            value = getattr(self, name)
-            _require(value >= 1, f"{prefix} {name}", value, "give at least 1")
-        _require(
-            2 <= self.min_clips <= self.max_clips,
-            f"{prefix} clips",
-            (self.min_clips, self.max_clips),
-            "give 2 <= min_clips <= max_clips",
-        )
-        for name in ("task_weights", "clip_task_weights"):
-            shares = getattr(self, name)
-            _require(
-                min(shares) >= 0 and sum(shares) > 0,
-                f"{prefix} {name}",
-                shares,
-                "none below 0, not all 0",
-            )
-        for name in (
-            "curriculum_fraction",
-            "still_clip_fraction",
-            "text_fraction",
-            "decay_fraction",
-            "final_scale",
-        ):
-            value = getattr(self, name)
-            _require(0 <= value <= 1, f"{prefix} {name}", value, "give a share from 0 to 1")
-        if self.warmup_start is not None:
-            _require(
-                0 <= self.warmup_start <= 1,
-                f"{prefix} warmup_start",
-                self.warmup_start,
-                "give a share from 0 to 1",
-            )
-        for name in ("projector_scale", "lora_scale", "warmup_steps"):
-            value = getattr(self, name)
-            _require(value >= 0, f"{prefix} {name}", value, "give 0 or more")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -306,25 +162,25 @@ class DataConfig:
 
     def __post_init__(self) -> None:
         """Refuse values that cannot work."""
-        _require(len(self.stages) >= 1, "data.stages", self.stages, "give at least one stage")
+        require(len(self.stages) >= 1, "data.stages", self.stages, "give at least one stage")
         names = [stage.name for stage in self.stages]
-        _require(len(set(names)) == len(names), "data.stages", names, "give each its own name")
-        _require(self.num_workers >= 0, "data.num_workers", self.num_workers, "give 0 or more")
-        _require(
+        require(len(set(names)) == len(names), "data.stages", names, "give each its own name")
+        require(self.num_workers >= 0, "data.num_workers", self.num_workers, "give 0 or more")
+        require(
             self.clip_frame_step >= 1,
             "data.clip_frame_step",
             self.clip_frame_step,
             "give at least 1",
         )
         for stage in self.stages:
-            _require(
+            require(
                 not (self.without_places and stage.film_weight),
                 f"stage {stage.name!r} film_weight",
                 stage.film_weight,
                 "give 0: data.without_places has no use for the film",
             )
         share = self.max_skipped_share
-        _require(0 <= share <= 1, "data.max_skipped_share", share, "give a share from 0 to 1")
+        require(0 <= share <= 1, "data.max_skipped_share", share, "give a share from 0 to 1")
 
     def mixture_of(self, stage: StageConfig) -> str:
         """The mixture that a stage draws from; "" where it has shares of its own."""
@@ -356,23 +212,23 @@ class OptimConfig:
         """Refuse values that cannot work."""
         for name in ("global_batch_size", "micro_batch_size"):
             value = getattr(self, name)
-            _require(value >= 1, f"optim.{name}", value, "give at least 1")
-        _require(
+            require(value >= 1, f"optim.{name}", value, "give at least 1")
+        require(
             self.global_batch_size % self.micro_batch_size == 0,
             "optim.global_batch_size",
             self.global_batch_size,
             f"give a multiple of optim.micro_batch_size ({self.micro_batch_size})",
         )
-        _require(self.max_steps >= 0, "optim.max_steps", self.max_steps, "give 0 or more")
+        require(self.max_steps >= 0, "optim.max_steps", self.max_steps, "give 0 or more")
         for name in ("projector", "lora", "token"):
             value = getattr(self, f"{name}_learning_rate")
-            _require(value >= 0, f"optim.{name}_learning_rate", value, "give 0 or more")
-        _require(
+            require(value >= 0, f"optim.{name}_learning_rate", value, "give 0 or more")
+        require(
             self.max_grad_norm > 0, "optim.max_grad_norm", self.max_grad_norm, "give more than 0"
         )
         for name in ("beta1", "beta2"):
             value = getattr(self, name)
-            _require(0 <= value < 1, f"optim.{name}", value, "give a share below 1")
+            require(0 <= value < 1, f"optim.{name}", value, "give a share below 1")
 
     def accumulation_steps(self, num_processes: int) -> int:
         """Micro batches a process takes for one optimizer step.
@@ -405,7 +261,7 @@ class ComputeConfig:
     def __post_init__(self) -> None:
         """Refuse values that cannot work."""
         both = self.fsdp and bool(self.deepspeed)
-        _require(not both, "compute.deepspeed", self.deepspeed, "choose it or compute.fsdp")
+        require(not both, "compute.deepspeed", self.deepspeed, "choose it or compute.fsdp")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -428,15 +284,15 @@ class TrainConfig:
 
     def __post_init__(self) -> None:
         """Refuse values that cannot work."""
-        _require(
+        require(
             self.checkpoint_every >= 1, "checkpoint_every", self.checkpoint_every, "give at least 1"
         )
-        _require(
+        require(
             self.keep_checkpoints >= 1, "keep_checkpoints", self.keep_checkpoints, "give at least 1"
         )
-        _require(0 <= self.seed < 2**32, "seed", self.seed, "give 0 up to 2**32 - 1")
+        require(0 <= self.seed < 2**32, "seed", self.seed, "give 0 up to 2**32 - 1")
         shortest = len(self.data.stages)
-        _require(
+        require(
             self.optim.max_steps == 0 or self.optim.max_steps >= shortest,
             "optim.max_steps",
             self.optim.max_steps,
@@ -466,61 +322,3 @@ def _proportional(planned: list[int], total: int) -> tuple[int, ...]:
     for i in by_remainder[: spare - sum(parts)]:
         parts[i] += 1
     return tuple(part + 1 for part in parts)
-
-
-def to_json(config: TrainConfig) -> str:
-    """The configuration as readable JSON text."""
-    return json.dumps(dataclasses.asdict(config), indent=2) + "\n"
-
-
-def from_json(text: str) -> TrainConfig:
-    """The configuration that `to_json` wrote.
-
-    Raises:
-        ValueError: not JSON, or a field that no setting has, or a value of the wrong type.
-    """
-    try:
-        record = parsed_json(text)
-    except json.JSONDecodeError as error:
-        raise ValueError(f"not a configuration: line {error.lineno}: {error.msg}") from None
-    except ValueError as error:
-        raise ValueError(f"not a configuration: {error}") from None
-    config = _read(TrainConfig, record, "config")
-    assert isinstance(config, TrainConfig)
-    return config
-
-
-def _read(kind: Any, value: object, where: str) -> object:
-    """`value` from JSON as a value of the annotated type `kind`."""
-    if dataclasses.is_dataclass(kind):
-        if not isinstance(value, dict):
-            raise ValueError(f"{where} is {value!r}: expected an object")
-        hints = typing.get_type_hints(kind)
-        known = {f.name for f in dataclasses.fields(kind)}
-        unknown = sorted(set(value) - known)
-        if unknown:
-            raise ValueError(f"{where}.{unknown[0]}: no such setting; known: {sorted(known)}")
-        read = {name: _read(hints[name], part, f"{where}.{name}") for name, part in value.items()}
-        try:
-            return typing.cast(type, kind)(**read)
-        except TypeError as error:  # a setting without a default is missing
-            raise ValueError(f"{where}: {error}") from None
-    origin, args = typing.get_origin(kind), typing.get_args(kind)
-    if origin is tuple:
-        if not isinstance(value, list):
-            raise ValueError(f"{where} is {value!r}: expected a list")
-        return tuple(_read(args[0], part, f"{where}[{i}]") for i, part in enumerate(value))
-    if origin in (typing.Union, types.UnionType):  # of one type and None
-        (kind,) = (arg for arg in args if arg is not types.NoneType)
-        return None if value is None else _read(kind, value, where)
-    if origin is Literal:
-        if value not in args:
-            raise ValueError(f"{where} is {value!r}: choose one of {', '.join(map(str, args))}")
-        return value
-    if kind is float and isinstance(value, int | float) and not isinstance(value, bool):
-        if not abs(value) <= sys.float_info.max:  # also not a number at all
-            raise ValueError(f"{where} is {value!r:.40}: expected a finite number")
-        return float(value)
-    if not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool):
-        raise ValueError(f"{where} is {value!r}: expected {kind.__name__}")
-    return value

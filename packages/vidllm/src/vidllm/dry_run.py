@@ -20,8 +20,9 @@ from seqsynth import (
 )
 from vidllm.adapters import Description
 from vidllm.assembly import adapter_of
-from vidllm.config import StageConfig, TrainConfig
+from vidllm.config import TrainConfig
 from vidllm.mixture_data import manifest_corpus, mixture_recipe
+from vidllm.stage_config import StageConfig
 
 FLOAT32_BYTES, BFLOAT16_BYTES = 4, 2
 # A parameter that learns keeps its gradient and two moments of AdamW beside it.

@@ -20,7 +20,8 @@ from seqsynth import (
     film_video,
 )
 from vidllm.assembly import cache_dir_of
-from vidllm.config import StageConfig, TrainConfig
+from vidllm.config import TrainConfig
+from vidllm.stage_config import StageConfig
 
 TASKS = ("dvc", "tvg")
 

@@ -14,7 +14,8 @@ from typing import Any
 
 from seqsynth import Corpus, load_templates
 from vidllm.assembly import adapter_of
-from vidllm.config import TrainConfig, to_json
+from vidllm.config import TrainConfig
+from vidllm.config_json import to_json
 from vidllm.data import TrainingData
 from vidllm.run_folder import MANIFEST_NAME, write_atomically
 

@@ -31,8 +31,9 @@ from seqsynth import (
     stream_of,
 )
 from seqsynth.skipping import least_judged
-from vidllm.config import DataConfig, StageConfig, TrainConfig
+from vidllm.config import DataConfig, TrainConfig
 from vidllm.prompting import Encoded, Prompter
+from vidllm.stage_config import StageConfig
 
 MANIFEST_SUFFIX = ".arrow"
 SKIPPED_NAME = "skipped.jsonl"

@@ -23,7 +23,8 @@ from transformers import PreTrainedTokenizerBase
 
 import timetokens as tt
 from seqsynth import Example, FrameRef, Turn
-from vidllm.config import PromptConfig, Supervised
+from vidllm.config import PromptConfig
+from vidllm.stage_config import Supervised
 
 VISUAL_TOKEN = -1
 """Placeholder id: no vocabulary has it."""

@@ -5,15 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
-from vidllm.config import (
-    AlignConfig,
-    DataConfig,
-    ModelConfig,
-    OptimConfig,
-    StageConfig,
-    TrainConfig,
-)
+from vidllm.config import AlignConfig, DataConfig, ModelConfig, OptimConfig, TrainConfig
 from vidllm.paper_recipes import PAPER_RECIPES
+from vidllm.stage_config import StageConfig
 from vidllm.timechat_recipes import TIMECHAT_RECIPES
 from vidllm.vlm_recipes import VLM_RECIPES
 

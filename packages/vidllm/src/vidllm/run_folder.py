@@ -18,7 +18,8 @@ from pathlib import Path
 from typing import Any
 
 from seqsynth.one_writer import one_writer
-from vidllm.config import TrainConfig, from_json, to_json
+from vidllm.config import TrainConfig
+from vidllm.config_json import from_json, to_json
 from vidllm.scratch import remove, scratch_of
 
 CONFIG_NAME, MANIFEST_NAME, METRICS_NAME = "config.json", "manifest.json", "metrics.jsonl"

@@ -8,7 +8,8 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from vidllm.config import StageConfig, TrainConfig
+from vidllm.config import TrainConfig
+from vidllm.stage_config import StageConfig
 
 GROUPS = ("projector", "lora", "tokens")
 

@@ -5,14 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
-from vidllm.config import (
-    DataConfig,
-    ModelConfig,
-    OptimConfig,
-    PromptConfig,
-    StageConfig,
-    TrainConfig,
-)
+from vidllm.config import DataConfig, ModelConfig, OptimConfig, PromptConfig, TrainConfig
+from vidllm.stage_config import StageConfig
 
 
 def smoke_timechat() -> TrainConfig:

@@ -17,9 +17,9 @@ from vidllm.config import (
     ModelConfig,
     OptimConfig,
     PromptConfig,
-    StageConfig,
     TrainConfig,
 )
+from vidllm.stage_config import StageConfig
 
 GLOBAL_BATCH = 64
 LEARNING_RATE = 1e-4

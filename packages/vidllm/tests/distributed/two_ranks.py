@@ -18,12 +18,13 @@ from safetensors.torch import load_file, save_file
 from vidllm import checkpoint, run_folder
 from vidllm.assembly import assemble, load_corpus, load_features, start_projector
 from vidllm.batching import Collator
-from vidllm.config import StageConfig, TrainConfig
+from vidllm.config import TrainConfig
 from vidllm.data import TrainingData
 from vidllm.features import frames_of_corpus
 from vidllm.progress import Progress
 from vidllm.reading import RunCollator
 from vidllm.recipes import smoke
+from vidllm.stage_config import StageConfig
 from vidllm.testing import SIDE
 from vidllm.trainer import SequenceTrainer
 
