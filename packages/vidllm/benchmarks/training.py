@@ -147,7 +147,7 @@ def plain_trainer(config: Any, model: Any, data: Any, collator: Any, run_dir: Pa
     from transformers import Trainer, TrainingArguments
     from transformers.trainer_callback import PrinterCallback
 
-    from vidllm.prompting import VISUAL_TOKEN
+    from vidllm.prompt_script import VISUAL_TOKEN
 
     def text_alone(examples: Any) -> dict[str, Any]:
         batch = collator(examples)

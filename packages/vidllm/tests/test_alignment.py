@@ -13,7 +13,7 @@ from vidllm.config import AlignConfig, TrainConfig
 from vidllm.features import FeatureStore
 from vidllm.model import alignment
 from vidllm.model.alignment import align_projector, caption_batches, caption_states, fold_of
-from vidllm.prompting import VISUAL_TOKEN
+from vidllm.prompt_script import VISUAL_TOKEN
 
 
 def pictures(corpus: Corpus, features: FeatureStore) -> tuple[torch.Tensor, list[str]]:

@@ -15,7 +15,7 @@ from vidllm.batching import TASKS, Collator, pad_left, pad_right, positions, sig
 from vidllm.config import TrainConfig
 from vidllm.data import TrainingData
 from vidllm.features import FeatureStore
-from vidllm.prompting import IGNORED, VISUAL_TOKEN
+from vidllm.prompt_script import IGNORED, VISUAL_TOKEN
 from vidllm.stage_config import StageConfig
 
 

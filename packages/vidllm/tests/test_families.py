@@ -25,7 +25,8 @@ from vidllm.config import ModelConfig, TrainConfig
 from vidllm.families import FAMILIES
 from vidllm.generation import Question, answers
 from vidllm.model.mrope import mrope_positions
-from vidllm.prompting import IGNORED, VISUAL_TOKEN, Encoded, grouped, mean_code
+from vidllm.prompt_script import IGNORED, VISUAL_TOKEN
+from vidllm.prompting import Encoded, grouped, mean_code
 from vidllm.testing import IMAGE_TOKEN, SIDE
 
 QWEN = ("qwen3_vl", "qwen2_5_vl")

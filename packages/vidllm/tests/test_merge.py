@@ -23,7 +23,7 @@ from vidllm.config import TrainConfig
 from vidllm.families import FAMILIES
 from vidllm.features import FeatureStore
 from vidllm.merge import merge
-from vidllm.prompting import IGNORED, VISUAL_TOKEN
+from vidllm.prompt_script import IGNORED, VISUAL_TOKEN
 from vidllm.testing import IMAGE_TOKEN
 
 TIED = [*((family, False) for family in FAMILIES), ("qwen3_vl", True), ("smolvlm", True)]

@@ -18,7 +18,8 @@ from vidllm.features import FeatureStore
 from vidllm.model.projector import Projector
 from vidllm.model.token_rows import embed_tokens, output_logits
 from vidllm.model.video_llm import VideoLLM
-from vidllm.prompting import IGNORED, VISUAL_TOKEN, Encoded
+from vidllm.prompt_script import IGNORED, VISUAL_TOKEN
+from vidllm.prompting import Encoded
 
 TIME_IDS = [40, 41, 250]
 

@@ -9,7 +9,8 @@ import pytest
 
 from seqsynth import Corpus, Example, FrameRef
 from vidllm.assembly import Assembly
-from vidllm.prompting import IGNORED, VISUAL_TOKEN, Encoded, Prompter, Script
+from vidllm.prompt_script import IGNORED, VISUAL_TOKEN, Script
+from vidllm.prompting import Encoded, Prompter
 
 
 def shown(prompter: Prompter, ids: tuple[int, ...]) -> str:

@@ -23,7 +23,8 @@ from vidllm.cli import main
 from vidllm.config import PromptConfig, TrainConfig, Turns
 from vidllm.constraints import answer_form
 from vidllm.generation import Question, answers
-from vidllm.prompting import IGNORED, VISUAL_TOKEN, Prompter
+from vidllm.prompt_script import IGNORED, VISUAL_TOKEN
+from vidllm.prompting import Prompter
 from vidllm.recipes import RECIPES
 from vidllm.timechat.config import Differences, LlamaSizes, tiny_timechat
 from vidllm.timechat.model import TimeChat

@@ -10,7 +10,7 @@ from transformers import PreTrainedTokenizerBase
 
 from seqsynth import Turn, uniform_frames
 from vidllm.adapters.random import byte_tokenizer
-from vidllm.prompting import IGNORED
+from vidllm.prompt_script import IGNORED
 from vidllm.timechat import Differences, compat
 from vidllm.timechat.frames import PIXEL_MEAN, PIXEL_STD, crop_box, cropped, normalised
 from vidllm.timechat.prompt import (

@@ -33,7 +33,8 @@ from vidllm.mixture_data import manifest_corpus
 from vidllm.model.alignment import align_projector
 from vidllm.model.projector import Projector
 from vidllm.model.video_llm import VideoLLM
-from vidllm.prompting import VISUAL_TOKEN, Prompter, Script
+from vidllm.prompt_script import VISUAL_TOKEN, Script
+from vidllm.prompting import Prompter
 from vidllm.shapes import shapes_corpus
 
 log = logging.getLogger(__name__)

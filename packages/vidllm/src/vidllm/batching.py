@@ -13,7 +13,8 @@ from torch import Tensor
 
 from vidllm.adapters.base import FrameSource
 from vidllm.features import FeatureStore
-from vidllm.prompting import CAPTION_TASK, IGNORED, Encoded
+from vidllm.prompt_script import IGNORED
+from vidllm.prompting import CAPTION_TASK, Encoded
 
 TASKS = ("iig", "iic", "alr", "dvc", "tvg", CAPTION_TASK, "video")
 """What metrics.jsonl may list a loss for."""

@@ -226,7 +226,8 @@ class _Counter:
 
 
 def _prompter(config: TrainConfig, tokens_per_frame: float) -> Any:
-    from vidllm.prompting import VISUAL_TOKEN, Prompter, Script
+    from vidllm.prompt_script import VISUAL_TOKEN, Script
+    from vidllm.prompting import Prompter
 
     new_tokens = tuple(tt.CODECS[config.model.codec].new_tokens)
     script = Script(picture=(VISUAL_TOKEN,) * max(1, round(tokens_per_frame)))

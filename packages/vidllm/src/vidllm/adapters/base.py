@@ -33,7 +33,7 @@ from transformers import PreTrainedTokenizerBase
 
 from seqsynth import FrameRef
 from vidllm.config import ModelConfig
-from vidllm.prompting import Script
+from vidllm.prompt_script import Script
 
 
 class Shown(Protocol):

@@ -22,7 +22,7 @@ from seqsynth import load_frames
 from vidllm.adapters.base import Base, Description, FrameSource, Shown
 from vidllm.adapters.random import byte_tokenizer
 from vidllm.config import ModelConfig
-from vidllm.prompting import VISUAL_TOKEN, Script
+from vidllm.prompt_script import VISUAL_TOKEN, Script
 from vidllm.timechat.config import TimeChatConfig, tiny_timechat
 from vidllm.timechat.connector import Video, packed
 from vidllm.timechat.frames import normalised

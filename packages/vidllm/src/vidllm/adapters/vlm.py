@@ -21,7 +21,8 @@ from vidllm.config import ModelConfig
 from vidllm.families import FAMILIES, Family
 from vidllm.families.known_bases import known_config
 from vidllm.model.vision_llm import VisionLLM
-from vidllm.prompting import VISUAL_TOKEN, Script, grouped
+from vidllm.prompt_script import VISUAL_TOKEN, Script
+from vidllm.prompting import grouped
 
 T = TypeVar("T")
 

@@ -18,7 +18,7 @@ from PIL.Image import Image
 from torch import Tensor
 
 from vidllm.config import ModelConfig
-from vidllm.prompting import Chat
+from vidllm.prompt_script import Chat
 
 Groups = Sequence[tuple[int, ...]]
 """For each picture the numbers of the frames it shows."""

@@ -21,7 +21,7 @@ from torch import Tensor
 
 from vidllm.config import ModelConfig
 from vidllm.families.base import Family, Groups, Visual
-from vidllm.prompting import Chat
+from vidllm.prompt_script import Chat
 
 TEMPORAL_PATCH = 2
 

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from torch import Tensor
 from torch.nn import functional
 
-from vidllm.prompting import IGNORED
+from vidllm.prompt_script import IGNORED
 
 
 def labelled_loss(

@@ -29,7 +29,7 @@ from vidllm.model.token_rows import (
     output_logits,
     with_gradients_of,
 )
-from vidllm.prompting import VISUAL_TOKEN
+from vidllm.prompt_script import VISUAL_TOKEN
 
 
 @dataclass(frozen=True, slots=True)

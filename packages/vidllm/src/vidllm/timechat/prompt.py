@@ -17,7 +17,7 @@ from torch import Tensor
 from transformers import PreTrainedTokenizerBase
 
 from seqsynth import Turn
-from vidllm.prompting import IGNORED, VISUAL_TOKEN
+from vidllm.prompt_script import IGNORED, VISUAL_TOKEN
 from vidllm.timechat.config import Differences
 
 IMAGE_TOKEN = "<ImageHere>"
@@ -258,7 +258,7 @@ def _encode_with_video(
 
 
 class Dialogues:
-    """These dialogues as `vidllm.prompting.Script` takes them.
+    """These dialogues as `vidllm.prompt_script.Script` takes them.
 
     Args:
         tokenizer: LLaMA's, with the placeholder added; time tokens may follow.
