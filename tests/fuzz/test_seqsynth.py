@@ -26,7 +26,8 @@ from seqsynth.frames import MediaError, load_frames
 from seqsynth.index import measure_coverage
 from seqsynth.index_checks import Checks
 from seqsynth.index_probe import ProbeError, probe_video
-from seqsynth.manifest import ManifestRow, write_manifest
+from seqsynth.manifest_schema import ManifestRow
+from seqsynth.manifest_writer import write_manifest
 from seqsynth.mixture_recipes import load_recipe
 from seqsynth.sources import SOURCES, source_rows
 from seqsynth.templates import load_templates

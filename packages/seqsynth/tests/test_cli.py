@@ -11,7 +11,8 @@ from PIL import Image
 
 from seqsynth import FETCH_SETS, SequenceDataset, cli, read_examples
 from seqsynth.fetch import default_dir
-from seqsynth.manifest import ManifestRow, write_manifest
+from seqsynth.manifest_schema import ManifestRow
+from seqsynth.manifest_writer import write_manifest
 
 FillCache = Callable[..., Path]
 Capture = pytest.CaptureFixture[str]

@@ -14,8 +14,9 @@ from seqsynth.cli import main
 from seqsynth.frame_cache import CacheSettings, estimate_cache
 from seqsynth.frames import frame_times
 from seqsynth.frames.video_index import index_video
-from seqsynth.manifest import ManifestRow, write_manifest
 from seqsynth.manifest_rows import rows_of
+from seqsynth.manifest_schema import ManifestRow
+from seqsynth.manifest_writer import write_manifest
 from seqsynth.testing import NUM_FRAMES, read_number, write_zoo
 
 FPS = 5.0

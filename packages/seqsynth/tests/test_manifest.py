@@ -9,9 +9,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import timetokens as tt
-from seqsynth import manifest as manifest_module
-from seqsynth.manifest import Manifest, ManifestRow, write_manifest
+from seqsynth import manifest_writer
+from seqsynth.manifest import Manifest
 from seqsynth.manifest_hash import ContentHash
+from seqsynth.manifest_schema import ManifestRow
+from seqsynth.manifest_writer import write_manifest
 from seqsynth.records import AnnotatedVideo, ClipItem, ImageItem, Turn
 
 IMAGE = ManifestRow(id="i", kind="image", path="a/i.png", caption="a kite", source="folder")
@@ -133,7 +135,7 @@ def test_the_hash_depends_on_the_order_of_rows(tmp_path: Path) -> None:
 )
 def test_the_hash_does_not_depend_on_the_batches(sizes: list[int], numbers: list[int]) -> None:
     rows = [ROWS[number] for number in numbers]
-    whole = manifest_module._batch(rows)
+    whole = manifest_writer._batch(rows)
     expected = ContentHash()
     expected.update(whole)
     divided, place = ContentHash(), 0
@@ -150,7 +152,7 @@ def test_many_batches_are_one_sequence(tmp_path: Path, monkeypatch: pytest.Monke
         for k in range(25)
     ]
     whole = Manifest.open(write(tmp_path / "whole.arrow", rows))
-    monkeypatch.setattr(manifest_module, "_ROWS_PER_BATCH", 4)
+    monkeypatch.setattr(manifest_writer, "_ROWS_PER_BATCH", 4)
     divided = Manifest.open(write(tmp_path / "divided.arrow", rows))
     assert divided.table.column("id").num_chunks == 7
     assert list(divided) == list(whole)
@@ -161,7 +163,7 @@ def test_many_batches_are_one_sequence(tmp_path: Path, monkeypatch: pytest.Monke
 def test_long_lists_of_frame_times_end_a_batch_early(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(manifest_module, "_TIMES_PER_BATCH", 5)
+    monkeypatch.setattr(manifest_writer, "_TIMES_PER_BATCH", 5)
     divided = Manifest.open(write(tmp_path / "divided.arrow", [CLIP, CLIP, IMAGE, CLIP, CLIP]))
     assert [len(batch) for batch in divided.table.to_batches()] == [2, 3]
     assert [item.id for item in divided] == ["c", "c", "i", "c", "c"]
@@ -220,7 +222,7 @@ def test_what_is_no_manifest_is_refused(tmp_path: Path) -> None:
 
 
 def test_another_format_version_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(manifest_module, "FORMAT_VERSION", 9)
+    monkeypatch.setattr(manifest_writer, "FORMAT_VERSION", 9)
     path = write(tmp_path / "m.arrow")
     monkeypatch.undo()
     with pytest.raises(ValueError, match="manifest format 9, this version reads 1"):

@@ -11,8 +11,9 @@ from PIL import Image
 
 import timetokens as tt
 from seqsynth import Corpus, MediaError, SequenceDataset, SequenceRecipe, load_frames
-from seqsynth.manifest import ManifestRow, write_manifest
 from seqsynth.manifest_corpus import JoinedViews, open_corpus
+from seqsynth.manifest_schema import ManifestRow
+from seqsynth.manifest_writer import write_manifest
 from seqsynth.mixture import MixtureRecipe, Part
 from seqsynth.mixture_dataset import MixtureDataset
 from seqsynth.records import ClipItem

@@ -17,7 +17,7 @@ from PIL import Image
 from seqsynth import FrameRef, Manifest, read_examples
 from seqsynth.cli import main
 from seqsynth.frames import load_frames
-from seqsynth.manifest import write_manifest
+from seqsynth.manifest_writer import write_manifest
 
 STILLS = 'base = "paper"\nmin_images = 2\nmax_images = 3\n[tasks]\niig = 1\n'
 CLIPS = 'base = "paper"\nmin_clips = 2\nmax_clips = 2\nnum_frames = 8\n[tasks]\ndvc = 1\n'

@@ -12,7 +12,8 @@ from rich.console import Console
 
 import timetokens as tt
 from seqsynth import Corpus, MediaError, TooManySkippedError
-from seqsynth.manifest import ManifestRow, write_manifest
+from seqsynth.manifest_schema import ManifestRow
+from seqsynth.manifest_writer import write_manifest
 from vidllm import assembly as assembling
 from vidllm import run_folder
 from vidllm.adapters.base import Shown

@@ -28,8 +28,10 @@ from seqsynth.frames import MediaError, frame_times
 from seqsynth.frames.geometry import upright_picture
 from seqsynth.frames.pyav_videos import decode_frames
 from seqsynth.frames.video_index import is_video
-from seqsynth.manifest import Manifest, ManifestRow, writing_manifest
+from seqsynth.manifest import Manifest
 from seqsynth.manifest_rows import rows_of
+from seqsynth.manifest_schema import ManifestRow
+from seqsynth.manifest_writer import writing_manifest
 
 MANIFEST_NAME = "cache.arrow"
 LOCK_NAME = ".lock"

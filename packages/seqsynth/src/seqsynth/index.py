@@ -15,7 +15,7 @@ from seqsynth.coverage import CoverageReport
 from seqsynth.example_files import replacing, writing_alone
 from seqsynth.index_checks import Checks
 from seqsynth.index_survey import Absent, Outcome, survey
-from seqsynth.manifest import writing_manifest
+from seqsynth.manifest_writer import writing_manifest
 from seqsynth.sources import SOURCES, source_rows
 from seqsynth.sources.files import COVERAGE_SUFFIX, SKIPPED_SUFFIX
 

@@ -19,7 +19,7 @@ from seqsynth.index_checks import Checks
 from seqsynth.index_ids import SeenIds
 from seqsynth.index_media import MediaFolder
 from seqsynth.index_probe import Probe, ProbeError, check_picture, probe_video
-from seqsynth.manifest import ManifestRow
+from seqsynth.manifest_schema import ManifestRow
 from seqsynth.shard_paths import shard_path
 from seqsynth.sources.events import within
 from seqsynth.sources.rows import BadRow, Entry, RowError, SourceRow

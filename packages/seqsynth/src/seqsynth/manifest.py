@@ -7,11 +7,7 @@ are relative to the root of the corpus, so a manifest and its hash are the same 
 from __future__ import annotations
 
 import bisect
-import contextlib
-import os
-import tempfile
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, fields
+from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
 from typing import Any, Generic, Literal, TypeVar, overload
 
@@ -20,88 +16,18 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 import timetokens as tt
-from seqsynth.example_files import naming
 from seqsynth.manifest_hash import ContentHash
+from seqsynth.manifest_schema import FORMAT_VERSION, KINDS, METADATA_PREFIX, Kind
 from seqsynth.records import AnnotatedVideo, ClipItem, ImageItem, Turn
 from seqsynth.shard_paths import shard_path
 
-Kind = Literal["image", "clip", "video"]
 Item = ImageItem | ClipItem | AnnotatedVideo
 Item_co = TypeVar("Item_co", bound=Item, covariant=True)
 
-KINDS: tuple[Kind, ...] = ("image", "clip", "video")
-FORMAT_VERSION = 1
-
-_ROWS_PER_BATCH = 16384  # some megabytes of captions
-_TIMES_PER_BATCH = 1 << 22  # 32 MiB of frame times
-_PREFIX = "seqsynth.manifest."
-_EVENT = pa.struct(
-    [("start_seconds", pa.float64()), ("end_seconds", pa.float64()), ("caption", pa.string())]
-)
-_TURN = pa.struct([("prompt", pa.string()), ("answer", pa.string())])
-
-SCHEMA = pa.schema(
-    [
-        pa.field("id", pa.string(), nullable=False),
-        pa.field("kind", pa.dictionary(pa.int8(), pa.string()), nullable=False),
-        pa.field("path", pa.string(), nullable=False),
-        ("shard_offset", pa.int64()),
-        ("num_bytes", pa.int64()),
-        pa.field("caption", pa.string(), nullable=False),
-        pa.field("label", pa.string(), nullable=False),
-        ("duration_seconds", pa.float64()),
-        ("num_frames", pa.int64()),
-        ("codec", pa.string()),
-        ("pts_index", pa.list_(pa.int64())),
-        ("pts_end", pa.int64()),
-        ("events", pa.list_(_EVENT)),
-        ("turns", pa.list_(_TURN)),
-        ("time_codec", pa.string()),
-        pa.field("source", pa.string(), nullable=False),
-        pa.field("part", pa.string(), nullable=False),
-    ]
-)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ManifestRow:
-    """One row, a field a column.
-
-    Attributes:
-        id: unique within the manifest.
-        kind: one of `KINDS`.
-        path: of the file, or of the shard it lies in, relative to the root, with `/`.
-        shard_offset: where it lies in the shard: first byte in a tar, row in a parquet file.
-        num_bytes: its size in a tar.
-        caption: "" where there is none.
-        label: "" where there is none.
-        duration_seconds: playing time of a clip or video.
-        num_frames: frames of a clip or video.
-        codec: how the file is encoded ("h264", ...).
-        pts_index: when each frame is shown, in ticks of any length, rising.
-        pts_end: when the last frame ends, in the same ticks.
-        events, turns, time_codec: see `AnnotatedVideo`.
-        source: name of the source.
-        part: what the source itself divides into (a split, a data set it was taken from).
-    """
-
-    id: str
-    kind: Kind
-    path: str
-    shard_offset: int | None = None
-    num_bytes: int | None = None
-    caption: str = ""
-    label: str = ""
-    duration_seconds: float | None = None
-    num_frames: int | None = None
-    codec: str | None = None
-    pts_index: Sequence[int] | None = None
-    pts_end: int | None = None
-    events: tuple[tt.Event, ...] = ()
-    turns: tuple[Turn, ...] = ()
-    time_codec: str | None = None
-    source: str
-    part: str = ""
+_ITEM_COLUMNS = (
+    "id", "kind", "path", "shard_offset", "num_bytes", "caption", "label", "duration_seconds",
+    "num_frames",
+)  # fmt: skip
 
 
 class ManifestView(Sequence[Item_co], Generic[Item_co]):
@@ -135,7 +61,7 @@ class ManifestView(Sequence[Item_co], Generic[Item_co]):
         return item  # type: ignore[no-any-return]
 
     def column(self, name: str) -> pa.ChunkedArray:
-        """One column of these rows, see `SCHEMA`; for work on millions of rows at once."""
+        """One column (of `manifest_schema.SCHEMA`), for work on millions of rows at once."""
         column = self.manifest.table.column(name)
         if isinstance(self.rows, range) and self.rows == range(len(column)):
             return column
@@ -193,9 +119,11 @@ class Manifest(ManifestView[Item]):
         except (pa.ArrowException, OSError) as error:
             raise ValueError(f"{path} is no Arrow file, or a damaged one: {error}") from None
         metadata = {
-            key.decode(errors="replace").removeprefix(_PREFIX): value.decode(errors="replace")
+            key.decode(errors="replace").removeprefix(METADATA_PREFIX): value.decode(
+                errors="replace"
+            )
             for key, value in (table.schema.metadata or {}).items()
-            if key.startswith(_PREFIX.encode())
+            if key.startswith(METADATA_PREFIX.encode())
         }
         if "format_version" not in metadata:
             raise ValueError(f"{path} is an Arrow file, but no manifest of seqsynth")
@@ -274,7 +202,7 @@ class Manifest(ManifestView[Item]):
             raise ValueError(f"{self.path} is damaged: its rows do not have the hash it names")
 
     def record(self, row: int, names: Sequence[str]) -> dict[str, Any]:
-        """Some columns of one row, counted from 0 in the file, see `SCHEMA`.
+        """Some columns of one row, counted from 0 in the file, see `manifest_schema.SCHEMA`.
 
         Raises:
             IndexError: no such row.
@@ -295,115 +223,8 @@ class Manifest(ManifestView[Item]):
         return shard_path(path, record["shard_offset"], record["num_bytes"])
 
 
-_ITEM_COLUMNS = (
-    "id", "kind", "path", "shard_offset", "num_bytes", "caption", "label", "duration_seconds",
-    "num_frames",
-)  # fmt: skip
-_COLUMNS = tuple(field.name for field in fields(ManifestRow))
-
-
-class ManifestWriter:
-    """Takes rows one at a time; see `writing_manifest`."""
-
-    def __init__(self, writer: Any) -> None:
-        self._writer = writer
-        self._rows: list[ManifestRow] = []
-        self._num_times = 0  # of the pending rows
-        self._digest = ContentHash()
-        self.num_rows = 0
-
-    def add(self, row: ManifestRow) -> None:
-        """Adds one row."""
-        self._rows.append(row)
-        self._num_times += len(row.pts_index or ())
-        self.num_rows += 1
-        if len(self._rows) == _ROWS_PER_BATCH or self._num_times >= _TIMES_PER_BATCH:
-            self.flush()
-
-    def flush(self) -> str:
-        """Writes what is pending and returns the hash of all rows so far."""
-        if self._rows:
-            batch = _batch(self._rows)
-            self._digest.update(batch)
-            self._writer.write_batch(batch)
-            self._rows.clear()
-            self._num_times = 0
-        return self._digest.hexdigest()
-
-
-@contextlib.contextmanager
-def writing_manifest(
-    path: str | Path, *, root: str | Path, command: str
-) -> Iterator[ManifestWriter]:
-    """A manifest that takes the place of `path` when the block ends without an error.
-
-    Args:
-        path: the file; its folder is created when absent.
-        root: what the paths of the rows are relative to.
-        command: what is being run, for whoever finds the file.
-    """
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    prefix = f".{path.name}-"
-    with naming(path), tempfile.TemporaryDirectory(dir=path.parent, prefix=prefix) as folder:
-        rows_path, whole_path = Path(folder, "rows.arrow"), Path(folder, "whole.arrow")
-        with pa.ipc.new_file(str(rows_path), SCHEMA) as file_writer:
-            writer = ManifestWriter(file_writer)
-            yield writer
-            content_sha256 = writer.flush()
-        metadata = {
-            "format_version": str(FORMAT_VERSION),
-            "content_sha256": content_sha256,
-            "command": command,
-            "root": os.fspath(Path(root).resolve()),
-            "root_from_manifest": os.path.relpath(Path(root).resolve(), path.parent.resolve()),
-        }
-        # The hash stands in the header and is known at the end: the rows are copied behind it.
-        schema = SCHEMA.with_metadata({_PREFIX + key: value for key, value in metadata.items()})
-        with (
-            pa.OSFile(str(rows_path), "rb") as source,
-            pa.ipc.new_file(str(whole_path), schema) as target,
-        ):
-            reader = pa.ipc.open_file(source)
-            for number in range(reader.num_record_batches):
-                target.write_batch(reader.get_batch(number))
-        whole_path.replace(path)
-
-
-def write_manifest(
-    path: str | Path, rows: Iterable[ManifestRow], *, root: str | Path, command: str
-) -> int:
-    """Writes rows to a manifest and returns how many; see `writing_manifest`."""
-    with writing_manifest(path, root=root, command=command) as writer:
-        for row in rows:
-            writer.add(row)
-    return writer.num_rows
-
-
 def _known_root(path: Path, metadata: dict[str, str]) -> Path:
     """Where the corpus lay; where that is gone and manifest and media have moved, where it lies."""
     root = Path(metadata["root"])
     moved = path.parent.resolve() / metadata.get("root_from_manifest", root)
     return root if root.is_dir() or not moved.is_dir() else moved.resolve()
-
-
-def _batch(rows: Sequence[ManifestRow]) -> pa.RecordBatch:
-    columns = {name: [getattr(row, name) for row in rows] for name in _COLUMNS}
-    numbers = [KINDS.index(kind) for kind in columns["kind"]]
-    columns["events"] = [_events(events) for events in columns["events"]]
-    columns["turns"] = [_turns(turns) for turns in columns["turns"]]
-    arrays = [
-        pa.DictionaryArray.from_arrays(pa.array(numbers, pa.int8()), pa.array(KINDS))
-        if field.name == "kind"
-        else pa.array(columns[field.name], field.type)
-        for field in SCHEMA
-    ]
-    return pa.record_batch(arrays, schema=SCHEMA)
-
-
-def _events(events: tuple[tt.Event, ...]) -> list[tuple[float, float, str]] | None:
-    return [(e.start_seconds, e.end_seconds, e.caption) for e in events] or None
-
-
-def _turns(turns: tuple[Turn, ...]) -> list[tuple[str, str]] | None:
-    return [(turn.prompt, turn.answer) for turn in turns] or None

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import timetokens as tt
-from seqsynth.manifest import Manifest, ManifestRow
+from seqsynth.manifest import Manifest
+from seqsynth.manifest_schema import ManifestRow
 from seqsynth.records import Turn
 
 _ROWS_AT_ONCE = 256  # lists of frame times are large as Python numbers

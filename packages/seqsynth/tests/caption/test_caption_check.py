@@ -195,8 +195,9 @@ def test_pts_events_and_all_else_of_a_manifest_survive_the_join(
     from dataclasses import replace
 
     import timetokens as tt
-    from seqsynth.manifest import ManifestRow, write_manifest
     from seqsynth.manifest_rows import rows_of
+    from seqsynth.manifest_schema import ManifestRow
+    from seqsynth.manifest_writer import write_manifest
     from seqsynth.records import Turn
 
     rows = [

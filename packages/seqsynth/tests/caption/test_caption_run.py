@@ -74,7 +74,8 @@ def test_presentation_times_are_used_where_they_are_indexed(
     tmp_path: Path, make_settings: Settings, stub: list[StubBackend]
 ) -> None:
     from seqsynth.caption.requests import requests_of
-    from seqsynth.manifest import ManifestRow, write_manifest
+    from seqsynth.manifest_schema import ManifestRow
+    from seqsynth.manifest_writer import write_manifest
 
     row = ManifestRow(
         id="a", kind="clip", path="a.mp4", label="x", duration_seconds=10.0, num_frames=4,

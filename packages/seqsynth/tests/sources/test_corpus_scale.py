@@ -8,8 +8,7 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 
-from seqsynth import index_survey
-from seqsynth import manifest as manifest_module
+from seqsynth import index_survey, manifest_writer
 from seqsynth.index import index_corpus
 from seqsynth.index_checks import Checks
 from seqsynth.manifest import Manifest
@@ -33,7 +32,7 @@ def write_corpus(root: Path, num_rows: int) -> Path:
 @pytest.fixture
 def small_batches(monkeypatch: pytest.MonkeyPatch) -> None:
     """So that thousands of rows are many batches, as millions are."""
-    monkeypatch.setattr(manifest_module, "_ROWS_PER_BATCH", 128)
+    monkeypatch.setattr(manifest_writer, "_ROWS_PER_BATCH", 128)
     monkeypatch.setattr(index_survey, "_ROWS_AT_ONCE", 128)
 
 

@@ -16,8 +16,9 @@ import pyarrow as pa
 from seqsynth.caption.check import each_with_checks
 from seqsynth.caption.text_checks import TextCheck, check_text
 from seqsynth.index_survey import Absent, Outcome, Present
-from seqsynth.manifest import Manifest, ManifestRow
+from seqsynth.manifest import Manifest
 from seqsynth.manifest_rows import rows_of
+from seqsynth.manifest_schema import ManifestRow
 
 MISSING = "no caption"
 LEFT_OUT = "caption left out: "
