@@ -75,9 +75,10 @@ def build_examples(
     }
     work_dir = out_dir.absolute() / f".build-{_digest(manifest)}"
     lock = writing_alone(out_dir / LOCK_NAME, f"building into {out_dir}", out_dir / MANIFEST_NAME)
-    with lock:
+    with lock as is_alone:
         work_dir.mkdir(exist_ok=True)
-        for left in (*work_dir.glob("*.partial"), *work_dir.glob("*.*.skipped.jsonl")):
+        lefts = (*work_dir.glob("*.partial"), *work_dir.glob("*.*.skipped.jsonl"))
+        for left in lefts if is_alone else ():
             left.unlink(missing_ok=True)  # of a build that was killed
         reports: dict[int, ShardReport] = {}
         for number, report in _shards(work_dir, stream, plan, num_workers, engine, on_done):

@@ -84,7 +84,7 @@ def naming(path: Path) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def writing_alone(lock_path: Path, doing: str, *paths: Path) -> Iterator[None]:
+def writing_alone(lock_path: Path, doing: str, *paths: Path) -> Iterator[bool]:
     """Keeps other processes from writing the same files, and removes what a killed one has left.
 
     Args:
@@ -92,17 +92,20 @@ def writing_alone(lock_path: Path, doing: str, *paths: Path) -> Iterator[None]:
         doing: likewise.
         paths: files that `replacing` or `writing_manifest` write, beside the lock.
 
+    Yields:
+        See `one_writer`; where it is False nothing has been removed.
+
     Raises:
         HeldError: another process writes them.
     """
     lock_path.parent.mkdir(parents=True, exist_ok=True)
-    with one_writer(lock_path, doing):
+    with one_writer(lock_path, doing) as is_alone:
         names = "|".join(re.escape(path.name) for path in paths)
         unfinished = re.compile(rf"\.({names})-[a-z0-9_]{{8}}")  # as tempfile names them
-        for found in lock_path.parent.iterdir():
+        for found in lock_path.parent.iterdir() if is_alone else ():
             if unfinished.fullmatch(found.name):
                 shutil.rmtree(found) if found.is_dir() else found.unlink()
-        yield
+        yield is_alone
 
 
 def _umask() -> int:

@@ -24,13 +24,20 @@ class HeldError(ValueError):
 
 
 @contextlib.contextmanager
-def one_writer(lock_path: Path, doing: str) -> Iterator[None]:
+def one_writer(lock_path: Path, doing: str, elsewhere: str = "") -> Iterator[bool]:
     """Makes something this process's own to write; the system undoes that however it ends.
+
+    Where the system has no such locks (Windows, some network file systems) nobody is kept out, and
+    what lies there half-written may be a living process's: leave it alone where this gives False.
 
     Args:
         lock_path: says who holds it while the block runs, and is gone afterwards. What a killed
             process left of it holds nobody up.
         doing: what the holder does, for the message: "training into runs/a".
+        elsewhere: what may be done instead while a process of another machine holds it.
+
+    Yields:
+        Whether no other process can be writing.
 
     Raises:
         HeldError: another process holds it.
@@ -39,30 +46,32 @@ def one_writer(lock_path: Path, doing: str) -> Iterator[None]:
     try:
         import fcntl  # noqa: F401
     except ImportError:  # Windows: no advisory locks of this kind
-        yield
+        yield False
         return
-    with _held(lock_path, doing) as handle:
+    handle, is_locked = _held(lock_path, doing, elsewhere)
+    with handle:
         handle.truncate(0)
         handle.write(json.dumps(_this_process()) + "\n")
         handle.flush()
         try:
-            yield
+            yield is_locked
         finally:
             with contextlib.suppress(OSError):
                 lock_path.unlink()
 
 
-def _held(lock_path: Path, doing: str) -> IO[str]:
-    """The lock file, open and locked; or open alone, on a file system without locks."""
+def _held(lock_path: Path, doing: str, elsewhere: str) -> tuple[IO[str], bool]:
+    """The lock file, open, and whether it is locked: some file systems have no locks."""
     give_up = time.monotonic() + _WORKERS_END_SECONDS
     while True:
         handle = lock_path.open("a+", encoding="utf-8")
         is_ours = False
         try:
-            if _lock(handle):
+            is_locked = _lock(handle)
+            if is_locked is not False:
                 is_ours = _is_at(lock_path, handle)
                 if is_ours:
-                    return handle
+                    return handle, bool(is_locked)
                 continue
             handle.seek(0)
             holder = _holder(handle.read())
@@ -70,19 +79,24 @@ def _held(lock_path: Path, doing: str) -> IO[str]:
             if not is_ours:
                 handle.close()
         if not _has_ended(holder) or time.monotonic() > give_up:
-            raise HeldError(f"another process is {doing}{_named(holder)}: wait for it, or end it")
+            instead = f", or {elsewhere}" if elsewhere and _is_elsewhere(holder) else ""
+            raise HeldError(
+                f"another process is {doing}{_named(holder)}: wait for it, or end it{instead}"
+            )
         time.sleep(_POLL_SECONDS)
 
 
-def _lock(handle: IO[str]) -> bool:
+def _lock(handle: IO[str]) -> bool | None:
+    """Whether the lock is ours now; None where there are no locks."""
     import fcntl
 
     try:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         return False
-    except OSError as error:  # some network file systems have no locks
+    except OSError as error:
         log.warning("%s cannot be locked: %s", handle.name, error)
+        return None
     return True
 
 
@@ -112,8 +126,12 @@ def _has_ended(holder: dict[str, Any]) -> bool:
     """Whether the file is only not yet let go, or was let go just now, rather than held."""
     if not holder:
         return True
-    is_here = holder.get("host") == socket.gethostname() and isinstance(holder.get("pid"), int)
+    is_here = not _is_elsewhere(holder) and isinstance(holder.get("pid"), int)
     return is_here and not is_running(holder["pid"])
+
+
+def _is_elsewhere(holder: dict[str, Any]) -> bool:
+    return bool(holder) and holder.get("host") != socket.gethostname()
 
 
 def is_running(pid: int) -> bool:

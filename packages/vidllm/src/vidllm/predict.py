@@ -87,7 +87,7 @@ def predict(
         return _predict(assembly, features, queries, settings, path, progress)
 
 
-def _one_writer(path: Path) -> contextlib.AbstractContextManager[None]:
+def _one_writer(path: Path) -> contextlib.AbstractContextManager[object]:
     """Keeps a second command from writing the same predictions; the processes of one are one."""
     if not is_first():
         return contextlib.nullcontext()

@@ -127,7 +127,7 @@ def check_writable(run_dir: Path) -> None:
         raise RunFolderError(f"{run_dir} cannot be written: {error.strerror}") from None
 
 
-def locked(run_dir: Path) -> contextlib.AbstractContextManager[None]:
+def locked(run_dir: Path) -> contextlib.AbstractContextManager[object]:
     """Keeps a second process from training into the same folder; freed however this one ends.
 
     Raises:

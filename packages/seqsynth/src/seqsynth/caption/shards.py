@@ -106,7 +106,13 @@ def locked(folder: Path) -> Iterator[None]:
         HeldError: another process writes there.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    with one_writer(folder / LOCK_NAME, f"captioning into {folder}"):
-        for left in folder.glob(f".{PREFIX}*.partial"):  # of a run that was killed
-            left.unlink()
+    lock = one_writer(
+        folder / LOCK_NAME,
+        f"captioning into {folder}",
+        "give each machine a folder and clips of its own (--start, --count; --captions takes "
+        "several folders)",
+    )
+    with lock as is_alone:
+        for left in folder.glob(f".{PREFIX}*.partial") if is_alone else ():
+            left.unlink()  # of a run that was killed
         yield
