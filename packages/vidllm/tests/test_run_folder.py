@@ -127,19 +127,24 @@ def test_two_that_start_at_once_do_not_share_a_folder(
 def test_what_a_kill_leaves_of_a_folder_in_the_making_is_no_content(tmp_path: Path) -> None:
     run_dir = tmp_path / "run"
     run_dir.mkdir()
-    (run_dir / ".4194305-config.json").write_text("{")
+    (run_dir / f".{socket.gethostname()}-4194305-config.json").write_text("{")
     (run_dir / ".lock").write_text("")
     run_folder.create(run_dir, smoke())
     assert [path.name for path in run_dir.iterdir()] == ["config.json"]
 
 
 def test_what_living_processes_build_is_left_alone(tmp_path: Path) -> None:
-    living, dead = tmp_path / f".{os.getppid()}-a.json", tmp_path / ".4194305-a.json"
-    other = tmp_path / ".4194305-b.json"
-    for path in (living, dead, other):
+    host = socket.gethostname()
+    living, dead = tmp_path / f".{host}-{os.getppid()}-a.json", tmp_path / f".{host}-4194305-a.json"
+    other = tmp_path / f".{host}-4194305-b.json"
+    elsewhere, given_up = tmp_path / ".node-9-4194305-a.json", tmp_path / ".node-9-7-a.json"
+    for path in (living, dead, other, elsewhere, given_up):
         path.write_text("")
+    days_ago = time.time() - 48 * 3600
+    for path in (living, given_up):  # a living process may wait long for its disk
+        os.utime(path, (days_ago, days_ago))
     run_folder.write_atomically(tmp_path / "a.json", "{}")
-    assert sorted(tmp_path.iterdir()) == sorted([living, other, tmp_path / "a.json"])
+    assert sorted(tmp_path.iterdir()) == sorted([living, other, elsewhere, tmp_path / "a.json"])
 
 
 def test_a_clock_that_stands_still_or_goes_back_breaks_nothing(

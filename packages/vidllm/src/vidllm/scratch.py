@@ -7,6 +7,8 @@ import glob
 import logging
 import os
 import shutil
+import socket
+import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -19,17 +21,30 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+# Processes of other machines cannot be seen; none writes for so long and leaves no trace of it.
+_FORGOTTEN_SECONDS = 24 * 3600.0
+
 
 def scratch_of(path: Path) -> Path:
-    """A name beside `path` that is this process's own.
+    """A name beside `path` that is this process's own, on a disk that machines share too.
 
-    What processes that were killed had begun there is removed: nobody will go on with it.
+    What processes of this machine that were killed had begun there is removed, and what those of
+    others have not touched for a day: nobody will go on with it.
     """
-    for left in path.parent.glob(f".*-{glob.escape(path.name)}"):
-        number = left.name[1:].removesuffix(f"-{path.name}")
-        if number.isdecimal() and not is_running(int(number)):
+    for left in path.parent.glob(f".*-*-{glob.escape(path.name)}"):
+        host, _, number = left.name[1:].removesuffix(f"-{path.name}").rpartition("-")
+        if number.isdecimal() and _is_forgotten(left, host, int(number)):
             remove(left)
-    return path.with_name(f".{os.getpid()}-{path.name}")
+    return path.with_name(f".{socket.gethostname()}-{os.getpid()}-{path.name}")
+
+
+def _is_forgotten(left: Path, host: str, pid: int) -> bool:
+    if host == socket.gethostname():
+        return not is_running(pid)
+    try:
+        return time.time() - left.lstat().st_mtime > _FORGOTTEN_SECONDS
+    except OSError:  # gone meanwhile
+        return False
 
 
 @contextlib.contextmanager
