@@ -63,6 +63,22 @@ def test_a_second_call_trains_and_asks_nothing_again(out: Path) -> None:
     assert json.loads((out / "2.json").read_text())["rows"] == rows
 
 
+def test_runs_side_by_side_are_those_of_one_after_another(out: Path, tmp_path: Path) -> None:
+    assert reproduce.main(["2", "--size", "smoke", "--out", str(out)]) == 0
+    beside = tmp_path / "beside"
+    assert reproduce.main(["2", "--size", "smoke", "--jobs", "2", "--out", str(beside)]) == 0
+    rows, others = (json.loads((at / "2.json").read_text())["rows"] for at in (out, beside))
+    assert others == rows
+
+
+def test_a_number_of_runs_at_a_time_that_cannot_be_is_refused(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    with pytest.raises(SystemExit):
+        reproduce.main(["2", "--size", "smoke", "--jobs", "0"])
+    assert "--jobs is 0: give 1 or more" in capsys.readouterr().err
+
+
 def test_clips_and_film_that_no_row_has_seen_are_asked_about_too(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
@@ -89,7 +105,7 @@ def test_clips_and_film_that_no_row_has_seen_are_asked_about_too(
             assert scores[f"{kind}_mean_iou"]["questions"] == count
             assert f"{kind}_f1" not in scores  # dense captions were not asked for
     page = (tmp_path / "out" / "4.html").read_text()
-    assert "A film in natural order" in page
+    assert "The end of a film in natural order" in page
     assert "&lt;script&gt;event 0" in page
     assert "<script" not in page
 

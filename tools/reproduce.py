@@ -41,6 +41,7 @@ from reproduction.page import (
     shown,
 )
 from reproduction.scoring import scored_table, scores_of_chance
+from reproduction.side_by_side import run_side_by_side
 from reproduction.sizes import SIZES, Size
 from reproduction.tables import TABLES, Table
 from vidllm import run_folder
@@ -57,7 +58,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Runs the command and returns the exit status."""
     quiet_libraries()
     tt.CODECS.update(CODES_BY_DIGITS)
-    options = _parser().parse_args(argv)
+    parser = _parser()
+    options = parser.parse_args(argv)
+    if options.jobs < 1:
+        parser.error(f"--jobs is {options.jobs}: give 1 or more")
     console = messages()
     names = SETS.get(options.table, [options.table])
 
@@ -71,16 +75,20 @@ def main(argv: Sequence[str] | None = None) -> int:
             size = replace(size, seeds=tuple(range(options.seeds)))
         out = options.out or ROOT / "runs" / "reproduce" / size.name
         for name in names:
-            outcome = reproduce(TABLES[name], size, out, console)
+            outcome = reproduce(TABLES[name], size, out, console, options.jobs)
             if options.update_docs:
                 update_docs(ROOT / "docs", outcome)
 
     return exit_status("reproduce", work)
 
 
-def reproduce(table: Table, size: Size, out: Path, console: Console) -> dict[str, Any]:
+def reproduce(
+    table: Table, size: Size, out: Path, console: Console, num_jobs: int = 1
+) -> dict[str, Any]:
     """Trains and asks every row with every seed; writes and prints the table."""
     began = time.monotonic()
+    if num_jobs > 1:
+        run_side_by_side(size, table, out, num_jobs, console)
     chance = chance_of(size, table, out, console)
     answers: dict[str, list[Answers]] = {
         row.label: [answers_of(size, table, row, seed, out, console) for seed in size.seeds]
@@ -161,6 +169,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--size", choices=[*SIZES, PAPER], default="tiny", help="default: tiny")
     parser.add_argument(
         "--seeds", type=int, default=0, help="runs of each row, instead of the size's"
+    )
+    parser.add_argument(
+        "--jobs", type=int, default=1, help="runs at a time, each on its share of the cores"
     )
     parser.add_argument("--out", type=Path, help="where runs and results go")
     parser.add_argument(

@@ -20,10 +20,11 @@ from reproduction.benchmarks import Asked, benchmarks_of
 from reproduction.sizes import Size
 from reproduction.tables import Row, Table, config_of
 from vidllm import run_folder
-from vidllm.assembly import load_corpus
+from vidllm.assembly import load_corpus, load_features
 from vidllm.config import TrainConfig
 from vidllm.config_json import to_json
 from vidllm.evaluation import Evaluator
+from vidllm.film_data import film_frames_of
 
 SYSTEM = "trained"
 CHANCE = "chance"
@@ -67,6 +68,23 @@ def answers_of(
     return _answers(SYSTEM, size, table, config, run_dir, out, console)
 
 
+def prepare(size: Size, table: Table, out: Path, console: Console) -> None:
+    """Makes what runs share: what they are asked, features of all that is shown or asked about.
+
+    Raises:
+        FileNotFoundError: data has not been fetched (says what to run).
+    """
+    for row in table.rows:
+        config = config_of(size, row, size.seeds[0])
+        asked = benchmarks_of(size, table, config, load_corpus(config.data), out)
+    for one in asked:  # every way of writing is asked about the same frames
+        _evaluator(size, config, one, console).features()
+    shown = (config_of(size, row, size.seeds[0]) for row in table.rows)
+    frames = {frame: None for config in shown for frame in film_frames_of(config)}
+    if frames:
+        load_features(config, load_corpus(config.data), list(frames))
+
+
 def chance_of(size: Size, table: Table, out: Path, console: Console) -> Answers:
     """Answers of nobody: a random image; spans and captions of a random training sequence."""
     config = config_of(size, table.rows[0], size.seeds[0])
@@ -89,16 +107,7 @@ def _answers(
     kept_as = "answers" if system == SYSTEM else system
     for one in asked:
         path = folder / f"{kept_as}-{one.name}.jsonl"
-        evaluator = Evaluator(
-            config,
-            one.references,
-            console,
-            constrained=False,  # only some ways of writing have a form that could be held to
-            num_beams=size.num_beams,
-            media_root=one.media_root,
-            keep_features=True,
-        )
-        counts = evaluator.run(system, folder, path)
+        counts = _evaluator(size, config, one, console).run(system, folder, path)
         found = replace(
             found,
             references=found.references + read_jsonl(one.references),
@@ -109,6 +118,18 @@ def _answers(
         return found
     manifest = json.loads((folder / run_folder.MANIFEST_NAME).read_text("utf-8"))
     return replace(found, metrics=run_folder.read_metrics(folder), manifest=manifest)
+
+
+def _evaluator(size: Size, config: TrainConfig, asked: Asked, console: Console) -> Evaluator:
+    return Evaluator(
+        config,
+        asked.references,
+        console,
+        constrained=False,  # only some ways of writing have a form that could be held to
+        num_beams=size.num_beams,
+        media_root=asked.media_root,
+        keep_features=True,
+    )
 
 
 def made_by(answers: Iterable[Answers]) -> dict[str, Any]:

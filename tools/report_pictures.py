@@ -1,0 +1,81 @@
+"""Writes the two pictures of the front page from a page of `nox -s reproduce` (`nox -s pictures`).
+
+The scores of the table, and the first timelines of the held-out emoji, as Chromium draws them.
+"""
+
+import argparse
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+from PIL import Image, ImageChops
+
+from reproduction.page import PARTS
+
+ROOT = Path(__file__).resolve().parents[1]
+WIDTH, TALLEST = 1000, 3000  # pixels
+NUM_TIMELINES = 3
+NUM_COLOURS = 64
+
+
+def main() -> int:
+    """Runs the command and returns the exit status."""
+    parser = argparse.ArgumentParser(prog="report_pictures", description=__doc__)
+    parser.add_argument("page", type=Path, nargs="?", help="default: Table 2 at size tiny")
+    parser.add_argument("--out", type=Path, default=ROOT / "docs" / "pictures")
+    options = parser.parse_args()
+    page = options.page or ROOT / "runs" / "reproduce" / "tiny" / "2.html"
+    if not page.exists():
+        print(f"{page} is not there: nox -s reproduce -- 2 writes it", file=sys.stderr)
+        return 1
+    options.out.mkdir(parents=True, exist_ok=True)
+    for name, section in sections(page.read_text("utf-8")).items():
+        path = options.out / f"{name}.png"
+        draw(section, path)
+        print(path)
+    return 0
+
+
+def sections(page: str) -> dict[str, str]:
+    """Two pages of one part each, by the names of their pictures."""
+    head, body_tag, body = page.partition("<body>")
+    body = body.partition("</body>")[0]
+    scores = body.partition("<h2>How far")[0]
+    _, heading, timelines = body.partition(f"<h2>{PARTS['']}</h2>")
+    if not (body_tag and scores != body and heading):
+        raise ValueError("not a page of nox -s reproduce: a part that is drawn is missing")
+    first = "<h3>".join(timelines.partition("<h2>")[0].split("<h3>")[: NUM_TIMELINES + 1])
+    return {
+        "report_scores": f"{head}{body_tag}{scores}</body></html>",
+        "report_timelines": f"{head}{body_tag}{first}</body></html>",
+    }
+
+
+def draw(section: str, path: Path) -> None:
+    """What Chromium shows of a page, without the empty end.
+
+    Raises:
+        FileNotFoundError: there is no chromium on the PATH.
+        subprocess.CalledProcessError: it failed.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        page, shot = Path(folder) / "page.html", Path(folder) / "shot.png"
+        page.write_text(section, "utf-8")
+        command = [
+            "chromium", "--headless", "--no-sandbox", "--disable-gpu", "--hide-scrollbars",
+            f"--user-data-dir={folder}", f"--window-size={WIDTH},{TALLEST}",
+            f"--screenshot={shot}", page.as_uri(),
+        ]  # fmt: skip
+        subprocess.run(command, check=True, capture_output=True, timeout=180)
+        with Image.open(shot) as image:
+            drawn = image.convert("RGB")
+    empty = Image.new("RGB", drawn.size, drawn.getpixel((0, TALLEST - 1)))
+    found = ImageChops.difference(drawn, empty).getbbox()
+    lowest = min(found[3] + 16, TALLEST) if found else TALLEST
+    cut = drawn.crop((0, 0, WIDTH, lowest))
+    cut.quantize(NUM_COLOURS).save(path, optimize=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
