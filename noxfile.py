@@ -206,6 +206,12 @@ def reproduce(session: nox.Session) -> None:
     python(session, "tools/reproduce.py", *(session.posargs or ["--help"]))
 
 
+@nox.session(venv_backend="none", requires=["env"])
+def pictures(session: nox.Session) -> None:
+    """Draw the front page's pictures from the page of Table 2; needs Chromium."""
+    python(session, "tools/report_pictures.py", *session.posargs)
+
+
 @nox.session(venv_backend="none", requires=["env", "native"])
 def tests(session: nox.Session) -> None:
     """Run the test suites of all packages on the CPU; `-- packages/metrics -k soda` narrows."""
