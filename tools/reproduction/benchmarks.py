@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from evaluate_default import CAPTION_METRICS, EXACT_IOU
-from reproduction.sizes import Size
+from reproduction.sizes import FILM_FRAMES, Size
 from reproduction.tables import Table
 from seqsynth import (
     BenchmarkSpec,
@@ -30,7 +30,7 @@ from vidllm.config import TrainConfig
 GROUNDING_METRICS = ("recall_at_1@0.5", "recall_at_1@0.7", "mean_iou")
 FURTHER_METRICS = ("recall_at_1@0.5", "mean_iou", "f1")
 EXACT = f"recall_at_1@{EXACT_IOU}"  # of places of images, which are equal or disjoint
-FILM_FRAMES = 32  # of a window of 60 to 100 s
+FILM_TURNS = 6  # questions about a window; windows overlap, so most events are asked for
 FURTHER = ("generated", "film")
 """Benchmarks beside the default, and how their columns begin."""
 
@@ -130,7 +130,9 @@ def _build_generated(folder: Path, media_root: str, spec: BenchmarkSpec) -> None
 
 
 def _build_film(folder: Path, media_root: str, spec: BenchmarkSpec) -> None:
-    film = FilmSpec(num_frames=FILM_FRAMES, codec=spec.codec, templates=spec.templates)
+    film = FilmSpec(
+        num_frames=FILM_FRAMES, num_turns=FILM_TURNS, codec=spec.codec, templates=spec.templates
+    )
     build_film_benchmark(folder, film_video(), film, media_root=media_root)
 
 

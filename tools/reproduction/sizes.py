@@ -9,6 +9,7 @@ from vidllm.recipes import small, smoke, tiny
 from vidllm.stage_config import StageConfig
 
 LONG_LENGTHS = (16, 32, 96, 256)
+FILM_FRAMES = 24  # of a window, in training and when asked
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,7 +66,7 @@ def stage_of(size: Size, config: TrainConfig) -> StageConfig:
         min_images=4,
         max_images=size.max_images or last.max_images,
         num_clip_frames=size.spec.num_frames,
-        num_film_frames=size.spec.num_frames,
+        num_film_frames=FILM_FRAMES,
         text_fraction=0.0,
         task_weights=(0.8, 0.1, 0.1),
         clip_task_weights=(0.3, 0.7),
@@ -102,7 +103,7 @@ SIZES: dict[str, Size] = {
     "tiny": Size(
         name="tiny",
         base=_tiny,
-        parts=Parts(images=44, clips=20, captions=3, film=10),
+        parts=Parts(images=40, clips=16, captions=3, film=20),
         max_images=16,
         further_tasks=("tvg",),
         seeds=(0, 1),

@@ -1,13 +1,12 @@
 """Batches of the annotated film, on a short one made here."""
 
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 
 import pytest
 
 import timetokens as tt
-from seqsynth import AnnotatedVideo, Corpus, FilmSpec, FrameRef
+from seqsynth import AnnotatedVideo, Corpus, FrameRef
 from seqsynth.testing import VideoRecipe, write_video
 from vidllm import film_data, run_folder
 from vidllm.assembly import Assembly
@@ -36,8 +35,7 @@ def film(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AnnotatedVideo:
     events = tuple(tt.Event(float(k), k + 0.5, f"event {k} of the film") for k in range(4))
     video = AnnotatedVideo("film", str(path), NUM_FRAMES / RATE, NUM_FRAMES, events)
     monkeypatch.setattr(film_data, "film_video", lambda cache_dir: video)
-    short = partial(FilmSpec, window_seconds=(2.0, 3.0))
-    monkeypatch.setattr(film_data, "FilmSpec", short)
+    monkeypatch.setattr(film_data, "WINDOW_SECONDS", (2.0, 3.0))
     monkeypatch.setattr(film_data, "FILM_TRAIN_SECONDS", (0.0, 4.0))
     return video
 

@@ -24,6 +24,7 @@ from vidllm.config import TrainConfig
 from vidllm.stage_config import StageConfig
 
 TASKS = ("dvc", "tvg")
+WINDOW_SECONDS = (30.0, 40.0, 60.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +55,7 @@ def film_windows_of(config: TrainConfig, stage: StageConfig, templates: str) -> 
     video = film_video(cache_dir_of(config.data))
     spec = FilmSpec(
         part=FILM_TRAIN_SECONDS,
+        window_seconds=WINDOW_SECONDS,
         num_frames=stage.num_film_frames,
         num_turns=stage.num_film_turns,
         codec=config.model.codec,
