@@ -217,7 +217,7 @@ def tests(session: nox.Session) -> None:
     """Run the test suites of all packages on the CPU; `-- packages/metrics -k soda` narrows."""
     if not session.posargs or any("metrics" in argument for argument in session.posargs):
         fetch_meteor_data(session)
-    python(session, "-m", "pytest", "-m", NOT_BY_DEFAULT, *session.posargs)
+    python(session, "-m", "pytest", "-m", NOT_BY_DEFAULT, "--durations=15", *session.posargs)
 
 
 def fetch_meteor_data(session: nox.Session) -> None:
