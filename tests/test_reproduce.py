@@ -4,6 +4,7 @@ import json
 import re
 import shutil
 import subprocess
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -69,6 +70,17 @@ def test_runs_side_by_side_are_those_of_one_after_another(out: Path, tmp_path: P
     assert reproduce.main(["2", "--size", "smoke", "--jobs", "2", "--out", str(beside)]) == 0
     rows, others = (json.loads((at / "2.json").read_text())["rows"] for at in (out, beside))
     assert others == rows
+
+
+def test_a_process_that_the_system_ends_is_reported_with_the_way_on(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def lost(self: object, *call: object) -> None:
+        raise BrokenProcessPool("a process ended abruptly")
+
+    monkeypatch.setattr("concurrent.futures.ProcessPoolExecutor.submit", lost)
+    assert reproduce.main(["2", "--size", "smoke", "--jobs", "2", "--out", str(tmp_path)]) == 1
+    assert "--jobs 1 needs least" in capsys.readouterr().err
 
 
 def test_a_number_of_runs_at_a_time_that_cannot_be_is_refused(

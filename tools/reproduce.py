@@ -60,7 +60,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     tt.CODECS.update(CODES_BY_DIGITS)
     parser = _parser()
     options = parser.parse_args(argv)
-    if options.jobs < 1:
+    if options.jobs is not None and options.jobs < 1:
         parser.error(f"--jobs is {options.jobs}: give 1 or more")
     console = messages()
     names = SETS.get(options.table, [options.table])
@@ -73,22 +73,22 @@ def main(argv: Sequence[str] | None = None) -> int:
         size = SIZES[options.size]
         if options.seeds:
             size = replace(size, seeds=tuple(range(options.seeds)))
+        if options.jobs:
+            size = replace(size, num_jobs=options.jobs)
         out = options.out or ROOT / "runs" / "reproduce" / size.name
         for name in names:
-            outcome = reproduce(TABLES[name], size, out, console, options.jobs)
+            outcome = reproduce(TABLES[name], size, out, console)
             if options.update_docs:
                 update_docs(ROOT / "docs", outcome)
 
     return exit_status("reproduce", work)
 
 
-def reproduce(
-    table: Table, size: Size, out: Path, console: Console, num_jobs: int = 1
-) -> dict[str, Any]:
+def reproduce(table: Table, size: Size, out: Path, console: Console) -> dict[str, Any]:
     """Trains and asks every row with every seed; writes and prints the table."""
     began = time.monotonic()
-    if num_jobs > 1:
-        run_side_by_side(size, table, out, num_jobs, console)
+    if size.num_jobs > 1:
+        run_side_by_side(size, table, out, console)
     chance = chance_of(size, table, out, console)
     answers: dict[str, list[Answers]] = {
         row.label: [answers_of(size, table, row, seed, out, console) for seed in size.seeds]
@@ -171,7 +171,7 @@ def _parser() -> argparse.ArgumentParser:
         "--seeds", type=int, default=0, help="runs of each row, instead of the size's"
     )
     parser.add_argument(
-        "--jobs", type=int, default=1, help="runs at a time, each on its share of the cores"
+        "--jobs", type=int, help="runs at a time, each on its share of the cores; tiny: 2, else 1"
     )
     parser.add_argument("--out", type=Path, help="where runs and results go")
     parser.add_argument(

@@ -7,6 +7,7 @@ import multiprocessing
 import os
 import time
 from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 
 from rich.console import Console
@@ -19,24 +20,24 @@ from reproduction.tables import Row, Table
 from vidllm.cli import quiet_libraries
 
 
-def run_side_by_side(size: Size, table: Table, out: Path, num_jobs: int, console: Console) -> None:
+def run_side_by_side(size: Size, table: Table, out: Path, console: Console) -> None:
     """Trains and asks every row with every seed; what is kept already costs a look.
 
     Args:
-        size: of the runs.
+        size: of the runs; says how many at a time.
         table: whose rows are run.
         out: where runs are kept.
-        num_jobs: runs at a time.
         console: gets a line for each run that has ended.
 
     Raises:
         KeyboardInterrupt: a signal stopped them; the same call goes on.
         FileNotFoundError: data has not been fetched (says what to run).
+        RuntimeError: the system ended one of the processes.
     """
     prepare(size, table, out, console)
-    threads = max((os.cpu_count() or 1) // num_jobs, 1)
+    threads = max((os.cpu_count() or 1) // size.num_jobs, 1)
     context = multiprocessing.get_context("spawn")
-    pool = ProcessPoolExecutor(num_jobs, context, initializer=_begin, initargs=(threads,))
+    pool = ProcessPoolExecutor(size.num_jobs, context, initializer=_begin, initargs=(threads,))
     try:
         labels = {
             pool.submit(_run, size, table, row, seed, out): f"{row.label!r} with seed {seed}"
@@ -46,6 +47,11 @@ def run_side_by_side(size: Size, table: Table, out: Path, num_jobs: int, console
         for number, future in enumerate(as_completed(labels), 1):
             seconds = future.result()
             console.print(f"{labels[future]}: {seconds:.0f} s ({number} of {len(labels)})")
+    except BrokenProcessPool:
+        raise RuntimeError(
+            f"one of {size.num_jobs} processes was ended from outside, mostly for want of memory: "
+            "the same command goes on, --jobs 1 needs least"
+        ) from None
     finally:  # runs that have begun end their step, or are asked to the end
         pool.shutdown(cancel_futures=True)
 

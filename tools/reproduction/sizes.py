@@ -42,6 +42,7 @@ class Size:
         further_tasks: what AI-generated clips and the end of the film are asked; none: nothing.
         num_beams: places looked at side by side in answers; 1 is greedy.
         wording: of training and of questions.
+        num_jobs: runs at a time; of a model this small two on a core each do more than one on two.
     """
 
     name: str
@@ -53,6 +54,7 @@ class Size:
     further_tasks: tuple[str, ...] = ("tvg", "dvc")
     num_beams: int = 1
     wording: str = "pairs"
+    num_jobs: int = 1
 
 
 def stage_of(size: Size, config: TrainConfig) -> StageConfig:
@@ -106,6 +108,7 @@ SIZES: dict[str, Size] = {
         parts=Parts(images=40, clips=16, captions=3, film=20),
         max_images=16,
         further_tasks=("tvg",),
+        num_jobs=2,
         seeds=(0, 1),
         spec=BenchmarkSpec(
             image_lengths=(16,),
