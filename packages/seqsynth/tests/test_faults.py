@@ -1,6 +1,8 @@
 """When a disk, a registry or a process fails: a clear word, and nothing half-written."""
 
+import contextlib
 import ctypes
+import errno
 import os
 import random
 import resource
@@ -8,7 +10,7 @@ import shutil
 import signal
 import sys
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -19,9 +21,14 @@ from seqsynth import registry_clients
 from seqsynth.benchmark_packages import FETCH_SETS
 from seqsynth.caption import backends
 from seqsynth.caption.backends import Answer, BackendKind, BackendOptions, Question
+from seqsynth.caption.records import SCHEMA
 from seqsynth.caption.settings import CaptionSettings
+from seqsynth.caption.shards import read_shard
 from seqsynth.cli import main
 from seqsynth.fetch import FetchError, default_dir, fetch_default
+from seqsynth.frame_parquet import read_frame_parquet
+from seqsynth.frame_tar import read_frame_tar
+from seqsynth.manifest import Manifest
 from seqsynth.one_writer import one_writer
 from seqsynth.testing import write_zoo
 
@@ -129,6 +136,39 @@ def no_privileges() -> None:
     assert library.capget(header, sets) == 0
     sets[0] &= ~(DATA_OVERRIDE | DATA_SEARCH)
     assert library.capset(header, sets) == 0
+
+
+@contextlib.contextmanager
+def no_more_files() -> Iterator[None]:
+    """Nothing can be opened, as in a process that has too many files open."""
+    limits = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (3, limits[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, limits)
+
+
+@pytest.mark.parametrize(
+    "read",
+    [
+        Manifest.open,
+        lambda path: read_shard(path, SCHEMA),
+        lambda path: next(read_frame_tar(path)),
+        lambda path: next(read_frame_parquet(path)),
+    ],
+)
+def test_too_many_open_files_are_no_damage(read: Callable[[Path], object], tmp_path: Path) -> None:
+    path = tmp_path / "file"
+    path.write_text("not what it should be")
+    with pytest.raises(ValueError, match=r"damaged|no .* file of examples"):
+        read(path)
+    with no_more_files(), pytest.raises(OSError, match="Too many open files") as failure:
+        read(path)
+    assert failure.value.errno == errno.EMFILE
+    path.unlink()
+    with pytest.raises(FileNotFoundError):
+        read(path)
 
 
 @pytest.mark.parametrize("name", COMMANDS)

@@ -133,6 +133,20 @@ def test_the_last_good_one_is_found(
     assert "checkpoint-10 is damaged" in caplog.text
 
 
+def test_one_that_cannot_be_opened_is_not_passed_over(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make(tmp_path, 5)
+    make(tmp_path, 10)
+
+    def busy(path: Path) -> str:
+        raise OSError(errno.EMFILE, "Too many open files", str(path))
+
+    monkeypatch.setattr("vidllm.checkpoint.file_sha256", busy)
+    with pytest.raises(OSError, match=r"Too many open files: .*checkpoint-10"):
+        newest_good(tmp_path)
+
+
 def test_nothing_half_built_is_taken_for_a_checkpoint(tmp_path: Path) -> None:
     make(tmp_path, 5)
     scratch = scratch_path(tmp_path, 10)

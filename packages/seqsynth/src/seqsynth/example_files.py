@@ -15,6 +15,9 @@ from seqsynth.one_writer import one_writer
 from seqsynth.records import Example
 
 FULL_DISK = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+_OUT_OF_REACH = (
+    errno.ENOENT, errno.EACCES, errno.EPERM, errno.EMFILE, errno.ENFILE, errno.ENOMEM
+)  # fmt: skip
 
 
 def write_examples(
@@ -81,6 +84,11 @@ def naming(path: Path) -> Iterator[None]:
         if error.filename is None and error.errno in FULL_DISK:
             error.filename = str(path)
         raise
+
+
+def is_out_of_reach(error: BaseException) -> bool:
+    """Whether a file could not be opened, for reasons that say nothing of what is in it."""
+    return isinstance(error, OSError) and error.errno in _OUT_OF_REACH
 
 
 @contextlib.contextmanager

@@ -15,6 +15,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
+from seqsynth.example_files import is_out_of_reach
 from seqsynth.frame_tar import JPEG_QUALITY, check_whole, jpeg_of, pixels_of
 from seqsynth.records import Example, example_of
 
@@ -120,4 +121,6 @@ def read_frame_parquet(
                 check_whole(example, pictures)
                 yield example, np.stack(pictures)
     except (pa.ArrowException, ValueError, TypeError, OSError) as error:
+        if is_out_of_reach(error):
+            raise
         raise ValueError(f"{path} is no parquet file of examples: {error}") from None

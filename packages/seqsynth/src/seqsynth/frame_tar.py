@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from seqsynth.example_files import is_out_of_reach
 from seqsynth.records import Example
 
 JPEG_QUALITY = 90
@@ -140,9 +141,9 @@ def read_frame_tar(
                     raise ValueError(f"{member.name} is out of place after {key}")
         if example is not None:
             yield _whole(example, frames)
-    except FileNotFoundError:
-        raise
     except (tarfile.TarError, ValueError, OSError) as error:
+        if is_out_of_reach(error):
+            raise
         raise ValueError(f"{path} is no tar file of examples: {error}") from None
 
 

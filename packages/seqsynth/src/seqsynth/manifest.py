@@ -16,6 +16,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 import timetokens as tt
+from seqsynth.example_files import is_out_of_reach
 from seqsynth.manifest_hash import ContentHash
 from seqsynth.manifest_schema import FORMAT_VERSION, KINDS, METADATA_PREFIX, Kind
 from seqsynth.records import AnnotatedVideo, ClipItem, ImageItem, Turn
@@ -104,6 +105,7 @@ class Manifest(ManifestView[Item]):
 
         Raises:
             FileNotFoundError: no such file.
+            OSError: it cannot be opened, as where too many files are open.
             ValueError: not a manifest, or of another format version (names the file).
         """
         path = Path(path)
@@ -114,9 +116,9 @@ class Manifest(ManifestView[Item]):
             )
         try:
             table = pa.ipc.open_file(pa.memory_map(str(path))).read_all()
-        except PermissionError:
-            raise
         except (pa.ArrowException, OSError) as error:
+            if is_out_of_reach(error):
+                raise
             raise ValueError(f"{path} is no Arrow file, or a damaged one: {error}") from None
         metadata = {
             key.decode(errors="replace").removeprefix(METADATA_PREFIX): value.decode(

@@ -21,6 +21,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from seqsynth.example_files import is_out_of_reach
 from vidllm.model.gguf_cache import file_sha256
 
 log = logging.getLogger(__name__)
@@ -143,6 +144,9 @@ def newest_good(run_dir: Path) -> Checkpoint | None:
     """The newest checkpoint whose files are what they should be; None when there is none.
 
     Damaged ones on the way are named in the log.
+
+    Raises:
+        OSError: one cannot be opened, see `damage`.
     """
     for checkpoint in named(run_dir):
         problem = damage(checkpoint.path)
@@ -153,7 +157,11 @@ def newest_good(run_dir: Path) -> Checkpoint | None:
 
 
 def damage(checkpoint_dir: Path) -> str | None:
-    """What is wrong with a checkpoint; None for a good one."""
+    """What is wrong with a checkpoint; None for a good one.
+
+    Raises:
+        OSError: it cannot be opened, which is no damage: an older one must not take its place.
+    """
     try:
         record = json.loads((checkpoint_dir / RECORD_NAME).read_text("utf-8"))
         for name, digest in record["sha256"].items():
@@ -162,6 +170,8 @@ def damage(checkpoint_dir: Path) -> str | None:
     except FileNotFoundError as error:
         return f"{Path(str(error.filename)).name} is missing"
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        if is_out_of_reach(error):
+            raise
         return f"{RECORD_NAME}: {error}"
     return None
 

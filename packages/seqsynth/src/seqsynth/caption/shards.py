@@ -16,7 +16,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from seqsynth.example_files import naming
+from seqsynth.example_files import is_out_of_reach, naming
 from seqsynth.one_writer import one_writer
 
 PREFIX = "captions-"
@@ -52,7 +52,7 @@ def read_shard(path: Path, schema: pa.Schema, columns: list[str] | None = None) 
                 raise ValueError(f"{path} does not have the columns of this version: {_ONCE}")
             return file.read(columns)
     except (pa.ArrowException, OSError) as error:
-        if isinstance(error, FileNotFoundError | PermissionError):
+        if is_out_of_reach(error):
             raise
         reason = " ".join(str(error).split())[:160]
         raise ValueError(f"{path} is damaged ({reason}): {_ONCE}") from None
