@@ -1,5 +1,5 @@
 import json
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from seqsynth.sources import RowError, text_files
 from seqsynth.sources.text_files import (
     csv_records,
-    document_keys,
+    is_json_list,
+    json_document,
     json_list_records,
     json_object_records,
     jsonl_records,
@@ -156,6 +157,35 @@ def test_a_fault_in_the_middle_does_not_read_the_rest(
     assert Reads.count == 1
 
 
+@pytest.mark.parametrize(
+    ("source", "name", "content"),
+    [
+        ("image_table", "a.json", {"a.png": "a kite", "b.png": {"text": "a boat"}}),
+        ("image_table", "a.json", [{"path": "a.png", "text": "a boat"}]),
+        ("youcook2", "youcookii.json", {"database": {"x": {}}}),
+        ("youcook2", "val.caption_coco_format.json", {"annotations": [{}]}),
+        ("coco_captions", "captions_val.json", {"images": [{}], "annotations": [{}]}),
+    ],
+)
+def test_a_document_is_parsed_once(
+    tmp_path: Path,
+    listed: Callable[..., list[Any]],
+    monkeypatch: pytest.MonkeyPatch,
+    source: str,
+    name: str,
+    content: Any,
+) -> None:
+    path = tmp_path / name
+    path.write_text(json.dumps(content))
+    parsed = []
+    parse = text_files.parsed_json
+    monkeypatch.setattr(
+        text_files, "parsed_json", lambda *a, **k: (parsed.append(a), parse(*a, **k))[1]
+    )
+    assert listed(source, tmp_path, path)
+    assert len(parsed) == (0 if isinstance(content, list) else 1), "a list is read piece by piece"
+
+
 def test_objects_keep_keys_that_come_twice(tmp_path: Path) -> None:
     path = tmp_path / "a.json"
     path.write_text('{"v": {"n": 1}, "w": 3, "v": {"n": 2}, "\\ud83d": {}}')
@@ -165,7 +195,8 @@ def test_objects_keep_keys_that_come_twice(tmp_path: Path) -> None:
         ("a.json:v", ("v", {"n": 2})),
         ("a.json:\\ud83d", "key is not UTF-8"),
     ]
-    assert document_keys(path)[:2] == ("v", "w")
+    assert list(json_document(path))[:2] == ["v", "w"]
+    assert not is_json_list(path)
 
 
 def test_inner_values_are_asked_for_by_key(tmp_path: Path) -> None:
@@ -175,8 +206,8 @@ def test_inner_values_are_asked_for_by_key(tmp_path: Path) -> None:
     assert plain(json_list_records(path, inside="annotations")) == [("a.json[0]", {"m": 2})]
     with pytest.raises(ValueError, match=r"a\.json has no list under 'database'"):
         list(json_list_records(path, inside="database"))
-    path.write_text("[1]")
-    assert document_keys(path) == ()
+    path.write_text("\ufeff \n[1]", encoding="utf-8")
+    assert is_json_list(path)
     with pytest.raises(ValueError, match="must hold a JSON object"):
         list(json_object_records(path))
     path.write_text('{"a": ')

@@ -9,11 +9,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from seqsynth.sources.fields import Record, key_of, optional_text, shown, text_of
 from seqsynth.sources.media_paths import in_folders, safe_path
 from seqsynth.sources.rows import Entry, RowError, SourceRow, parsed
-from seqsynth.sources.text_files import json_list_records
+from seqsynth.sources.text_files import json_document, json_list_records
 
 PATTERNS = ("*captions*.json", "annotations/*captions*.json")
 
@@ -26,19 +27,20 @@ def rows(root: Path, annotations: Sequence[Path]) -> Iterator[Entry]:
     """
     for path in annotations:
         split = path.stem.rpartition("_")[2] if "_" in path.stem else ""
-        captions = _captions(path)
-        images = json_list_records(path, inside="images")
+        document = json_document(path)
+        captions = _captions(path, document)
+        images = json_list_records(path, inside="images", document=document)
         yield from parsed(images, partial(_row, captions=captions, split=split), part=split)
 
 
-def _captions(path: Path) -> dict[str, list[str]]:
+def _captions(path: Path, document: Any) -> dict[str, list[str]]:
     """The captions of each image by its id, in their order.
 
     An annotation that cannot be read is none: where it was the only one of its image, the row of
     that image says so.
     """
     captions: dict[str, list[str]] = {}
-    for _, record in json_list_records(path, inside="annotations"):
+    for _, record in json_list_records(path, inside="annotations", document=document):
         try:
             if not isinstance(record, RowError):
                 text = optional_text(record, "caption")

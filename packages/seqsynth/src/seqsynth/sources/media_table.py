@@ -26,7 +26,8 @@ from seqsynth.sources.rows import Entry, Kind, RowError, SourceRow, parsed
 from seqsynth.sources.text_files import (
     Records,
     csv_records,
-    document_keys,
+    is_json_list,
+    json_document,
     json_list_records,
     json_pair_records,
     jsonl_records,
@@ -57,10 +58,12 @@ def table_rows(annotations: Sequence[Path], kind: Kind) -> Iterator[Entry]:
 
 
 def _document_records(path: Path) -> Records:
-    keys = document_keys(path)
-    if {"images", "annotations"} <= set(keys):
+    if is_json_list(path):
+        return json_list_records(path)
+    document = json_document(path)
+    if isinstance(document, dict) and {"images", "annotations"} <= document.keys():
         raise ValueError(f"{path} is in the form of COCO: the source coco_captions reads it")
-    return json_pair_records(path, "path", "caption") if keys else json_list_records(path)
+    return json_pair_records(path, "path", "caption", document=document)
 
 
 def _row(origin: str, record: Record, kind: Kind) -> SourceRow:

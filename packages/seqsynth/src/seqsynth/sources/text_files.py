@@ -60,34 +60,41 @@ def jsonl_records(path: Path) -> Records:
                 yield f"{path.name}:{number}", _json_line(content)
 
 
-def json_list_records(path: Path, inside: str | None = None) -> Records:
+def json_list_records(path: Path, inside: str | None = None, *, document: Any = None) -> Records:
     """Objects of one JSON list, read piece by piece.
 
     Args:
         path: the file.
         inside: the list is the value of this key of the document, which is then read as a whole.
+        document: what `json_document` gave of the file, where it has been read.
 
     Raises:
         ValueError: no list, or broken JSON.
     """
-    values = _stream_list(path) if inside is None else iter(_inner(path, inside, list))
+    if inside is None:
+        values = _stream_list(path)
+    else:
+        document = json_document(path) if document is None else document
+        values = iter(_inner(document, path, inside, list))
     for number, value in enumerate(values):
         yield f"{path.name}[{number}]", _as_object(value)
 
 
 def json_object_records(
-    path: Path, inside: str | None = None
+    path: Path, inside: str | None = None, *, document: Any = None
 ) -> Iterator[tuple[str, tuple[str, dict[str, Any]] | RowError]]:
     """Members of one JSON object, as (key, object), read as a whole; keys that come twice included.
 
     Args:
         path: the file.
         inside: the object is the value of this key of the document.
+        document: what `json_document` gave of the file, where it has been read.
 
     Raises:
         ValueError: no object, or broken JSON.
     """
-    members = _document(path) if inside is None else _inner(path, inside, dict)
+    document = json_document(path) if document is None else document
+    members = document if inside is None else _inner(document, path, inside, dict)
     for key, value in _pairs(members, path):
         record = _as_object(value)
         origin = f"{path.name}:{shown(key)[1:-1]}"
@@ -100,15 +107,21 @@ def json_object_records(
                 yield origin, error
 
 
-def json_pair_records(path: Path, key_field: str, value_field: str) -> Records:
+def json_pair_records(path: Path, key_field: str, value_field: str, *, document: Any) -> Records:
     """Members of one JSON object as records: the key in one field, a text beside it in another.
 
     A member whose value is an object is that object, with the key in its field.
 
+    Args:
+        path: the file, for what is said of it.
+        key_field: what the key is called in the record.
+        value_field: what the text is.
+        document: what `json_document` gave of it.
+
     Raises:
-        ValueError: no object, or broken JSON.
+        ValueError: no object.
     """
-    for key, value in _pairs(_document(path), path):
+    for key, value in _pairs(document, path):
         origin = f"{path.name}:{shown(key)[1:-1]}"
         if isinstance(value, str):
             yield origin, {key_field: key, value_field: value}
@@ -117,10 +130,24 @@ def json_pair_records(path: Path, key_field: str, value_field: str) -> Records:
             yield origin, record if isinstance(record, RowError) else {**record, key_field: key}
 
 
-def document_keys(path: Path) -> tuple[str, ...]:
-    """The keys of a JSON document, none where it is a list."""
-    document = _document(path)
-    return tuple(document) if isinstance(document, dict) else ()
+def is_json_list(path: Path) -> bool:
+    """Whether a JSON document begins as a list."""
+    with path.open(encoding="utf-8-sig", errors="surrogateescape") as handle:
+        return handle.read(_CHUNK_CHARACTERS).lstrip(_WHITESPACE).startswith("[")
+
+
+def json_document(path: Path) -> Any:
+    """A whole JSON document, to be handed to the readers of records when it has been looked at.
+
+    Raises:
+        ValueError: broken JSON.
+    """
+    try:
+        return parsed_json(path.read_text(encoding="utf-8-sig"), pairs_hook=_Members)
+    except UnicodeDecodeError as error:
+        raise ValueError(f"{path} is not UTF-8: {error}") from None
+    except ValueError as error:
+        raise ValueError(f"{path} is no JSON: {error}; was it cut short on its way?") from None
 
 
 class _Members(dict[str, Any]):
@@ -211,17 +238,7 @@ def _skip(text: str, place: int, comma: str) -> int:
     return place
 
 
-def _document(path: Path) -> Any:
-    try:
-        return parsed_json(path.read_text(encoding="utf-8-sig"), pairs_hook=_Members)
-    except UnicodeDecodeError as error:
-        raise ValueError(f"{path} is not UTF-8: {error}") from None
-    except ValueError as error:
-        raise ValueError(f"{path} is no JSON: {error}; was it cut short on its way?") from None
-
-
-def _inner(path: Path, key: str, kind: type) -> Any:
-    document = _document(path)
+def _inner(document: Any, path: Path, key: str, kind: type) -> Any:
     value = document.get(key) if isinstance(document, dict) else None
     if not isinstance(value, kind):
         raise ValueError(f"{path} has no {kind.__name__} under {key!r}")

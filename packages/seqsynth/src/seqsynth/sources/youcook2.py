@@ -23,7 +23,7 @@ from seqsynth.sources.fields import (
 )
 from seqsynth.sources.media_paths import in_folders, safe_path
 from seqsynth.sources.rows import Entry, RowError, SourceRow, parsed
-from seqsynth.sources.text_files import document_keys, json_list_records, json_object_records
+from seqsynth.sources.text_files import json_document, json_list_records, json_object_records
 
 PATTERNS = ("*youcookii*.json", "*caption_coco_format.json")
 
@@ -35,12 +35,13 @@ def rows(root: Path, annotations: Sequence[Path]) -> Iterator[Entry]:
         ValueError: a file of neither form.
     """
     for path in annotations:
-        if "database" in document_keys(path):
-            records = json_object_records(path, inside="database")
+        document = json_document(path)
+        if isinstance(document, dict) and "database" in document:
+            records = json_object_records(path, inside="database", document=document)
             yield from parsed(records, _row, part_field="subset")
         else:
             split = path.name.partition(".")[0]
-            videos = json_list_records(path, inside="annotations")
+            videos = json_list_records(path, inside="annotations", document=document)
             yield from parsed(videos, partial(_coco_row, split=split), part=split)
 
 
