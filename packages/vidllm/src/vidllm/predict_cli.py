@@ -35,7 +35,8 @@ class PredictOptions:
     out: str = ""
     """The predictions file. Default: RUN/predictions/SYSTEM.jsonl."""
     num_beams: int = 1
-    """Places looked at side by side where the answer is nothing but places; 1 is greedy."""
+    """Places looked at side by side where the answer is nothing but places; 1 is greedy. The
+    results in the repository's README (nox -s eval) were made with 4."""
     free: bool = False
     """Let the model write what it likes instead of holding answers to the form of the task."""
 
