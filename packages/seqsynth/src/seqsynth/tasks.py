@@ -61,7 +61,8 @@ def deal(
 
     Where the pile runs out within a hand, what the hand has already got is left out of the next
     pile. Which indices those are is decided by the shuffles alone, so every index is as likely as
-    any other to be dealt; but beyond the first pile how often they were may differ by more than one.
+    any other to be dealt; but beyond the first pile some may be dealt oftener than others by more
+    than one.
 
     Args:
         num_items: at least as large as every hand.
