@@ -214,6 +214,34 @@ def test_examples_of_own_pictures_are_shown_without_saying_again_where_they_lie(
     assert cli.main(["inspect", "built", "--out", "sheet.png", "--media-root", "moved"]) == 0
 
 
+def test_a_build_is_shown_from_any_folder_and_where_it_has_moved_with_its_pictures(
+    own_pictures: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whether its corpus was named by relative paths, by absolute ones or by another root."""
+    build = ["build", str(own_pictures / "own.toml"), "--count", "3", "--manifest"]
+    absolute = [str(own_pictures / name) for name in ("photos.arrow", "photos", "by_names")]
+    assert cli.main([*build, absolute[0], "--root", absolute[1], "--out", absolute[2]]) == 0
+    away = own_pictures / "away"
+    away.mkdir()
+    monkeypatch.chdir(away)
+    assert cli.main([*build, "../photos.arrow", "--root", "../photos", "--out", "../rooted"]) == 0
+    assert cli.main([*build, "../photos.arrow", "--out", "../again"]) == 0
+    for name in ("built", "rooted", "by_names"):
+        assert cli.main(["inspect", f"../{name}", "--out", "sheet.png"]) == 0
+        assert cli.main(["export", "qwen-vl", f"../{name}/examples.jsonl", "--out", name]) == 0
+    built, again = (
+        (own_pictures / name / "manifest.json").read_bytes() for name in ("built", "again")
+    )
+    assert built == again, "the folder that it was typed in does not show"
+    assert json.loads(built)["manifests"] == ["../photos.arrow"]
+    moved = own_pictures / "moved"
+    moved.mkdir()
+    for name in ("photos", "photos.arrow", "built", "rooted"):
+        (own_pictures / name).rename(moved / name)
+    for name in ("built", "rooted"):
+        assert cli.main(["inspect", f"../moved/{name}", "--out", "sheet.png"]) == 0
+
+
 def test_what_a_newcomer_gives_in_the_place_of_a_recipe_or_manifest(
     own_pictures: Path, capsys: Capture
 ) -> None:

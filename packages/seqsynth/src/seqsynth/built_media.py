@@ -1,8 +1,14 @@
-"""Where pictures of built examples lie: paths are relative to the corpus that they came from."""
+"""Where pictures of built examples lie: paths are relative to the corpus that they came from.
+
+The manifest of a build names that corpus: an absolute path as it was typed, any other as seen from
+the folder of the build. So its pictures are found from every working directory, also when
+both have moved together, and the same build has the same bytes wherever it is made.
+"""
 
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -12,11 +18,14 @@ from seqsynth.fetch import default_dir
 from seqsynth.manifest_corpus import open_corpus
 
 
-def corpus_facts(manifests: Sequence[Path], root: Path | None) -> dict[str, Any]:
-    """What the manifest of a build says of its corpus, as it was typed; nothing of the default."""
+def corpus_facts(out_dir: Path, manifests: Sequence[Path], root: Path | None) -> dict[str, Any]:
+    """What the manifest of a build in `out_dir` says of its corpus; nothing of the default."""
     if not manifests:
         return {}
-    return {"manifests": [str(path) for path in manifests], "root": str(root) if root else None}
+    return {
+        "manifests": [_seen_from(out_dir, path) for path in manifests],
+        "root": _seen_from(out_dir, root) if root else None,
+    }
 
 
 def media_root_of(examples: Path, cache_dir: Path | None) -> Path:
@@ -26,13 +35,22 @@ def media_root_of(examples: Path, cache_dir: Path | None) -> Path:
         examples: a file that `seqsynth build` wrote.
         cache_dir: see `default_dir`; there lie the media of what was not built from manifests.
     """
-    facts = _facts(examples.parent / MANIFEST_NAME)
-    manifests = [Path(name) for name in facts.get("manifests") or ()]
+    folder = examples.parent.resolve()
+    facts = _facts(folder / MANIFEST_NAME)
+    manifests = [folder / name for name in facts.get("manifests") or ()]
     if facts.get("root"):
-        return Path(facts["root"])
+        return (folder / facts["root"]).resolve()
     if manifests and all(path.is_file() for path in manifests):
         return Path(open_corpus(manifests).root)
     return default_dir(cache_dir)
+
+
+def _seen_from(folder: Path, path: Path) -> str:
+    if path.is_absolute():
+        return str(path)
+    # Of a path that is a link itself the name is kept: what it points to may change.
+    whole = path.parent.resolve() / path.name
+    return Path(os.path.relpath(whole, folder.resolve())).as_posix()
 
 
 def _facts(path: Path) -> Mapping[str, Any]:

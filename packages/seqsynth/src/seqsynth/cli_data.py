@@ -232,7 +232,7 @@ def _run_build(arguments: argparse.Namespace) -> int:
         versioned += [*_PICTURE_MAKERS, *(["pyarrow"] if pictures.container == "parquet" else [])]
     facts = {
         "versions": {name: version(name) for name in versioned},
-        **corpus_facts(arguments.manifest or (), arguments.root),
+        **corpus_facts(arguments.out, arguments.manifest or (), arguments.root),
     }
     with shown_progress("examples", count) as (_, on_done):
         report = build_examples(
