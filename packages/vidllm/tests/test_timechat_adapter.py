@@ -1,8 +1,6 @@
-"""TimeChat and Video-LLaMA behind the seam: trained, saved, resumed, asked; rows at both ends."""
+"""TimeChat and Video-LLaMA behind the seam: trained, saved, resumed, asked."""
 
-import dataclasses
 import json
-from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -10,33 +8,24 @@ from typing import Any
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
-from transformers import PreTrainedTokenizerBase
 
 import timetokens as tt
-from seqsynth import Corpus, Example, Turn
+from seqsynth import Corpus, Example
 from vidllm import checkpoint
 from vidllm.adapters.random import byte_tokenizer
-from vidllm.adapters.timechat import LLAMA_SPECIAL, TimedFrames, script_of, wording_of
+from vidllm.adapters.timechat import LLAMA_SPECIAL, TimedFrames, wording_of
 from vidllm.assembly import Assembly, adapter_of, assemble, load_features
 from vidllm.batching import Collator
 from vidllm.cli import main
-from vidllm.config import PromptConfig, TrainConfig, Turns
+from vidllm.config import TrainConfig
 from vidllm.constraints import answer_form
 from vidllm.generation import Question, answers
 from vidllm.prompt_script import IGNORED, VISUAL_TOKEN
-from vidllm.prompting import Prompter
 from vidllm.recipes import RECIPES
-from vidllm.timechat.config import Differences, LlamaSizes, tiny_timechat
+from vidllm.timechat.config import LlamaSizes, tiny_timechat
 from vidllm.timechat.model import TimeChat
 from vidllm.timechat.parts import cast_parameters, llama
-from vidllm.timechat.prompt import (
-    add_image_token,
-    encode_dialogue,
-    encode_question,
-    sequence_sentence,
-)
-from vidllm.timechat.time_tokens import add_to_frame_text
-from vidllm.timechat.weights import FRAME_TOKENIZER, disk_name, tensors_of
+from vidllm.timechat.weights import FRAME_TOKENIZER, tensors_of
 
 KINDS = ("timechat", "videollama")
 
@@ -77,83 +66,6 @@ def test_sequence_is_a_video_then_its_places(
     )
     learned = parts.tokenizer.decode([label for label in encoded.labels if label != IGNORED])
     assert learned == " <6><6><6><7> </s> The index is<3><3><3><3>. </s>"
-
-
-def in_seconds(example: Example) -> Example:
-    turns = (
-        Turn("When is a cat\nseen?", "0.0 - 3.0, a cat.  3.0 - 4.5, it ends. "),
-        Turn("?", "-"),
-    )
-    return replace(example, codec="seconds", frame_codes=("0.0", "1.5", "3.0"), turns=turns)
-
-
-def llama_prompter(
-    tokenizer: PreTrainedTokenizerBase, *, turns: Turns = "dialogue", **differences: bool
-) -> Prompter:
-    """Of the adapter on LLaMA's tokenizer, places in seconds."""
-    sizes = replace(tiny_timechat(), differences=Differences(**differences))
-    prompt = PromptConfig(layout="block", template="chat", turns=turns)
-    return Prompter(tokenizer, prompt, script_of(sizes, tokenizer, "seconds"))
-
-
-def as_text(ids: Sequence[int], image_id: int) -> list[int]:
-    return [image_id if id_ == VISUAL_TOKEN else id_ for id_ in ids]
-
-
-def test_training_examples_have_the_ids_and_labels_of_the_original(
-    llama_tokenizer: PreTrainedTokenizerBase, example: Example
-) -> None:
-    shown = in_seconds(example)
-    image_id = add_image_token(llama_tokenizer)
-    sentence = sequence_sentence(shown.frame_codes)
-    encoded = llama_prompter(llama_tokenizer).encode(shown)
-    ids, labels = encode_dialogue(llama_tokenizer, sentence, shown.turns, 4)
-    assert as_text(encoded.input_ids, image_id) == ids
-    assert list(encoded.labels) == labels
-    asked = encode_question(llama_tokenizer, sentence, shown.turns[0].prompt, 4)
-    assert as_text(encoded.input_ids, image_id)[: len(asked)] == asked
-    apart = llama_prompter(llama_tokenizer, turns="apart").encode(shown)
-    for number, turn in enumerate(shown.turns, start=1):
-        seen = [
-            id_ for id_, own in zip(apart.input_ids, apart.turns, strict=True) if own in (0, number)
-        ]
-        assert as_text(seen, image_id) == encode_dialogue(llama_tokenizer, sentence, [turn], 4)[0]
-
-
-@pytest.mark.parametrize("switch", ["", *(f.name for f in dataclasses.fields(Differences))])
-def test_prompts_have_the_ids_of_the_original(
-    llama_tokenizer: PreTrainedTokenizerBase, example: Example, switch: str
-) -> None:
-    shown = in_seconds(example)
-    image_id = add_image_token(llama_tokenizer)
-    sentence = sequence_sentence(shown.frame_codes)
-    switched = {switch: True} if switch else {}
-    prompter = llama_prompter(llama_tokenizer, **switched)
-    prefix = prompter.prefix(shown).input_ids
-    for prompt in ("When is a cat seen?", " Is  'x' at 12.5 - 13 s? ", "[INST] é"):
-        ids = as_text([*prefix, *prompter.question(prompt)], image_id)
-        assert ids == encode_question(
-            llama_tokenizer, sentence, prompt, 4, differences=Differences(**switched)
-        )
-    answer, [end_id] = prompter.answer_ids("1.5 - 3.0, a cat."), prompter.end_ids
-    whole = [*prefix, *prompter.question("When?"), *answer, *prompter.closing_ids, end_id]
-    if switch not in ("asked_with_other_system", "message_followed_by_two_spaces"):
-        turn = Turn("When?", "1.5 - 3.0, a cat.")
-        assert as_text(whole, image_id) == encode_dialogue(llama_tokenizer, sentence, [turn], 4)[0]
-
-
-def test_the_chats_own_tokens_in_a_text_are_text(
-    llama_tokenizer: PreTrainedTokenizerBase, example: Example
-) -> None:
-    turns = (Turn("Is <s> or <ImageHere> there?", "no </s> is"),)
-    shown = replace(in_seconds(example), turns=turns)
-    add_image_token(llama_tokenizer)
-    ids = llama_prompter(llama_tokenizer).encode(shown).input_ids
-    end_id = llama_tokenizer.eos_token_id
-    assert ids.count(end_id) == 1
-    assert ids[-1] == end_id
-    assert ids.count(VISUAL_TOKEN) == 4
-    assert ids.count(llama_tokenizer.bos_token_id) == 1
 
 
 def test_a_constrained_answer_may_end_as_training_answers_do(
@@ -392,69 +304,6 @@ def test_paper_size_is_described() -> None:
     assert (described.token_matrices, described.frozen_bytes) == (2, 4)
     model = replace(RECIPES["paper"]().model, weights="bfloat16")
     assert adapter_of(model).describe(model).frozen_bytes == 2
-
-
-def llama_with_codes(tokenizer: PreTrainedTokenizerBase) -> tuple[TimeChat, list[int]]:
-    """A model on the LLaMA tokenizer, its ten tokens after the placeholder."""
-    add_image_token(tokenizer)
-    sizes = replace(tiny_timechat(), image_token_id=420)
-    sizes = replace(sizes, llm=replace(sizes.llm, vocab_size=420))
-    torch.manual_seed(1)
-    base = llama(sizes.llm)
-    ids = tt.add_to(tokenizer, base)
-    return TimeChat.from_parts(sizes, base, ids), ids
-
-
-def test_time_tokens_follow_the_placeholder_and_learn_at_both_ends(
-    llama_tokenizer: PreTrainedTokenizerBase,
-) -> None:
-    tokenizer: Any = llama_tokenizer
-    model, ids = llama_with_codes(tokenizer)
-    assert ids == list(range(421, 431))
-    text = "at <0><7><2><9>."
-    encoded = tokenizer.encode(text, add_special_tokens=False)
-    assert [id_ for id_ in encoded if id_ in ids] == [ids[0], ids[7], ids[2], ids[9]]
-    assert "<0><7><2><9>" in tokenizer.decode(encoded, skip_special_tokens=True)
-    base = model.causal_lm
-    digit = tokenizer.convert_tokens_to_ids("7")
-    for matrix in (base.get_input_embeddings(), base.get_output_embeddings()):
-        rows = matrix.token_adapter.trainable_tokens_delta["default"]
-        assert rows.shape == (10, 64)
-        assert rows.requires_grad
-        assert not matrix.token_adapter.base_layer.weight.requires_grad
-        assert torch.equal(rows[7], matrix.token_adapter.base_layer.weight[digit])
-    hidden = model.decode(model.embed(torch.tensor([[1, ids[3], 5]]), [torch.zeros(0, 64)]))
-    model.logits(hidden[0]).logsumexp(-1).sum().backward()
-    grads = [p.grad for name, p in model.named_parameters() if "trainable_tokens_delta" in name]
-    assert len(grads) == 2
-    assert all(grad is not None and grad.abs().sum() > 0 for grad in grads)
-    names = {disk_name(name) for name in model.state_dict()}
-    assert {
-        "llm.model.embed_tokens.trainable_tokens_delta",
-        "llm.lm_head.trainable_tokens_delta",
-    } <= names
-
-
-def test_time_tokens_without_lora_are_refused() -> None:
-    sizes = replace(tiny_timechat(), lora_rank=0)
-    with pytest.raises(ValueError, match="would never learn"):
-        TimeChat.from_parts(sizes, code_ids=[300])
-    frozen = TimeChat.from_parts(sizes)
-    assert not any(p.requires_grad for p in frozen.llm.parameters())
-
-
-def test_frame_text_gets_rows_of_its_own() -> None:
-    model = TimeChat.from_parts(tiny_timechat())
-    tokenizer = byte_tokenizer()
-    before = model.connector.frame_qformer.get_input_embeddings().weight.detach().clone()
-    ids = add_to_frame_text(tokenizer, model.connector.frame_qformer)
-    after = model.connector.frame_qformer.get_input_embeddings().weight
-    assert ids == list(range(259, 269))
-    digit = tokenizer.encode("4", add_special_tokens=False)[0]
-    assert torch.equal(after[ids[4]], before[digit])
-    assert after.requires_grad
-    with pytest.raises(ValueError, match="reads no text"):
-        add_to_frame_text(tokenizer, model.connector.video_qformer)
 
 
 def test_rotary_frequencies_stay_float32() -> None:
