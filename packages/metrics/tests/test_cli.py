@@ -285,6 +285,12 @@ def test_a_wrong_command_line_exits_with_2_and_usage(arguments: list[str], capsy
     assert "usage: vidmetrics" in capsys.readouterr().err
 
 
+def test_options_have_no_short_forms(capsys) -> None:
+    with pytest.raises(SystemExit, match="2"):
+        main(["tvg", "r.json", "p.json", "--bench", "a"])
+    assert "unrecognized arguments: --bench" in capsys.readouterr().err
+
+
 def test_version(capsys) -> None:
     with pytest.raises(SystemExit) as exit_:
         main(["--version"])

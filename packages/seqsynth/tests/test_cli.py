@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from PIL import Image
 
+import seqsynth
 from seqsynth import FETCH_SETS, SequenceDataset, cli, read_examples
 from seqsynth.fetch import default_dir
 from seqsynth.manifest_schema import ManifestRow
@@ -40,6 +41,15 @@ def fails(capsys: Capture, *arguments: str) -> str:
     assert captured.out == ""
     assert captured.err.count("\n") == 1
     return captured.err
+
+
+def test_options_have_no_short_forms(capsys: Capture) -> None:
+    with pytest.raises(SystemExit, match="2"):
+        cli.main(["benchmark", "default", "--out", "x", "--num-fr", "8"])
+    assert "unrecognized arguments: --num-fr" in capsys.readouterr().err
+    with pytest.raises(SystemExit, match="0"):
+        cli.main(["--version"])
+    assert capsys.readouterr().out == f"seqsynth {seqsynth.__version__}\n"
 
 
 def test_build_gives_the_same_bytes_for_the_same_arguments(

@@ -86,7 +86,7 @@ def words(
             return ["cache", str(moving), "--out", str(out), "--fps", "2"]
         if command == "caption":
             caption = ["caption", str(moving), "--model", "m", "--backend", "teller"]
-            return [*caption, "--frames", "2", "--shard-size", "2", "--out", str(out)]
+            return [*caption, "--num-frames", "2", "--shard-size", "2", "--out", str(out)]
         return ["export", "ms-swift", str(built / "examples.jsonl"), "--out", str(out)]
 
     return of

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+import vidllm
 from seqsynth import BenchmarkSpec, Corpus, build_default_benchmark
 from vidllm import run_folder
 from vidllm.cli import main
@@ -209,6 +210,9 @@ def test_help_is_the_manual(capsys: pytest.CaptureFixture[str]) -> None:
         assert "Ctrl-C" in text
         assert all(recipe in text for recipe in RECIPES)
     assert main([]) == 2
+    capsys.readouterr()
+    assert main(["--version"]) == 0
+    assert capsys.readouterr().out == f"vidllm {vidllm.__version__}\n"
 
 
 def test_importing_the_package_or_asking_for_help_loads_no_torch() -> None:

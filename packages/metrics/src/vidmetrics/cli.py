@@ -12,7 +12,7 @@ import os
 import signal
 import sys
 from collections.abc import Sequence
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 from vidmetrics.version import __version__
 
@@ -97,7 +97,7 @@ def _fail(message: str) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+    parser: argparse.ArgumentParser = _Parser(
         prog="vidmetrics",
         description="Score dense video captioning and temporal grounding. Scores are fractions in "
         "JSON, and times 100 in what is printed.",
@@ -298,6 +298,13 @@ def _level(text: str) -> float:
     if not 0.0 < level < 1.0:
         raise argparse.ArgumentTypeError(f"must lie strictly between 0 and 1, got {text}")
     return level
+
+
+class _Parser(argparse.ArgumentParser):
+    """Takes options by their whole names alone: the next option could make a short one unclear."""
+
+    def __init__(self, **settings: Any) -> None:
+        super().__init__(**settings, allow_abbrev=False)
 
 
 class _PrintVersion(argparse.Action):

@@ -60,13 +60,22 @@ def _described(error: Exception) -> tuple[str, int]:
     return str(error), 1 if isinstance(error, RuntimeError) else 2
 
 
+class _Parser(argparse.ArgumentParser):
+    """Takes options by their whole names alone: the next option could make a short one unclear."""
+
+    def __init__(self, **settings: Any) -> None:
+        super().__init__(**settings, allow_abbrev=False)
+
+
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+    parser: argparse.ArgumentParser = _Parser(
         prog="seqsynth",
         description="Turns captioned images and short clips into training examples with "
         "temporal supervision.",
     )
-    parser.add_argument("--version", action="version", version=version("seq2time-seqsynth"))
+    parser.add_argument(
+        "--version", action="version", version=f"seqsynth {version('seq2time-seqsynth')}"
+    )
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     _add_fetch(commands)
     cli_data.add_commands(commands)

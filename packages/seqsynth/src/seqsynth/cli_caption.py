@@ -68,7 +68,7 @@ def _add_question_arguments(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("what is shown and how the model writes")
     generation = Generation()
     group.add_argument(
-        "--frames", type=int, default=16, metavar="N", help="spread over the clip; default 16"
+        "--num-frames", type=int, default=16, metavar="N", help="spread over the clip; default 16"
     )
     group.add_argument(
         "--size", type=int, default=384, metavar="PIXELS", help="edge of the square; default 384"
@@ -208,7 +208,7 @@ def _settings(arguments: argparse.Namespace) -> CaptionSettings:
         model=arguments.model,
         revision=arguments.revision,
         prompt=load_prompt(arguments.prompt),
-        num_frames=arguments.frames,
+        num_frames=arguments.num_frames,
         frame_size=arguments.size,
         geometry=arguments.geometry,
         generation=Generation(

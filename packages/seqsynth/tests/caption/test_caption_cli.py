@@ -21,7 +21,7 @@ from .conftest import StubServer
 @pytest.fixture
 def command(clip_folder: Path, server: StubServer, tmp_path: Path) -> list[str]:
     words = ["caption", str(clip_folder), "--out", str(tmp_path / "out"), "--backend", "server"]
-    words += ["--server", server.url, "--model", "tiny", "--frames", "2", "--size", "16"]
+    words += ["--server", server.url, "--model", "tiny", "--num-frames", "2", "--size", "16"]
     return [*words, "--concurrency", "1", "--shard-size", "2"]
 
 
@@ -172,7 +172,7 @@ def test_captions_of_a_folder_end_up_in_its_manifest(
     [
         (["--backend", "servr"], "unknown backend 'servr'; did you mean server?"),
         (["--prompt", "facts"], "unknown prompt 'facts'"),
-        (["--frames", "0"], "num_frames must be at least 1, got 0"),
+        (["--num-frames", "0"], "num_frames must be at least 1, got 0"),
         (["--temperature", "-1"], "temperature must be 0 or more"),
         (["--concurrency", "0"], "concurrency must be at least 1"),
         (["--start", "99"], "has 9 clips, none from 99 on"),

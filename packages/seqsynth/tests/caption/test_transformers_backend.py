@@ -137,7 +137,16 @@ def test_the_command_captions_a_folder_of_clips(
 ) -> None:
     out = tmp_path / "out"
     arguments = ["caption", str(clip_folder), "--out", str(out), "--model", str(model)]
-    arguments += ["--frames", "2", "--size", "16", "--max-new-tokens", "6", "--prompt", "factual"]
+    arguments += [
+        "--num-frames",
+        "2",
+        "--size",
+        "16",
+        "--max-new-tokens",
+        "6",
+        "--prompt",
+        "factual",
+    ]
     assert cli.main([*arguments, "--count", "3"]) == 0
     assert cli.main(arguments) == 0
     captured = capsys.readouterr()

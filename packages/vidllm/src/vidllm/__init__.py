@@ -5,7 +5,15 @@ Heavy parts (torch, transformers) are imported by the modules that need them, no
 
 from importlib.metadata import version
 
-from vidllm.config import DataConfig, ModelConfig, OptimConfig, PromptConfig, TrainConfig
+from vidllm.config import (
+    AlignConfig,
+    ComputeConfig,
+    DataConfig,
+    ModelConfig,
+    OptimConfig,
+    PromptConfig,
+    TrainConfig,
+)
 from vidllm.recipes import RECIPES
 from vidllm.stage_config import StageConfig
 
@@ -13,6 +21,8 @@ __version__ = version("seq2time-vidllm")
 
 __all__ = [
     "RECIPES",
+    "AlignConfig",
+    "ComputeConfig",
     "DataConfig",
     "ModelConfig",
     "OptimConfig",

@@ -12,6 +12,7 @@ import signal
 import sys
 import warnings
 from collections.abc import Callable, Sequence
+from importlib.metadata import version
 
 from vidllm.arguments import UsageError, near_names
 from vidllm.terminal import prepare_streams
@@ -26,7 +27,13 @@ COMMANDS = {
     "convert": "turn released checkpoints of TimeChat and its parts into ours, or back",
     "report": "render a run's report.html",
 }
-_USAGE = "usage: vidllm COMMAND ...\n\nA video LLM that says where things are.\n\ncommands:\n"
+_USAGE = """usage: vidllm COMMAND ...
+       vidllm --version
+
+A video LLM that says where things are.
+
+commands:
+"""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -50,6 +57,9 @@ def _run(arguments: list[str]) -> int:
         lines = "".join(f"  {name:<10}{text}\n" for name, text in COMMANDS.items())
         print(f"{_USAGE}{lines}\nvidllm COMMAND --help is the manual of a command.")
         return 0 if arguments else 2
+    if arguments[0] == "--version":
+        print(f"vidllm {version('seq2time-vidllm')}")
+        return 0
     return _command(arguments[0])(arguments[1:])
 
 

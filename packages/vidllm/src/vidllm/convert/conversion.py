@@ -38,7 +38,7 @@ TOKENIZER_FILES = (
 def to_ours(
     checkpoints: Sequence[tuple[Format, Path]],
     config: TimeChatConfig,
-    out: Path,
+    out_dir: Path,
     *,
     max_shard_bytes: int = DEFAULT_SHARD_BYTES,
 ) -> Report:
@@ -47,15 +47,15 @@ def to_ours(
     Args:
         checkpoints: in the order of loading: where two have a tensor, the later one's is taken.
         config: the model they are for.
-        out: the folder; must not exist yet.
+        out_dir: the folder; must not exist yet.
         max_shard_bytes: of one file, and about what memory holds.
 
     Raises:
         FileNotFoundError: a checkpoint is not there.
-        FileExistsError: `out` is.
+        FileExistsError: `out_dir` is.
         ValueError: a file that cannot be read, a tensor that does not fit, none that is known.
     """
-    _refuse_existing(out)
+    _refuse_existing(out_dir)
     sources = [(form, open_source(path)) for form, path in checkpoints]
     steps, report = plan_to_ours(sources, expected_shapes(config))
     for form, source in sources:
@@ -64,8 +64,8 @@ def to_ours(
             raise ValueError(
                 f"{path} has no tensor of the format {form.name!r} that fits the model"
             )
-    out.parent.mkdir(parents=True, exist_ok=True)
-    with built(out) as scratch:
+    out_dir.parent.mkdir(parents=True, exist_ok=True)
+    with built(out_dir) as scratch:
         scratch.mkdir()
         write_shards(scratch, _values(steps), max_shard_bytes)
         (scratch / CONFIG_NAME).write_text(config.to_json() + "\n", "utf-8")
@@ -75,23 +75,23 @@ def to_ours(
     return report
 
 
-def from_ours(folder: Path, form: Format, out: Path, *, trained_only: bool = False) -> Report:
+def from_ours(folder: Path, form: Format, out_path: Path, *, trained_only: bool = False) -> Report:
     """Writes a file in the layout of a released checkpoint from a folder of ours.
 
     Args:
         folder: as `to_ours` writes it.
         form: the layout.
-        out: `.pth` (a dictionary with "model", as the originals load it) or `.safetensors`; must
-            not exist yet.
+        out_path: `.pth` (a dictionary with "model", as the originals load it) or `.safetensors`;
+            must not exist yet.
         trained_only: what learns and the counting buffers, as TimeChat's own checkpoints; else all
             that has a name there.
 
     Raises:
         FileNotFoundError: no such folder.
-        FileExistsError: `out` is there.
+        FileExistsError: `out_path` is there.
         ValueError: a bias of attention keys that is not 0, which the layout cannot hold.
     """
-    _refuse_existing(out)
+    _refuse_existing(out_path)
     if not (folder / CONFIG_NAME).exists():
         raise FileNotFoundError(f"{folder} is not a converted checkpoint: it has no {CONFIG_NAME}")
     config = TimeChatConfig.from_json((folder / CONFIG_NAME).read_text("utf-8"))
@@ -112,7 +112,7 @@ def from_ours(folder: Path, form: Format, out: Path, *, trained_only: bool = Fal
             tensors[counter] = torch.arange(source.shapes[table][0])[None]
     absent = sorted(wanted - set(source.shapes))
     rows += [Row("missing", "", "", name, expected_shapes(config)[name]) for name in absent]
-    _save(tensors, out)
+    _save(tensors, out_path)
     return Report(tuple(rows))
 
 
@@ -130,12 +130,12 @@ def _theirs(form: Format, source: Source, name: str) -> dict[str, Tensor]:
     return {halves[0]: queries.clone(), halves[1]: values.clone()}
 
 
-def _save(tensors: Mapping[str, Tensor], out: Path) -> None:
+def _save(tensors: Mapping[str, Tensor], out_path: Path) -> None:
     """Tensors of a mapped file are written from there, without a copy of all of them."""
-    out.parent.mkdir(parents=True, exist_ok=True)
-    with built(out) as scratch:
+    out_path.parent.mkdir(parents=True, exist_ok=True)
+    with built(out_path) as scratch:
         scratch.touch()  # a folder that cannot be written: PyTorch would not say why
-        if out.suffix == ".safetensors":
+        if out_path.suffix == ".safetensors":
             from safetensors.torch import save_file
 
             save_file(dict(tensors), scratch, metadata={"format": "pt"})
@@ -158,6 +158,6 @@ def _copy_tokenizers(form: Format, path: Path, folder: Path) -> None:
             shutil.copyfile(file, folder / target / file.name)
 
 
-def _refuse_existing(out: Path) -> None:
-    if out.exists():
-        raise FileExistsError(f"{out} exists already: name another place or remove it")
+def _refuse_existing(out_path: Path) -> None:
+    if out_path.exists():
+        raise FileExistsError(f"{out_path} exists already: name another place or remove it")
