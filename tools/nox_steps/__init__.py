@@ -1,0 +1,1 @@
+"""What several sessions of noxfile.py do; needs nox and the standard library alone."""
