@@ -11,7 +11,18 @@ from typing import Any
 
 import pytest
 
-from seqsynth import SequenceDataset, SequenceRecipe, load_frames, read_examples
+from seqsynth import (
+    RECIPES,
+    SequenceDataset,
+    SequenceRecipe,
+    export_examples,
+    load_frames,
+    read_examples,
+    read_frame_parquet,
+    read_frame_tar,
+    read_recipe,
+    write_examples,
+)
 from seqsynth.build import build_examples
 from seqsynth.build_plan import BuildPlan, Container, PictureFormat, ShardReport
 from seqsynth.build_shard import make_shard
@@ -47,6 +58,19 @@ def test_a_build_is_the_stream_and_its_manifest(tmp_path: Path, make_stream: Mak
     assert manifest["corpus"] == stream.corpus.content_hash
     assert (manifest["seed"], manifest["count"], manifest["note"]) == (5, 50, "x")
     assert manifest["result"]["num_examples"] == 50
+
+
+def test_paths_may_be_texts(tmp_path: Path, make_stream: MakeStream) -> None:
+    stream, out = make_stream(), str(tmp_path / "out")
+    for container, read in (("tar", read_frame_tar), ("parquet", read_frame_parquet)):
+        pictures = PictureFormat(size=8, container=container)  # type: ignore[arg-type]
+        build_examples(out, stream, BuildPlan(count=2, pictures=pictures))
+        assert len(list(read(f"{out}/frames-00000-of-00001.{container}"))) == 2
+    examples = list(read_examples(f"{out}/examples.jsonl", media_root=stream.corpus.root))
+    assert write_examples(f"{out}/again.jsonl", examples) == 2
+    assert export_examples(examples, f"{out}/exported", "qwen-vl").num_read == 2
+    (tmp_path / "own.toml").write_text('base = "paper"')
+    assert read_recipe(f"{tmp_path}/own.toml") == RECIPES["paper"]()
 
 
 def test_any_number_of_workers_gives_the_same_bytes(

@@ -14,9 +14,9 @@ HAS_NATIVE = importlib.util.find_spec("seqnative") is not None
 
 @pytest.fixture(autouse=True)
 def forget_the_choice() -> Iterator[None]:
-    _native.backend.cache_clear()
+    _native.kernel_backend.cache_clear()
     yield
-    _native.backend.cache_clear()
+    _native.kernel_backend.cache_clear()
 
 
 def make_table() -> ClipTable:
@@ -28,7 +28,7 @@ def make_table() -> ClipTable:
 
 
 def test_the_backend_is_the_installed_one() -> None:
-    assert _native.backend() == ("native" if HAS_NATIVE else "reference")
+    assert _native.kernel_backend() == ("native" if HAS_NATIVE else "reference")
 
 
 def test_without_native_numpy_is_used_unless_native_is_required(
@@ -36,12 +36,12 @@ def test_without_native_numpy_is_used_unless_native_is_required(
 ) -> None:
     monkeypatch.setattr(_native, "_compiled", None)
     monkeypatch.delenv("SEQ2TIME_REQUIRE", raising=False)
-    assert _native.backend() == "reference"
+    assert _native.kernel_backend() == "reference"
     assert isinstance(_native.make_planner(make_table(), SamplerSpec()), SequencePlanner)
-    _native.backend.cache_clear()
+    _native.kernel_backend.cache_clear()
     monkeypatch.setenv("SEQ2TIME_REQUIRE", "cuda,native")
     with pytest.raises(RuntimeError, match=r"run: pip install seq2time-seqsynth\[native\]"):
-        _native.backend()
+        _native.kernel_backend()
 
 
 @pytest.mark.skipif(not HAS_NATIVE, reason="seq2time-native is not installed")
@@ -66,6 +66,6 @@ def test_frames_are_packed_alike_with_and_without_native(monkeypatch: pytest.Mon
     installed = packed()
     monkeypatch.setattr(_native, "_compiled", None)
     monkeypatch.delenv("SEQ2TIME_REQUIRE", raising=False)
-    _native.backend.cache_clear()
+    _native.kernel_backend.cache_clear()
     assert packed().tobytes() == installed.tobytes()
     assert installed[1, 2, 0, 0, 0] == pytest.approx((120 / 255 - 0.5) / 0.2, abs=1e-6)

@@ -2,7 +2,7 @@
 
 from importlib.metadata import version
 
-from seqsynth._native import backend, pack_normalize
+from seqsynth._native import kernel_backend, pack_normalize
 from seqsynth.benchmark import BenchmarkSpec, build_default_benchmark
 from seqsynth.benchmark_packages import FETCH_SETS
 from seqsynth.build import build_examples
@@ -27,16 +27,19 @@ from seqsynth.film import (
 from seqsynth.frame_packing import pixel_table
 from seqsynth.frame_parquet import read_frame_parquet
 from seqsynth.frame_tar import read_frame_tar
-from seqsynth.frames import MediaError, load_frames
+from seqsynth.frames import MediaError, frame_times, frames_at, load_batch, load_frames
 from seqsynth.generated import generated_corpus
 from seqsynth.image_tasks import alr, iic, iig
 from seqsynth.index import index_corpus, measure_coverage
 from seqsynth.index_checks import Checks
 from seqsynth.manifest import Manifest
 from seqsynth.manifest_corpus import corpus_of, open_corpus
+from seqsynth.manifest_schema import ManifestRow
+from seqsynth.manifest_writer import write_manifest
 from seqsynth.mixture import MixtureRecipe, Part, with_shares, with_size, with_tasks
 from seqsynth.mixture_dataset import MixtureDataset, stream_of
 from seqsynth.mixture_recipes import MIXTURES, TABLES, load_recipe, read_mixture
+from seqsynth.one_writer import HeldError
 from seqsynth.permutation import Permutation
 from seqsynth.rank_share import RankShare
 from seqsynth.recipes import RECIPES, SequenceRecipe, read_recipe
@@ -78,8 +81,10 @@ __all__ = [
     "FetchReport",
     "FilmSpec",
     "FrameRef",
+    "HeldError",
     "ImageItem",
     "Manifest",
+    "ManifestRow",
     "MediaError",
     "MixtureDataset",
     "MixtureRecipe",
@@ -96,7 +101,6 @@ __all__ = [
     "Turn",
     "UnfitError",
     "alr",
-    "backend",
     "build_default_benchmark",
     "build_examples",
     "build_film_benchmark",
@@ -109,10 +113,14 @@ __all__ = [
     "fetch_default",
     "film_examples",
     "film_video",
+    "frame_times",
+    "frames_at",
     "generated_corpus",
     "iic",
     "iig",
     "index_corpus",
+    "kernel_backend",
+    "load_batch",
     "load_frames",
     "load_recipe",
     "load_templates",
@@ -134,4 +142,5 @@ __all__ = [
     "with_size",
     "with_tasks",
     "write_examples",
+    "write_manifest",
 ]

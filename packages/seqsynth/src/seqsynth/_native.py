@@ -40,7 +40,7 @@ class Planner(Protocol):
 
 
 @functools.cache
-def backend() -> Literal["native", "reference"]:
+def kernel_backend() -> Literal["native", "reference"]:
     """Which planner and packer of frames this process uses.
 
     Raises:
@@ -65,7 +65,7 @@ def pack_normalize(
 
     Other Python threads run meanwhile where it is compiled.
     """
-    if backend() == "native":
+    if kernel_backend() == "native":
         _compiled.pack_normalize(list(clips), table, out, num_threads)
     else:
         frame_packing.pack_normalize(clips, table, out, num_threads)
@@ -73,7 +73,7 @@ def pack_normalize(
 
 def make_planner(table: ClipTable, spec: SamplerSpec) -> Planner:
     """A planner over one table; it can be pickled, so that data workers can have it."""
-    if backend() == "native":
+    if kernel_backend() == "native":
         return _NativePlanner(table, spec)
     return sampler.SequencePlanner(table, spec)
 

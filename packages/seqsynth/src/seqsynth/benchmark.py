@@ -76,7 +76,9 @@ def index_grounding(length: int) -> str:
     return f"index_grounding@{length}"
 
 
-def build_default_benchmark(out_dir: Path, corpus: Corpus, spec: BenchmarkSpec) -> dict[str, int]:
+def build_default_benchmark(
+    out_dir: str | Path, corpus: Corpus, spec: BenchmarkSpec
+) -> dict[str, int]:
     """Writes the benchmark of a corpus's held-out side; returns the queries of each benchmark.
 
     The same arguments give the same bytes. Benchmarks of clips are absent where the corpus has no
@@ -95,7 +97,7 @@ def build_default_benchmark(out_dir: Path, corpus: Corpus, spec: BenchmarkSpec) 
 
 
 def write_benchmark(
-    out_dir: Path,
+    out_dir: str | Path,
     examples: Sequence[Example],
     *,
     media_root: str,
@@ -112,6 +114,7 @@ def write_benchmark(
         spec: how it was made, with the keys templates, min_clips and max_clips at least.
     """
     references = [record for example in examples for record in _references(example)]
+    out_dir = Path(out_dir)
     write_examples(out_dir / EXAMPLES_NAME, examples, media_root=media_root)
     write_records(out_dir / REFERENCES_NAME, references)
     counts: dict[str, int] = {}

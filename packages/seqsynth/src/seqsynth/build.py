@@ -29,7 +29,7 @@ LOCK_NAME = ".lock"
 
 
 def build_examples(
-    out_dir: Path,
+    out_dir: str | Path,
     stream: Stream,
     plan: BuildPlan,
     *,
@@ -54,9 +54,11 @@ def build_examples(
         The counts of all shards together.
 
     Raises:
-        ValueError: the stream is shorter than the plan, or another process builds there.
+        HeldError: another process builds there.
+        ValueError: the stream is shorter than the plan.
         TooManySkippedError: see skipping.py; what is done is kept.
     """
+    out_dir = Path(out_dir)
     if plan.start + plan.count > len(stream):
         raise ValueError(
             f"the stream has {len(stream)} examples, so {plan.count} from number {plan.start} on "

@@ -39,7 +39,7 @@ def media_root_of(examples: Path, cache_dir: Path | None) -> Path:
     facts = _facts(folder / MANIFEST_NAME)
     manifests = [folder / name for name in facts.get("manifests") or ()]
     if facts.get("root"):
-        return (folder / facts["root"]).resolve()
+        return (folder / str(facts["root"])).resolve()
     if manifests and all(path.is_file() for path in manifests):
         return Path(open_corpus(manifests).root)
     return default_dir(cache_dir)

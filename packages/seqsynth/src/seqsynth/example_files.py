@@ -21,7 +21,7 @@ _OUT_OF_REACH = (
 
 
 def write_examples(
-    path: Path, examples: Iterable[Example], *, media_root: str | Path | None = None
+    path: str | Path, examples: Iterable[Example], *, media_root: str | Path | None = None
 ) -> int:
     """Writes one example a line and returns how many; an old file stays until all are written.
 
@@ -31,7 +31,7 @@ def write_examples(
         media_root: see `Example.to_json`.
     """
     num_written = 0
-    with replacing(path) as handle:
+    with replacing(Path(path)) as handle:
         for example in examples:
             handle.write(example.to_json(media_root) + "\n")
             num_written += 1
@@ -45,13 +45,13 @@ def write_records(path: Path, records: Iterable[Mapping[str, Any]]) -> None:
             handle.write(json.dumps(record, ensure_ascii=False, separators=(",", ":")) + "\n")
 
 
-def read_examples(path: Path, *, media_root: str | Path | None = None) -> Iterator[Example]:
+def read_examples(path: str | Path, *, media_root: str | Path | None = None) -> Iterator[Example]:
     """The examples of a file, one at a time.
 
     Raises:
         ValueError: names the file and the line that is no example.
     """
-    with path.open("rb") as handle:
+    with Path(path).open("rb") as handle:
         for number, line in enumerate(handle, start=1):
             try:
                 yield Example.from_json(line.decode(), media_root)

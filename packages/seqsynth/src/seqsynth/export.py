@@ -101,7 +101,7 @@ FORMATS: dict[str, Format] = {
 
 def export_examples(
     examples: Iterable[Example],
-    out_dir: Path,
+    out_dir: str | Path,
     format_name: str,
     *,
     max_edge: int = 448,
@@ -122,8 +122,9 @@ def export_examples(
         How many were read and left out, and why.
 
     Raises:
+        HeldError: another process exports there.
         TooManySkippedError: more are unreadable than allowed.
-        ValueError: an unknown format, an edge below 1, or another process exports there.
+        ValueError: an unknown format, or an edge below 1.
     """
     chosen = FORMATS[known_name("format", format_name, FORMATS)]
     if max_edge < 1:
@@ -131,9 +132,9 @@ def export_examples(
     folder = Path(os.path.abspath(out_dir))  # noqa: PTH100 links in it stay as they are
     names = (DATA_NAME, REPORT_NAME, *chosen.extra_files)
     paths = [folder / name for name in names]
-    with writing_alone(folder / LOCK_NAME, f"exporting into {out_dir}", *paths):
-        for left in folder.glob(f"{FRAMES_NAME}/*/*.partial"):  # of a process that was killed
-            left.unlink()
+    with writing_alone(folder / LOCK_NAME, f"exporting into {out_dir}", *paths) as is_alone:
+        for left in folder.glob(f"{FRAMES_NAME}/*/*.partial") if is_alone else ():
+            left.unlink()  # of a process that was killed
         return _export(examples, folder, format_name, max_edge, max_skipped)
 
 

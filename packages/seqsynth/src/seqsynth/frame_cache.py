@@ -134,13 +134,15 @@ def write_cache(
         How many videos are in the cache, and for each that cannot be read, the reason.
 
     Raises:
-        ValueError: the folder holds another cache, or another process writes there.
+        HeldError: another process writes there.
+        ValueError: the folder holds another cache.
     """
     lock_path = out_dir / LOCK_NAME
-    with writing_alone(lock_path, f"caching into {out_dir}", out_dir / MANIFEST_NAME):
+    lock = writing_alone(lock_path, f"caching into {out_dir}", out_dir / MANIFEST_NAME)
+    with lock as is_alone:
         _check_settings(out_dir, manifest.root, settings)
-        for left in out_dir.rglob(".*.mov"):  # of a process that was killed
-            left.unlink()
+        for left in out_dir.rglob(".*.mov") if is_alone else ():
+            left.unlink()  # of a process that was killed
         return _write_videos(manifest, out_dir, settings, num_workers, command, on_done)
 
 

@@ -99,7 +99,7 @@ class FrameParquetWriter:
 
 
 def read_frame_parquet(
-    path: Path, *, media_root: str | Path | None = None
+    path: str | Path, *, media_root: str | Path | None = None
 ) -> Iterator[tuple[Example, NDArray[np.uint8]]]:
     """The examples of a parquet file with their pictures, (F, height, width, 3) uint8.
 

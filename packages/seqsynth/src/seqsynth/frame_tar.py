@@ -109,7 +109,7 @@ def pixels_of(file: IO[bytes]) -> NDArray[np.uint8]:
 
 
 def read_frame_tar(
-    path: Path, *, media_root: str | Path | None = None
+    path: str | Path, *, media_root: str | Path | None = None
 ) -> Iterator[tuple[Example, NDArray[np.uint8]]]:
     """The examples of a tar file with their pictures, (F, height, width, 3) uint8.
 
@@ -121,7 +121,7 @@ def read_frame_tar(
     key = ""
     frames: list[NDArray[np.uint8]] = []
     try:
-        num_bytes = path.stat().st_size
+        num_bytes = Path(path).stat().st_size
         with tarfile.open(path, "r:") as tar:
             for member in tar:
                 stem, _, ending = member.name.partition(".")

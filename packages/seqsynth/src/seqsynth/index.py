@@ -49,6 +49,7 @@ def index_corpus(
 
     Raises:
         FileNotFoundError: no such folder or file.
+        HeldError: another process writes the same manifest.
         ValueError: an unknown source, a file that is not of its form, or nothing that can be used.
     """
     report = empty_report(source, root, annotations, checks)
@@ -97,8 +98,8 @@ def write_index(
         command: what is being run; it is written into the manifest.
 
     Raises:
-        ValueError: no row can be used (names the most frequent reason), or another process writes
-            the same manifest.
+        HeldError: another process writes the same manifest.
+        ValueError: no row can be used (names the most frequent reason).
     """
     paths = (out_path, skipped_path(out_path), coverage_path(out_path))
     lock_path = out_path.with_name(f".{out_path.name}.lock")

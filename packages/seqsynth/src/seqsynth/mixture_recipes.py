@@ -222,7 +222,7 @@ def load_recipe(name: str) -> Recipe:
     return read_recipe(path)
 
 
-def read_mixture(path: Path) -> MixtureRecipe:
+def read_mixture(path: str | Path) -> MixtureRecipe:
     """A mixture from a TOML file.
 
     `base` names the mixture that it changes; without it the file names all parts. `without` lists
@@ -234,7 +234,7 @@ def read_mixture(path: Path) -> MixtureRecipe:
             file and the field).
     """
     try:
-        return _mixture(parsed_toml(path.read_text("utf-8")))
+        return _mixture(parsed_toml(Path(path).read_text("utf-8")))
     except ValueError as error:
         raise ValueError(f"{path}: {error}") from None
 

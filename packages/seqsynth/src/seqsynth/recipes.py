@@ -134,7 +134,7 @@ RECIPES: dict[str, Callable[[], SequenceRecipe]] = {
 }
 
 
-def read_recipe(path: Path) -> SequenceRecipe:
+def read_recipe(path: str | Path) -> SequenceRecipe:
     """A recipe from a TOML file: fields of `SequenceRecipe`, and `base`, the recipe they change.
 
     Raises:
@@ -142,7 +142,7 @@ def read_recipe(path: Path) -> SequenceRecipe:
             (names the file and the field).
     """
     try:
-        changes = parsed_toml(path.read_text("utf-8"))
+        changes = parsed_toml(Path(path).read_text("utf-8"))
         base = known_name("recipe", str(changes.pop("base", "paper")), RECIPES)
         return changed(RECIPES[base](), changes)
     except ValueError as error:
