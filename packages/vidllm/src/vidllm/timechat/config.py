@@ -25,7 +25,8 @@ class Differences:
     included, so that a video's encoding depends on its batch. Default: the queries alone."""
     frame_text_in_llm_tokens: bool = False
     """Training looks ids of the language model's tokenizer up in the table of BERT's words.
-    Default: the frame Q-Former's own tokenizer, as when the model is asked."""
+    Default: the frame Q-Former's own tokenizer, as when the model is asked. For loops of one's own
+    (`prompt.frame_text_tokenizer`): `vidllm train` always takes the Q-Former's."""
     unknown_is_padding: bool = False
     """Tokens that the tokenizer does not know are masked like padding. Default: they are seen."""
     labels_break_off: bool = False
@@ -40,7 +41,7 @@ class Differences:
     """Answers are drawn from the top 0.8 of the distribution. Default: greedy."""
     crop_wraps_around: bool = False
     """Pixels that the crop's bicubic filter drives out of 0..255 wrap around. Default: they are
-    clamped."""
+    clamped. For loops of one's own (`frames.cropped`): `vidllm train` crops nothing."""
 
 
 def compat(original: str) -> Differences:
@@ -67,11 +68,6 @@ class VisionSizes:
     num_layers: int = 39
     num_heads: int = 16
     mlp_width: int = 6144
-
-    @property
-    def num_patches(self) -> int:
-        """Patches of a picture, CLS not among them."""
-        return (self.image_size // self.patch_size) ** 2
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -40,7 +40,9 @@ def cropped(
     size: int,
     differences: Differences = Differences(),  # noqa: B008 frozen
 ) -> Tensor:
-    """The same random box of every frame, as (F, size, size, 3) uint8: training's augmentation.
+    """The same random box of every frame, as (F, size, size, 3) uint8: the original's augmentation.
+
+    `vidllm train` does without, so that what an example shows is a function of the example alone.
 
     Args:
         frames_FHWC: uint8.
