@@ -17,9 +17,10 @@ if TYPE_CHECKING:
     from vidmetrics.errors import InputError
     from vidmetrics.grounding import GroundingResult, evaluate_grounding
     from vidmetrics.highlights import HighlightResult, Saliency, evaluate_highlights
+    from vidmetrics.meteor import Meteor, load_meteor
     from vidmetrics.meteor_tables import MeteorDataError
     from vidmetrics.protocol import PROTOCOLS, Protocol
-    from vidmetrics.resampling import Comparison, Interval, Resampling, compare
+    from vidmetrics.resampling import Comparison, Interval, Resampling, Statistics, compare
     from vidmetrics.text_stats import TextRichness, text_richness
 
 __all__ = [
@@ -30,10 +31,12 @@ __all__ = [
     "HighlightResult",
     "InputError",
     "Interval",
+    "Meteor",
     "MeteorDataError",
     "Protocol",
     "Resampling",
     "Saliency",
+    "Statistics",
     "TextRichness",
     "__version__",
     "cider_d",
@@ -41,6 +44,7 @@ __all__ = [
     "evaluate_dense_captions",
     "evaluate_grounding",
     "evaluate_highlights",
+    "load_meteor",
     "text_richness",
 ]
 
@@ -52,16 +56,19 @@ _MODULES = {
     "HighlightResult": "highlights",
     "InputError": "errors",
     "Interval": "resampling",
+    "Meteor": "meteor",
     "MeteorDataError": "meteor_tables",
     "Protocol": "protocol",
     "Resampling": "resampling",
     "Saliency": "highlights",
+    "Statistics": "resampling",
     "TextRichness": "text_stats",
     "cider_d": "cider",
     "compare": "resampling",
     "evaluate_dense_captions": "dense_captioning",
     "evaluate_grounding": "grounding",
     "evaluate_highlights": "highlights",
+    "load_meteor": "meteor",
     "text_richness": "text_stats",
 }
 
