@@ -18,15 +18,20 @@ COMPATIBLE_WITH = ("timechat",)
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Differences:
-    """What the original does otherwise; every default is the corrected behaviour."""
+    """What the original does otherwise; every default is the corrected behaviour.
+
+    The commands follow four of them: text_outputs_reach_video, labels_break_off,
+    asked_with_other_system and message_followed_by_two_spaces. The others are for loops of one's
+    own, which call `prompt.frame_text_tokenizer`, `prompt.attention_mask`, `TimeChat.generate` or
+    `frames.cropped`: the commands know the lengths of texts, answer greedily and crop nothing.
+    """
 
     text_outputs_reach_video: bool = False
     """The video Q-Former also sees the frame Q-Former's outputs at the time text, its padding
     included, so that a video's encoding depends on its batch. Default: the queries alone."""
     frame_text_in_llm_tokens: bool = False
     """Training looks ids of the language model's tokenizer up in the table of BERT's words.
-    Default: the frame Q-Former's own tokenizer, as when the model is asked. For loops of one's own
-    (`prompt.frame_text_tokenizer`): `vidllm train` always takes the Q-Former's."""
+    Default: the frame Q-Former's own tokenizer, as when the model is asked."""
     unknown_is_padding: bool = False
     """Tokens that the tokenizer does not know are masked like padding. Default: they are seen."""
     labels_break_off: bool = False
@@ -41,7 +46,7 @@ class Differences:
     """Answers are drawn from the top 0.8 of the distribution. Default: greedy."""
     crop_wraps_around: bool = False
     """Pixels that the crop's bicubic filter drives out of 0..255 wrap around. Default: they are
-    clamped. For loops of one's own (`frames.cropped`): `vidllm train` crops nothing."""
+    clamped."""
 
 
 def compat(original: str) -> Differences:
