@@ -192,24 +192,6 @@ def test_inspect_shows_a_recipe_and_a_file_alike(
         assert image.width > 600
 
 
-@pytest.fixture
-def own_pictures(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A folder of captioned pictures, a manifest of them, and examples that were built from it."""
-    monkeypatch.chdir(tmp_path)
-    for number in range(6):
-        path = tmp_path / "photos" / f"{number}.png"
-        path.parent.mkdir(exist_ok=True)
-        Image.new("RGB", (8, 8), (40 * number, 0, 0)).save(path)
-        path.with_suffix(".txt").write_text(f"picture {number}")
-    assert cli.main(["index", "image_folder", "photos", "--out", "photos.arrow"]) == 0
-    Path("own.toml").write_text(
-        'base = "image_sequences"\nmin_images = 4\nmax_images = 6\n', encoding="utf-8"
-    )
-    build = ["build", "own.toml", "--manifest", "photos.arrow", "--out", "built", "--count", "3"]
-    assert cli.main(build) == 0
-    return tmp_path
-
-
 def test_examples_of_own_pictures_are_shown_without_saying_again_where_they_lie(
     own_pictures: Path, capsys: Capture
 ) -> None:
