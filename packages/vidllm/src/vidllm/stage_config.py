@@ -10,6 +10,23 @@ from vidllm.setting_checks import require
 Supervised = Literal["answers", "codes"]
 Decay = Literal["constant", "linear", "cosine"]
 
+_COUNTS = (
+    "num_turns",
+    "max_targets",
+    "images_per_caption_example",
+    "num_clip_frames",
+    "num_clip_turns",
+    "num_film_frames",
+    "num_film_turns",
+)
+_SHARES = (
+    "curriculum_fraction",
+    "still_clip_fraction",
+    "text_fraction",
+    "decay_fraction",
+    "final_scale",
+)
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class StageConfig:
@@ -93,20 +110,7 @@ class StageConfig:
             (self.min_images, self.max_images),
             "give 2 <= min_images <= max_images",
         )
-        require(
-            self.images_per_caption_example >= 1,
-            f"{prefix} images_per_caption_example",
-            self.images_per_caption_example,
-            "give at least 1",
-        )
-        for name in (
-            "num_turns",
-            "max_targets",
-            "num_clip_frames",
-            "num_clip_turns",
-            "num_film_frames",
-            "num_film_turns",
-        ):
+        for name in _COUNTS:
             value = getattr(self, name)
             require(value >= 1, f"{prefix} {name}", value, "give at least 1")
         require(
@@ -123,13 +127,7 @@ class StageConfig:
                 shares,
                 "none below 0, not all 0",
             )
-        for name in (
-            "curriculum_fraction",
-            "still_clip_fraction",
-            "text_fraction",
-            "decay_fraction",
-            "final_scale",
-        ):
+        for name in _SHARES:
             value = getattr(self, name)
             require(0 <= value <= 1, f"{prefix} {name}", value, "give a share from 0 to 1")
         if self.warmup_start is not None:
