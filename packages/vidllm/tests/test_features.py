@@ -78,6 +78,17 @@ def test_another_eye_or_size_has_a_cache_of_its_own(
         assert eye.num_frames == 3
 
 
+def test_other_pixels_of_the_same_files_have_a_cache_of_their_own(
+    corpus: Corpus, build: Callable[..., FeatureStore], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    frames = frames_of_corpus(corpus, 4, heldout=False)[:3]
+    build(frames, CountingEye)
+    monkeypatch.setattr("vidllm.features.PIXELS_VERSION", 0)
+    eye = CountingEye()
+    build(frames, lambda: eye)
+    assert eye.num_frames == 3
+
+
 def test_features_of_several_sizes_stand_side_by_side(
     corpus: Corpus, build: Callable[..., FeatureStore]
 ) -> None:

@@ -1,8 +1,9 @@
 """Visual features of all frames, computed once and kept.
 
 The eye is frozen, so a frame's features never change: they are looked up by the content of the
-file, the frame's number, the eye and the picture size. Training then touches projector and LoRA
-alone. The cache is one safetensors file for each eye and size, replaced as a whole.
+file, the frame's number, the eye, the picture size and how seqsynth makes pixels of files.
+Training then touches projector and LoRA alone. The cache is one safetensors file for each eye, size
+and way of making pixels, replaced as a whole.
 
 Shape suffixes: N frames, C features.
 """
@@ -20,6 +21,7 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from seqsynth import ClipItem, Corpus, FrameRef, ImageItem
+from seqsynth.frames import PIXELS_VERSION
 from vidllm.adapters.base import Eye, Shown
 from vidllm.scratch import keep_tensors
 
@@ -134,7 +136,7 @@ def build_features(
     Raises:
         FileNotFoundError: a picture is gone.
     """
-    cache_path = cache_dir / f"{key}-{image_size}px.safetensors"
+    cache_path = cache_dir / f"{key}-{image_size}px-pixels{PIXELS_VERSION}.safetensors"
     names = _content_names(frames)
     known, features_NC = _read_cache(cache_path)
     missing = [name for name in dict.fromkeys(names.values()) if name not in known]

@@ -9,11 +9,18 @@ and `dali_videos`, whose graph is in `dali_graph`; `dali_routing` says which vid
 from seqsynth.frames.dali_routing import routed_videos
 from seqsynth.frames.errors import MediaError
 from seqsynth.frames.geometry import Geometry
-from seqsynth.frames.loading import BACKENDS, load_batch, load_frames, load_picture
+from seqsynth.frames.loading import (
+    BACKENDS,
+    PIXELS_VERSION,
+    load_batch,
+    load_frames,
+    load_picture,
+)
 from seqsynth.frames.times import frame_times, frames_at
 
 __all__ = [
     "BACKENDS",
+    "PIXELS_VERSION",
     "Geometry",
     "MediaError",
     "frame_times",
