@@ -15,7 +15,7 @@ import pytest
 import reproduce
 import timetokens as tt
 from reproduction import benchmarks
-from reproduction.codecs import CODES_BY_DIGITS, ceiling, largest_error
+from reproduction.codecs import CODES_BY_DIGITS, ceiling, largest_error, read_back
 from reproduction.experiment import Answers, digest
 from reproduction.markdown import PAGE_NAME, RESULTS_NAME, page_of
 from reproduction.scoring import position_error, scored_table
@@ -81,6 +81,18 @@ def test_a_process_that_the_system_ends_is_reported_with_the_way_on(
     monkeypatch.setattr("concurrent.futures.ProcessPoolExecutor.submit", lost)
     assert reproduce.main(["2", "--size", "smoke", "--jobs", "2", "--out", str(tmp_path)]) == 1
     assert "--jobs 1 needs least" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("codec", tt.CODECS)
+def test_an_event_may_end_with_its_video_or_a_rounding_after_it(codec: str) -> None:
+    row = {
+        "task": "tvg",
+        "events": [[0.0, 13.188, "a cat"]],
+        "duration_seconds": 13.187999999999999,
+    }
+    start, end, caption = read_back(row, codec)
+    assert (start, caption) == (0.0, "a cat")
+    assert end == pytest.approx(13.188, abs=0.2)
 
 
 def test_a_number_of_runs_at_a_time_that_cannot_be_is_refused(

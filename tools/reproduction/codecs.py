@@ -48,6 +48,8 @@ def read_back(reference: Mapping[str, Any], codec_name: str) -> list[Any]:
         text = codec.format_point(tt.ItemPosition(number, length))
         item = codec.parse_item(text, length=length)
         return [float(item - 1), float(item), caption]
+    # Rounded to six decimals, the end of the last event may lie behind the end of the video.
+    start, end = (min(seconds, duration) for seconds in (start, end))
     text = codec.format_span(tt.TimePosition(start, duration), tt.TimePosition(end, duration))
     return [*codec.parse_span(text, duration_seconds=duration), caption]
 
