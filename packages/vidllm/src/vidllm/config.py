@@ -1,4 +1,4 @@
-"""Every setting of a run, as frozen records with their defaults in this one place.
+"""Every setting of a run, as frozen records with their defaults; a stage's: vidllm.stage_config.
 
 A recipe (`vidllm.recipes`) is a function that returns a `TrainConfig`; the command line edits it;
 the run folder keeps it as `config.json`. Derived numbers are properties, never second fields.
@@ -150,8 +150,8 @@ class DataConfig:
     root: str = ""
     """A folder with manifests (`seqsynth index`): what they list is used instead of data.corpus."""
     mixture: str = ""
-    """A mixture of seqsynth, by name or TOML file, for stages that name none; none: the stages' own
-    shares."""
+    """A mixture or recipe of seqsynth, by name or TOML file, for stages that name none; none: the
+    stages' own shares."""
     max_skipped_share: float = 0.05
     """The run stops when more of its examples had to give way because a file cannot be read."""
     without_places: bool = False

@@ -35,8 +35,8 @@ class StageConfig:
     name: str
     num_steps: int
     mixture: str = ""
-    """A mixture of seqsynth, by name or TOML file, instead of the shares below; none: data.mixture.
-    """
+    """A mixture or recipe of seqsynth, by name or TOML file, instead of the shares below; none:
+    data.mixture."""
     caption_weight: float = 0.0
     """Share of batches that show pictures, each followed by its caption (aligns the projector)."""
     image_weight: float = 1.0

@@ -10,7 +10,7 @@ and nothing about training. There are two kinds:
   today's VLMs).
 
 Data, prompts, trainer, checkpoints and prediction know `FrameSource`, `SequenceModel` and the
-`Script` of `vidllm.prompting`, and are the same for all. What flows, for a batch:
+`Script` of `vidllm.prompt_script`, and are the same for all. What flows, for a batch:
 
     Example -> Prompter(script) -> Encoded: ids with VISUAL_TOKEN for each visual token; frames
     [Encoded] -> Collator: padded ids, labels, positions; and **frame_source.inputs([Encoded])
