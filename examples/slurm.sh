@@ -1,12 +1,14 @@
 #!/bin/bash
 # Trains on several nodes under Slurm: one torchrun a node, which starts one process a GPU.
 #
-#   sbatch examples/slurm.sh paper --data.root /datasets --out /runs/paper
+#   sbatch examples/slurm.sh qwen3_vl_2b --data.root /datasets --out /runs/qwen3
+#   sbatch --nodes=1 examples/slurm.sh paper --data.root /datasets --out /runs/paper
 #
 # The batch of a step (optim.global_batch_size) is the same on any number of GPUs: what a process
-# does not take at a time is accumulated. `vidllm train paper --dry-run --gpus 16` says how it is
-# split and what a GPU has to hold. A job that Slurm stops or that loses a node is put back in the
-# queue and goes on from its last checkpoint: all nodes have to see --out, keep it on a shared disk.
+# does not take at a time is accumulated. It has to be a multiple of the GPUs: that of `paper` is 8,
+# that of `qwen3_vl_2b` 64. `vidllm train qwen3_vl_2b --dry-run --gpus 16` says how it is split and
+# what a GPU has to hold. A job that Slurm stops or that loses a node is put back in the queue and
+# goes on from its last checkpoint: all nodes have to see --out, keep it on a shared disk.
 #SBATCH --job-name=seq2time
 #SBATCH --nodes=2
 #SBATCH --ntasks-per-node=1
