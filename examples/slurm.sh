@@ -2,7 +2,7 @@
 # Trains on several nodes under Slurm: one torchrun a node, which starts one process a GPU.
 #
 #   sbatch examples/slurm.sh qwen3_vl_2b --data.root /datasets --out /runs/qwen3
-#   sbatch --nodes=1 examples/slurm.sh paper --data.root /datasets --out /runs/paper
+#   sbatch --nodes=1 examples/slurm.sh paper --model.base timechat-7b --data.root /datasets --out /runs/a
 #
 # The batch of a step (optim.global_batch_size) is the same on any number of GPUs: what a process
 # does not take at a time is accumulated. It has to be a multiple of the GPUs: that of `paper` is 8,
