@@ -113,10 +113,11 @@ def evaluate(run_dir: Path, console: Console, *, num_sequences: int) -> Scores:
 
 def trained_control(run_dir: Path, config: TrainConfig, console: Console) -> Path:
     """The run folder of the control, trained as far as the run itself where it is not yet."""
+    stages = tuple(replace(stage, film_weight=0.0) for stage in config.data.stages)
     control = replace(
         config,
         recipe=f"{config.recipe}_without_seq2time",
-        data=replace(config.data, without_places=True),
+        data=replace(config.data, without_places=True, stages=stages),
     )
     control_dir = run_dir / CONTROL_DIR
     if run_folder.is_run(control_dir) and run_folder.load_config(control_dir) != control:

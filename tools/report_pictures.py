@@ -11,6 +11,7 @@ from pathlib import Path
 
 from PIL import Image, ImageChops
 
+from exit_status import exit_status
 from reproduction.page import PARTS
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -26,15 +27,17 @@ def main() -> int:
     parser.add_argument("--out", type=Path, default=ROOT / "docs" / "pictures")
     options = parser.parse_args()
     page = options.page or ROOT / "runs" / "reproduce" / "tiny" / "2.html"
-    if not page.exists():
-        print(f"{page} is not there: nox -s reproduce -- 2 writes it", file=sys.stderr)
-        return 1
-    options.out.mkdir(parents=True, exist_ok=True)
-    for name, section in sections(page.read_text("utf-8")).items():
-        path = options.out / f"{name}.png"
-        draw(section, path)
-        print(path)
-    return 0
+
+    def work() -> None:
+        if not page.exists():
+            raise FileNotFoundError(f"{page} is not there: nox -s reproduce -- 2 writes it")
+        options.out.mkdir(parents=True, exist_ok=True)
+        for name, section in sections(page.read_text("utf-8")).items():
+            path = options.out / f"{name}.png"
+            draw(section, path)
+            print(path)
+
+    return exit_status("report_pictures", work)
 
 
 def sections(page: str) -> dict[str, str]:
@@ -57,7 +60,7 @@ def draw(section: str, path: Path) -> None:
 
     Raises:
         FileNotFoundError: there is no chromium on the PATH.
-        subprocess.CalledProcessError: it failed.
+        RuntimeError: it failed, or took too long.
     """
     with tempfile.TemporaryDirectory() as folder:
         page, shot = Path(folder) / "page.html", Path(folder) / "shot.png"
@@ -67,13 +70,16 @@ def draw(section: str, path: Path) -> None:
             f"--user-data-dir={folder}", f"--window-size={WIDTH},{TALLEST}",
             f"--screenshot={shot}", page.as_uri(),
         ]  # fmt: skip
-        subprocess.run(command, check=True, capture_output=True, timeout=180)
+        try:
+            subprocess.run(command, check=True, capture_output=True, text=True, timeout=180)
+        except subprocess.SubprocessError as error:
+            raise RuntimeError(f"chromium could not draw {path.name}: {error}") from None
         with Image.open(shot) as image:
             drawn = image.convert("RGB")
-    empty = Image.new("RGB", drawn.size, drawn.getpixel((0, TALLEST - 1)))
+    empty = Image.new("RGB", drawn.size, drawn.getpixel((0, drawn.height - 1)))
     found = ImageChops.difference(drawn, empty).getbbox()
-    lowest = min(found[3] + 16, TALLEST) if found else TALLEST
-    cut = drawn.crop((0, 0, WIDTH, lowest))
+    lowest = min(found[3] + 16, drawn.height) if found else drawn.height
+    cut = drawn.crop((0, 0, drawn.width, lowest))
     cut.quantize(NUM_COLOURS).save(path, optimize=True)
 
 

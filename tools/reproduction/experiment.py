@@ -82,6 +82,7 @@ def prepare(size: Size, table: Table, out: Path, console: Console) -> None:
     shown = (config_of(size, row, size.seeds[0]) for row in table.rows)
     frames = {frame: None for config in shown for frame in film_frames_of(config)}
     if frames:
+        console.print(f"visual features of {len(frames)} frames of the film")
         load_features(config, load_corpus(config.data), list(frames))
 
 

@@ -6,17 +6,19 @@ A model of this size gains little from a second core; a second run beside the fi
 import multiprocessing
 import os
 import time
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
+from itertools import islice
 from pathlib import Path
 
 from rich.console import Console
 
 import timetokens as tt
 from reproduction.codecs import CODES_BY_DIGITS
-from reproduction.experiment import answers_of, prepare
+from reproduction.experiment import answers_of, digest, prepare
 from reproduction.sizes import Size
-from reproduction.tables import Row, Table
+from reproduction.tables import Row, Table, config_of
+from seqsynth.worker_process import end_with_parent
 from vidllm.cli import quiet_libraries
 
 
@@ -35,33 +37,43 @@ def run_side_by_side(size: Size, table: Table, out: Path, console: Console) -> N
         RuntimeError: the system ended one of the processes.
     """
     prepare(size, table, out, console)
+    jobs = {
+        (digest(config_of(size, row, seed)), seed): (row, seed)  # small rows may train the same
+        for row in table.rows
+        for seed in size.seeds
+    }
+    waiting = iter(jobs.values())
     threads = max((os.cpu_count() or 1) // size.num_jobs, 1)
     context = multiprocessing.get_context("spawn")
-    pool = ProcessPoolExecutor(size.num_jobs, context, initializer=_begin, initargs=(threads,))
+    running: dict[Future[float], str] = {}
+    num_done = 0
     try:
-        labels = {
-            pool.submit(_run, size, table, row, seed, out): f"{row.label!r} with seed {seed}"
-            for row in table.rows
-            for seed in size.seeds
-        }
-        for number, future in enumerate(as_completed(labels), 1):
-            seconds = future.result()
-            console.print(f"{labels[future]}: {seconds:.0f} s ({number} of {len(labels)})")
+        with ProcessPoolExecutor(size.num_jobs, context, _begin, (threads,)) as pool:
+            while True:
+                # Never more than can run: what a pool has taken it finishes, whatever happens.
+                for row, seed in islice(waiting, size.num_jobs - len(running)):
+                    label = f"{row.label!r} with seed {seed}"
+                    running[pool.submit(_run, size, table, row, seed, out)] = label
+                if not running:
+                    return
+                for future in wait(running, return_when=FIRST_COMPLETED).done:
+                    num_done += 1
+                    label, seconds = running.pop(future), future.result()
+                    console.print(f"{label}: {seconds:.0f} s ({num_done} of {len(jobs)})")
     except BrokenProcessPool:
         raise RuntimeError(
             f"one of {size.num_jobs} processes was ended from outside, mostly for want of memory: "
             "the same command goes on, --jobs 1 needs least"
         ) from None
-    finally:  # runs that have begun end their step, or are asked to the end
-        pool.shutdown(cancel_futures=True)
 
 
 def _begin(threads: int) -> None:
     """In a new process, before its first run."""
     import torch
 
+    end_with_parent()
     quiet_libraries()
-    torch.set_num_threads(threads)
+    torch.set_num_threads(min(threads, torch.get_num_threads()))
     tt.CODECS.update(CODES_BY_DIGITS)
 
 

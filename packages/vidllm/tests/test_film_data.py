@@ -10,9 +10,10 @@ from seqsynth import AnnotatedVideo, Corpus, FrameRef
 from seqsynth.testing import VideoRecipe, write_video
 from vidllm import film_data, run_folder
 from vidllm.assembly import Assembly
-from vidllm.config import DataConfig, StageConfig, TrainConfig
+from vidllm.config import DataConfig, TrainConfig
 from vidllm.data import TrainingData
 from vidllm.film_data import film_frames_of
+from vidllm.stage_config import StageConfig
 from vidllm.terminal import messages
 from vidllm.training import train
 
@@ -88,6 +89,10 @@ def test_a_run_that_is_shown_the_film_trains(
     assert outcome.step == 4
     sources = {name for row in run_folder.read_metrics(folder) for name in row["source_losses"]}
     assert "film" in sources
+
+
+def test_a_stage_of_a_mixture_shows_no_film(film: AnnotatedVideo, config: TrainConfig) -> None:
+    assert film_frames_of(run_of(config, replace(STAGE, mixture="paper"))) == []
 
 
 def test_a_stage_without_the_film_does_not_look_for_it(config: TrainConfig) -> None:

@@ -50,7 +50,10 @@ def _seen_from(folder: Path, path: Path) -> str:
         return str(path)
     # Of a path that is a link itself the name is kept: what it points to may change.
     whole = path.parent.resolve() / path.name
-    return Path(os.path.relpath(whole, folder.resolve())).as_posix()
+    try:
+        return Path(os.path.relpath(whole, folder.resolve())).as_posix()
+    except ValueError:  # on another drive of Windows
+        return str(whole)
 
 
 def _facts(path: Path) -> Mapping[str, Any]:

@@ -1,4 +1,4 @@
-"""What a run will be, from its configuration and manifests: no weights and no media are touched.
+"""What a run will be, from its configuration and manifests: no weights and no media are read.
 
 Lengths are those of real examples of the run, written by the real prompt code, over stand-in items
 with captions of a stated length and a rough count of the tokens of text.
@@ -44,7 +44,7 @@ def describe(config: TrainConfig, num_processes: int = 1) -> dict[str, Any]:
 
     Raises:
         ValueError: a setting that the base model does not have, or data that a stage needs.
-        FileNotFoundError: no manifest below data.root.
+        FileNotFoundError: no manifest below data.root; no film, where a stage shows it.
     """
     description = adapter_of(config.model).describe(config.model)
     parameters = count_parameters(config, description)

@@ -21,6 +21,7 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from seqsynth import ClipItem, Corpus, FrameRef, ImageItem
+from seqsynth.example_files import is_out_of_reach
 from seqsynth.frames import PIXELS_VERSION
 from vidllm.adapters.base import Eye, Shown
 from vidllm.scratch import keep_tensors
@@ -190,6 +191,8 @@ def _read_cache(path: Path) -> tuple[dict[str, int], Tensor | None]:
             raise ValueError("checksum does not match")
         return {name: row for row, name in enumerate(names)}, features_NC
     except (OSError, SafetensorError, ValueError, KeyError, TypeError) as error:
+        if is_out_of_reach(error):  # it may be whole, and would be replaced
+            raise
         log.warning("%s is damaged (%s): computing the features again", path, error)
         return {}, None
 

@@ -73,7 +73,7 @@ def film_frames_of(config: TrainConfig) -> list[FrameRef]:
     step = config.data.clip_frame_step
     shown: dict[FrameRef, None] = {}
     for stage in config.data.stages:
-        if not stage.film_weight:
+        if not stage.film_weight or config.data.mixture_of(stage):
             continue
         windows = film_windows_of(config, stage, config.data.templates)
         for examples in windows.by_task.values():

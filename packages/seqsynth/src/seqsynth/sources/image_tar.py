@@ -11,6 +11,7 @@ from collections.abc import Iterator, Sequence
 from itertools import groupby
 from pathlib import Path
 
+from seqsynth.example_files import is_out_of_reach
 from seqsynth.parsing import parsed_json
 from seqsynth.sources.fields import checked_text, object_of, optional_text, shown
 from seqsynth.sources.files import relative_to_root
@@ -31,6 +32,8 @@ def rows(root: Path, annotations: Sequence[Path]) -> Iterator[Entry]:
                 for key, group in groupby(members, key=_key):
                     yield _entry(tar, shard, key, list(group))
         except (tarfile.TarError, OSError) as error:
+            if is_out_of_reach(error):
+                raise
             faults.append(str(error))
         if faults:
             yield BadRow(shard, "damaged tar file", faults[0])

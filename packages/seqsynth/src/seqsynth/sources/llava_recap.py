@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from seqsynth.example_files import is_out_of_reach
 from seqsynth.shard_paths import IMAGE_COLUMN
 from seqsynth.sources.fields import Record, key_of, list_of, object_of, optional_text, text_of
 from seqsynth.sources.files import relative_to_root
@@ -34,6 +35,8 @@ def rows(root: Path, annotations: Sequence[Path]) -> Iterator[Entry]:
         try:
             yield from _file_rows(path, shard)
         except (pa.ArrowInvalid, OSError) as error:
+            if is_out_of_reach(error):
+                raise
             yield BadRow(shard, "damaged parquet file", str(error))
 
 

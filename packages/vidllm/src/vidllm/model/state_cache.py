@@ -21,6 +21,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor
 
+from seqsynth.example_files import is_out_of_reach
 from vidllm.scratch import keep_tensors
 
 log = logging.getLogger(__name__)
@@ -72,6 +73,8 @@ def kept_states(key: str, cache_dir: Path | None, compute: Callable[[], Tensor])
     except FileNotFoundError:
         pass
     except (OSError, SafetensorError, KeyError) as error:
+        if is_out_of_reach(error):
+            raise
         log.warning("%s is damaged (%s): reading the captions again", path, error)
     states_ND = compute()
     keep_tensors({_NAME: states_ND}, path)
