@@ -40,6 +40,7 @@ def test_without_locks_nothing_is_taken_for_what_the_dead_have_left(
     unfinished = [
         tmp_path / ".a.json-x1y2z3_4",
         tmp_path / f".{shards.PREFIX}00000.parquet.partial",
+        tmp_path / ".caption.json-x1y2z3_4",
     ]
     for path in unfinished:
         path.write_text("half")
@@ -57,6 +58,6 @@ def test_without_locks_nothing_is_taken_for_what_the_dead_have_left(
     assert sorted(tmp_path.iterdir()) == sorted(unfinished)
     with writing_alone(tmp_path / ".lock", "at it", tmp_path / "a.json") as is_alone:
         assert is_alone
-    with shards.locked(tmp_path):
+    with shards.locked(tmp_path, tmp_path / "caption.json"):
         pass
     assert list(tmp_path.iterdir()) == []

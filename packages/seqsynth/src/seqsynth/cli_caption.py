@@ -15,7 +15,7 @@ from seqsynth.caption.prompts import DEFAULT_PROMPT, bundled_prompts, load_promp
 from seqsynth.caption.run import CaptionPlan, caption_manifest
 from seqsynth.caption.settings import CaptionSettings, Generation
 from seqsynth.caption.shards import locked
-from seqsynth.caption.writing import FAILED_NAME, CaptionReport
+from seqsynth.caption.writing import FAILED_NAME, SETTINGS_NAME, CaptionReport
 from seqsynth.frames import Geometry
 from seqsynth.index import index_corpus
 from seqsynth.index_checks import ENGINES
@@ -164,7 +164,8 @@ def _add_run_arguments(parser: argparse.ArgumentParser) -> None:
 def _run_caption(arguments: argparse.Namespace) -> int:
     settings, plan = _settings(arguments), _plan(arguments)
     facts = {"command": shlex.join(["seqsynth", *sys.argv[1:]]), "versions": _versions()}
-    with locked(arguments.out), shown_progress("clips") as (on_total, on_done):
+    lock = locked(arguments.out, arguments.out / SETTINGS_NAME)
+    with lock, shown_progress("clips") as (on_total, on_done):
         report = caption_manifest(
             _manifest(arguments),
             arguments.out,

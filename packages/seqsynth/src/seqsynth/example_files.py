@@ -92,13 +92,14 @@ def is_out_of_reach(error: BaseException) -> bool:
 
 
 @contextlib.contextmanager
-def writing_alone(lock_path: Path, doing: str, *paths: Path) -> Iterator[bool]:
+def writing_alone(lock_path: Path, doing: str, *paths: Path, elsewhere: str = "") -> Iterator[bool]:
     """Keeps other processes from writing the same files, and removes what a killed one has left.
 
     Args:
         lock_path: see `one_writer`; its folder is created when absent.
         doing: likewise.
         paths: files that `replacing` or `writing_manifest` write, beside the lock.
+        elsewhere: see `one_writer`.
 
     Yields:
         See `one_writer`; where it is False nothing has been removed.
@@ -107,7 +108,7 @@ def writing_alone(lock_path: Path, doing: str, *paths: Path) -> Iterator[bool]:
         HeldError: another process writes them.
     """
     lock_path.parent.mkdir(parents=True, exist_ok=True)
-    with one_writer(lock_path, doing) as is_alone:
+    with one_writer(lock_path, doing, elsewhere) as is_alone:
         names = "|".join(re.escape(path.name) for path in paths)
         unfinished = re.compile(rf"\.({names})-[a-z0-9_]{{8}}")  # as tempfile names them
         for found in lock_path.parent.iterdir() if is_alone else ():

@@ -16,8 +16,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from seqsynth.example_files import is_out_of_reach, naming
-from seqsynth.one_writer import one_writer
+from seqsynth.example_files import is_out_of_reach, naming, writing_alone
 
 PREFIX = "captions-"
 LOCK_NAME = ".lock"
@@ -99,18 +98,22 @@ def write_shard(path: Path, table: pa.Table) -> None:
 
 
 @contextlib.contextmanager
-def locked(folder: Path) -> Iterator[None]:
+def locked(folder: Path, *paths: Path) -> Iterator[None]:
     """Makes the folder this process's own to write; the system undoes that however it ends.
+
+    Args:
+        folder: created when absent.
+        paths: what is written there besides shards, see `writing_alone`.
 
     Raises:
         HeldError: another process writes there.
     """
-    folder.mkdir(parents=True, exist_ok=True)
-    lock = one_writer(
+    lock = writing_alone(
         folder / LOCK_NAME,
         f"captioning into {folder}",
-        "give each machine a folder and clips of its own (--start, --count; --captions takes "
-        "several folders)",
+        *paths,
+        elsewhere="give each machine a folder and clips of its own (--start, --count; --captions "
+        "takes several folders)",
     )
     with lock as is_alone:
         for left in folder.glob(f".{PREFIX}*.partial") if is_alone else ():
