@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+import report_pictures
 import reproduce
 import timetokens as tt
 from reproduction import benchmarks
@@ -153,6 +154,19 @@ def test_results_are_kept_below_the_docs_when_asked_for(
     assert "[31.2]" in page
     assert "| 2 digits |" in page
     assert "right answers, written and read" in page
+
+
+def test_the_front_page_shows_the_scores_and_three_timelines(
+    out: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert reproduce.main(["2", "--size", "smoke", "--out", str(out)]) == 0
+    pages = report_pictures.sections((out / "2.html").read_text("utf-8"))
+    assert "exact@4" in pages["report_scores"]
+    assert "as text" not in pages["report_scores"]
+    assert 0 < pages["report_timelines"].count("as text") <= report_pictures.NUM_TIMELINES
+    monkeypatch.setattr("sys.argv", ["report_pictures", str(out / "missing.html")])
+    assert report_pictures.main() == 2
+    assert "nox -s reproduce -- 2 writes it" in capsys.readouterr().err
 
 
 @pytest.mark.skipif(not shutil.which("chromium"), reason="no chromium on PATH")

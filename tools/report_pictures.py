@@ -1,6 +1,6 @@
 """Writes the two pictures of the front page from a page of `nox -s reproduce` (`nox -s pictures`).
 
-The scores of the table, and the first timelines of the held-out emoji, as Chromium draws them.
+The scores of held-out pictures and emoji, and the first timelines, as Chromium draws them.
 """
 
 import argparse
@@ -42,16 +42,17 @@ def main() -> int:
 
 def sections(page: str) -> dict[str, str]:
     """Two pages of one part each, by the names of their pictures."""
-    head, body_tag, body = page.partition("<body>")
-    body = body.partition("</body>")[0]
+    head, body_tag, body = page.partition("<body><main>")
+    body = body.partition("</main>")[0]
     scores = body.partition("<h2>How far")[0]
     _, heading, timelines = body.partition(f"<h2>{PARTS['']}</h2>")
     if not (body_tag and scores != body and heading):
         raise ValueError("not a page of nox -s reproduce: a part that is drawn is missing")
+    of_default = scores.partition(f"<h3>{PARTS['generated']}")[0]
     first = "<h3>".join(timelines.partition("<h2>")[0].split("<h3>")[: NUM_TIMELINES + 1])
     return {
-        "report_scores": f"{head}{body_tag}{scores}</body></html>",
-        "report_timelines": f"{head}{body_tag}{first}</body></html>",
+        "report_scores": f"{head}{body_tag}{of_default}</main></body></html>",
+        "report_timelines": f"{head}{body_tag}{first}</main></body></html>",
     }
 
 
