@@ -15,7 +15,7 @@ from vidllm.assembly import Assembly
 from vidllm.chance import NUM_CLIPS, chance_events
 from vidllm.checkpoint import Checkpoint, CheckpointError
 from vidllm.config import TrainConfig
-from vidllm.features import frames_of_corpus
+from vidllm.features import frames_of_corpus, frames_standing_for
 from vidllm.mixture_data import START_IMAGES, sample_of_images
 from vidllm.predict import (
     PredictionSettings,
@@ -157,11 +157,8 @@ class Evaluator:
 
     def _asked_frames(self) -> list[FrameRef]:
         """Those that the questions show, a clip's as training takes them."""
-        step = self.config.data.clip_frame_step
-        return [
-            FrameRef(frame.path, frame.frame_index // step * step)
-            for frame in dict.fromkeys(f for query in self.queries for f in query.example.frames)
-        ]
+        asked = (frame for query in self.queries for frame in query.example.frames)
+        return frames_standing_for(asked, self.config.data.clip_frame_step)
 
     def _settings(self, system: str, weights: str) -> PredictionSettings:
         return PredictionSettings(

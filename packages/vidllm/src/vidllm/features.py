@@ -105,6 +105,13 @@ def frames_of_items(items: Iterable[ImageItem | ClipItem], clip_frame_step: int)
     ]
 
 
+def frames_standing_for(frames: Iterable[FrameRef], clip_frame_step: int) -> list[FrameRef]:
+    """Those whose features these frames take, each once; see `FeatureStore`."""
+    step = clip_frame_step
+    taken = (FrameRef(frame.path, frame.frame_index // step * step) for frame in frames)
+    return list(dict.fromkeys(taken))
+
+
 def frames_of_corpus(corpus: Corpus, clip_frame_step: int, *, heldout: bool) -> list[FrameRef]:
     """Every frame of the training side, and with `heldout` of the other one too."""
     items: list[ImageItem | ClipItem] = [*corpus.train_images, *corpus.train_clips]

@@ -19,11 +19,12 @@ from seqsynth import (
     film_examples,
     film_video,
 )
+from seqsynth.video_tasks import EVENT_TASKS
 from vidllm.assembly import cache_dir_of
 from vidllm.config import TrainConfig
+from vidllm.features import frames_standing_for
 from vidllm.stage_config import StageConfig
 
-TASKS = ("dvc", "tvg")
 WINDOW_SECONDS = (30.0, 40.0, 60.0)
 
 
@@ -40,9 +41,10 @@ class FilmWindows:
     fingerprint: str
 
     def draw(self, task_weights: Sequence[float], rng: np.random.Generator) -> Example:
-        """One of them, its task by these shares of `TASKS`."""
+        """One of them, its task by these shares of `EVENT_TASKS`."""
         weights = np.array(task_weights)
-        pool = self.by_task[TASKS[int(rng.choice(len(TASKS), p=weights / weights.sum()))]]
+        task = EVENT_TASKS[int(rng.choice(len(EVENT_TASKS), p=weights / weights.sum()))]
+        pool = self.by_task[task]
         return pool[int(rng.integers(len(pool)))]
 
 
@@ -63,20 +65,18 @@ def film_windows_of(config: TrainConfig, stage: StageConfig, templates: str) -> 
         seed=config.seed,
     )
     examples = film_examples(video, spec)
-    by_task = {task: [one for one in examples if one.task == task] for task in TASKS}
+    by_task = {task: [one for one in examples if one.task == task] for task in EVENT_TASKS}
     known = repr((replace(video, path=""), spec))
     return FilmWindows(by_task, hashlib.sha256(known.encode()).hexdigest())
 
 
 def film_frames_of(config: TrainConfig) -> list[FrameRef]:
     """Every frame of the film that a run shows; as of clips, each n-th has features of its own."""
-    step = config.data.clip_frame_step
-    shown: dict[FrameRef, None] = {}
+    shown: list[FrameRef] = []
     for stage in config.data.stages:
         if not stage.film_weight or config.data.mixture_of(stage):
             continue
         windows = film_windows_of(config, stage, config.data.templates)
         for examples in windows.by_task.values():
-            for frame in (frame for example in examples for frame in example.frames):
-                shown[FrameRef(frame.path, frame.frame_index // step * step)] = None
-    return list(shown)
+            shown += (frame for example in examples for frame in example.frames)
+    return frames_standing_for(shown, config.data.clip_frame_step)
