@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parent
-KNOWN_PARTS = ("cuda", "native", "java", "lmms_eval", "readers", "dali", "default_data")
+KNOWN_PARTS = ("cuda", "native", "lmms_eval", "readers", "dali", "default_data")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

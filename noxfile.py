@@ -8,6 +8,7 @@ sessions a change has to pass.
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import sys
 from pathlib import Path
@@ -22,7 +23,7 @@ from nox_steps.environment import (
     ROOT,
     digest_of,
     editable,
-    env_dir,
+    env_python,
     groups,
     is_done,
     mark_done,
@@ -30,7 +31,7 @@ from nox_steps.environment import (
     third_party,
 )
 from nox_steps.native_build import is_cpp, is_native_source, missing_for_native, sanitized_build
-from nox_steps.peers import fetch_meteor_data, original_scorers, other_decoders
+from nox_steps.peers import fetch_data, fetch_meteor_data, original_scorers, other_decoders
 
 nox.needs_version = ">=2026.8"
 nox.options.default_venv_backend = "virtualenv"  # uv does not read pip's find-links
@@ -40,6 +41,7 @@ nox.options.sessions = ["tests"]
 PACKAGES = ("timetokens", "seqsynth", "vidllm", "metrics")
 PURE_PACKAGES = ("timetokens", "seqsynth", "metrics")  # those that work without torch
 IMPORTS = ("timetokens", "seqsynth", "vidllm", "vidmetrics")
+DATA_SETS = ("default", "clips", "film")  # what `seqsynth fetch` knows
 INTERRUPTED = 130  # exit status of a program that Ctrl-C has ended
 NOT_BY_DEFAULT = "not (slow or distributed or oracle or default_data)"
 
@@ -65,8 +67,9 @@ def env(session: nox.Session) -> None:
     tools = groups("editable", "docs", "fixtures", "types", "native-stubs")
     session.install("--no-compile", *PINS, *tools, *third_party(*PACKAGES))
     session.install("--no-build-isolation", "--no-deps", *editable(*PACKAGES))
-    session.run("python", "-m", "pip", "check")
-    mark_done(session, "env", digest)
+    # None where nox was told to install nothing (-R): what changed is not in the environment then.
+    if session.run_install("python", "-m", "pip", "check"):
+        mark_done(session, "env", digest)
 
 
 @nox.session(venv_backend="none", requires=["env"])
@@ -99,8 +102,9 @@ def train(session: nox.Session) -> None:
     args = session.posargs
     if not args or args[0].startswith("-"):
         args = ["tiny", *args]
-    if args[0].startswith("tiny") and not {"--dry-run", "--help"}.intersection(args):
-        python(session, "-m", "seqsynth", "fetch", "default")
+    on_default = args[0].startswith(("tiny", "small"))
+    if on_default and not {"--dry-run", "--help"}.intersection(args):
+        fetch_data(session, "default")
     try:
         python(session, "-m", "vidllm", "train", *args)
     except (KeyboardInterrupt, CommandFailed) as stopped:
@@ -125,10 +129,10 @@ def evaluate(session: nox.Session) -> None:
 def reproduce(session: nox.Session) -> None:
     """Run the paper's tables on small data: `-- TABLE [--size tiny|small|paper]`; --help lists."""
     require(session, "tools/reproduce.py")
-    small = {"tiny", "small"}.intersection(session.posargs) or "--size" not in session.posargs
-    if session.posargs and small and "--help" not in session.posargs:
-        for name in ("default", "clips", "film"):
-            python(session, "-m", "seqsynth", "fetch", name)
+    size = re.search(r"--size[ =](\w+)", " ".join(session.posargs))
+    on_default = size is None or size[1] in ("tiny", "small")
+    if session.posargs and on_default and "--help" not in session.posargs:
+        fetch_data(session, *DATA_SETS)
         fetch_meteor_data(session)
     python(session, "tools/reproduce.py", *(session.posargs or ["--help"]))
 
@@ -202,8 +206,8 @@ def wheels(session: nox.Session) -> None:
     """Build all wheels and sdists into dist/, install the wheels elsewhere, and use them."""
     session.install(*PINS, *groups("editable", "wheels"))
     session.run("python", "tools/build_wheels.py", "--out", "dist/wheels")
-    heavy = str(env_dir(session) / "bin" / "python")
-    session.run("python", "tools/smoke_wheels.py", "dist/wheels", "--torch-python", heavy)
+    heavy = ("--torch-python", str(env_python(session)))
+    session.run("python", "tools/smoke_wheels.py", "dist/wheels", *heavy)
     session.run("cibuildwheel", "--platform", "linux", "--print-build-identifiers", "native")
 
 
@@ -233,8 +237,8 @@ def distributed(session: nox.Session) -> None:
 
 @nox.session(venv_backend="none", requires=["env", "native"])
 def slow(session: nox.Session) -> None:
-    """Run the tests that take too long for every change, and those on the embedded default."""
-    python(session, "-m", "seqsynth", "fetch", "default")
+    """Run the tests that take too long for every change, and those on data that are fetched."""
+    fetch_data(session, *DATA_SETS)
     env = {"SEQSYNTH_FOOTAGE": str(other_decoders(session, "footage") / "footage")}
     python(session, "-m", "pytest", "-m", "slow or default_data", *session.posargs, env=env)
 
@@ -287,6 +291,8 @@ def dali(session: nox.Session) -> None:
 @nox.session
 def oracle(session: nox.Session) -> None:
     """Compare vidmetrics with the original scorers on fresh random input; needs Java."""
+    if not shutil.which("java"):
+        session.error("there is no java on the PATH, and the original scorers are Java programs")
     session.install(*PINS, *groups("test"), *editable("metrics"))
     session.install("--no-deps", *PINS, "pycocoevalcap")
     if not missing_for_native():
@@ -316,9 +322,6 @@ def sanitize(session: nox.Session) -> None:
     python(session, "-m", "pytest", *tests, env=sanitized_build(session))
 
 
-FUZZED_IN_PYTHON = ("timetokens", "seqsynth", "vidmetrics", "vidllm")
-
-
 @nox.session(venv_backend="none", requires=["env"])
 def fuzz(session: nox.Session) -> None:
     """Feed parsers and kernels odd input: `-- [SECONDS [PARSER ...]]`, 600 for each by default."""
@@ -327,7 +330,7 @@ def fuzz(session: nox.Session) -> None:
         python(session, "tools/fuzz.py", seconds, "native", env=sanitized_build(session))
     others = [name for name in parsers if name != "native"]
     if others or not parsers:
-        python(session, "tools/fuzz.py", seconds, *(others or FUZZED_IN_PYTHON))
+        python(session, "tools/fuzz.py", seconds, *(others or IMPORTS))
 
 
 @nox.session(venv_backend="none")

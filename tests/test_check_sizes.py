@@ -45,7 +45,7 @@ def test_sources_are_found_and_build_folders_are_not(
     tmp_path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(check_sizes, "ROOT", tmp_path)
-    kept = ["noxfile.py", "packages/a/src/a/b.py", "native/src/cpu/k.cpp", "tools/t.py"]
+    kept = ["noxfile.py", "packages/a/src/a/b.py", "native/src/cpu/k.cpp", "examples/e.py"]
     left = ["native/build/k.cpp", "packages/a/.venv/x.py", "packages/a/README.md", "docs/x.py"]
     for name in kept + left:
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import functools
 import importlib
 import re
@@ -10,9 +11,8 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
-PAGES = sorted(
-    page for pattern in ("*.md", "docs/*.md", "packages/*/README.md") for page in ROOT.glob(pattern)
-)
+PATTERNS = ("*.md", "docs/*.md", "packages/*/README.md", "native/README.md")
+PAGES = sorted(page for pattern in PATTERNS for page in ROOT.glob(pattern))
 COMMANDS = {
     "timetokens": "timetokens.cli",
     "seqsynth": "seqsynth.cli",
@@ -70,3 +70,31 @@ def test_what_a_page_shows_can_be_typed(page: Path, monkeypatch: pytest.MonkeyPa
 def test_the_commands_of_pages_are_found() -> None:
     shown = [" ".join(words[:2]) for page in PAGES for words in shown_commands(page)]
     assert {"seqsynth index", "vidllm train", "vidmetrics dvc", "timetokens convert"} <= set(shown)
+
+
+@functools.cache
+def nox_sessions() -> dict[str, str]:
+    """Every session of noxfile.py with the line that `nox -l` shows."""
+    found = {}
+    for function in ast.parse((ROOT / "noxfile.py").read_text("utf-8")).body:
+        for decorator in getattr(function, "decorator_list", ()):
+            called = isinstance(decorator, ast.Call)
+            if ast.unparse(decorator.func if called else decorator) == "nox.session":
+                settings = {each.arg: each.value for each in decorator.keywords} if called else {}
+                name = ast.literal_eval(settings["name"]) if "name" in settings else function.name
+                found[name] = (ast.get_docstring(function) or "").partition("\n")[0]
+    return found
+
+
+def test_every_session_says_what_it_does_and_stands_in_contributing() -> None:
+    assert all(line.endswith(".") for line in nox_sessions().values())
+    page = (ROOT / "CONTRIBUTING.md").read_text("utf-8")
+    section = page.partition("## Sessions")[2].partition("\n## ")[0]
+    rows = [line.split("|")[1] for line in section.splitlines() if line.startswith("| `")]
+    assert sorted(re.findall(r"`(\w+)`", " ".join(rows))) == sorted(nox_sessions())
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_sessions_that_a_page_names_exist(page: Path) -> None:
+    for names in re.findall(r"nox -s (\w+(?: \w+)*)", page.read_text("utf-8")):
+        assert set(names.split()) <= set(nox_sessions()), names

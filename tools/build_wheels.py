@@ -15,14 +15,8 @@ import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parent.parent
-FOLDERS = (
-    "packages/timetokens",
-    "packages/seqsynth",
-    "packages/metrics",
-    "packages/vidllm",
-    "native",
-)
+from check_versions import FOLDERS, ROOT
+
 PURE_TAG = "py3-none-any"
 MAX_BYTES = {"seq2time_timetokens": 60_000}
 
@@ -43,7 +37,8 @@ def build(folder: str, out: Path) -> Path:
 
 def complaints(wheel: Path) -> Iterator[str]:
     """What is wrong with the content of one wheel."""
-    names = zipfile.ZipFile(wheel).namelist()
+    with zipfile.ZipFile(wheel) as archive:
+        names = archive.namelist()
     if not any(name.endswith("/py.typed") for name in names):
         yield f"{wheel.name}: no py.typed"
     if not any(name.endswith(".dist-info/licenses/LICENSE") for name in names):

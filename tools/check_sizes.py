@@ -15,7 +15,7 @@ ROOT = Path(__file__).resolve().parent.parent
 MAX_FILE_LINES = 600
 MAX_FUNCTION_LINES = 60
 SUFFIXES = {".py", ".cpp", ".hpp", ".cu"}
-FOLDERS = ("packages", "native", "tools", "tests")
+FOLDERS = ("packages", "native", "tools", "tests", "examples")
 SKIPPED_FOLDERS = {"build", "dist", "node_modules", "__pycache__"}
 
 

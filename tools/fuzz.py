@@ -178,9 +178,8 @@ def fuzz(parser: str, seconds: float) -> int:
                     failed[name] = traceback.format_exc()
                     sys.stdout.write(f"{parser}: {name}\n{failed[name]}\n")
     for name, count in counts.items():
-        sys.stdout.write(
-            f"{parser}: {name}: {count} inputs, {'failed' * (name in failed) or 'ok'}\n"
-        )
+        outcome = "failed" if name in failed else "ok"
+        sys.stdout.write(f"{parser}: {name}: {count} inputs, {outcome}\n")
     sys.stdout.write(f"{parser}: {sum(counts.values())} inputs, {len(failed)} tests failed\n")
     sys.stdout.flush()
     return len(failed)

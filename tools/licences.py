@@ -10,16 +10,14 @@ import argparse
 import sys
 from collections import defaultdict
 from importlib.metadata import Distribution, PackageNotFoundError, distribution
-from pathlib import Path
 
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-from check_versions import read_distributions
+from check_versions import ROOT, read_distributions
 from seqsynth.benchmark_packages import FETCH_SETS
 from vidmetrics.meteor_data import PACKAGE as METEOR
 
-ROOT = Path(__file__).resolve().parent.parent
 PAGE = ROOT / "docs" / "licences.md"
 # What torch brings to machines with a GPU, and to no others.
 OF_GPUS = ("nvidia-", "cuda-", "triton")
@@ -144,9 +142,7 @@ def main() -> None:
     if PAGE.exists() and PAGE.read_text(encoding="utf-8") == fresh:
         return
     if options.check:
-        sys.exit(
-            f"{PAGE.relative_to(ROOT)} is out of date: run {Path(__file__).name} without --check"
-        )
+        sys.exit("docs/licences.md is out of date: run `.nox/env/bin/python tools/licences.py`")
     PAGE.write_text(fresh, encoding="utf-8")
 
 

