@@ -68,6 +68,18 @@ def test_a_broken_benchmark_fails_and_the_others_are_kept(
     assert "video_vs_peer" in json.loads((checkout / "docs" / "benchmarks.json").read_text())
 
 
+def test_what_was_measured_before_an_interruption_is_kept(
+    checkout: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (checkout / "packages/a/benchmarks/zoo.py").write_text(
+        "def run():\n    raise KeyboardInterrupt\n"
+    )
+    with pytest.raises(KeyboardInterrupt):
+        run(monkeypatch)
+    assert "video_vs_peer" in json.loads((checkout / "docs" / "benchmarks.json").read_text())
+    assert run(monkeypatch, "--check") == 0
+
+
 def test_an_unknown_name_lists_the_known(checkout: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(SystemExit, match=r"\['vidoe'\], known are \['video'\]"):
         run(monkeypatch, "vidoe")

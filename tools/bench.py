@@ -125,8 +125,15 @@ def page_with(figures: dict[str, Case]) -> str:
     return f"{before}{BEGIN}\n\n{table(figures)}\n\n{END}{after}"
 
 
+def keep(figures: dict[str, Case]) -> None:
+    """Write the figures, and the page that shows them."""
+    FIGURES.parent.mkdir(exist_ok=True)
+    FIGURES.write_text(json.dumps(figures, indent=2, sort_keys=True) + "\n", "utf-8")
+    PAGE.write_text(page_with(figures), "utf-8")
+
+
 def measure(names: Sequence[str], figures: dict[str, Case]) -> int:
-    """Update the figures with what runs here; the number of files that failed."""
+    """Update the figures and the page with what runs here; the number of files that failed."""
     failed = 0
     where = {"machine": machine(), "date": datetime.now(UTC).strftime("%Y-%m-%d")}
     for path in benchmark_files(names):
@@ -140,6 +147,7 @@ def measure(names: Sequence[str], figures: dict[str, Case]) -> int:
         for name, case in cases.items():
             figures[name] = {**case, **where}
             print(f"  {name}: {number(case['ours'])} {case['unit']}, ratio {number(case['ratio'])}")
+        keep(figures)  # all of them take the better part of an hour: Ctrl-C loses one file's
     return failed
 
 
@@ -155,11 +163,7 @@ def main() -> int:
             print(f"{PAGE} does not show {FIGURES}: run `nox -s bench`")
             return 1
         return 0
-    failed = measure(arguments.names, figures)
-    FIGURES.parent.mkdir(exist_ok=True)
-    FIGURES.write_text(json.dumps(figures, indent=2, sort_keys=True) + "\n", "utf-8")
-    PAGE.write_text(page_with(figures), "utf-8")
-    return 1 if failed else 0
+    return 1 if measure(arguments.names, figures) else 0
 
 
 if __name__ == "__main__":
