@@ -26,6 +26,7 @@ out=""
 previous=""
 for word in "$@"; do
     [[ $previous == --out ]] && out=$word
+    [[ $word == --out=* ]] && out=${word#--out=}
     previous=$word
 done
 if [[ -z $out ]]; then

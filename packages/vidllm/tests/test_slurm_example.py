@@ -43,11 +43,13 @@ def test_torchrun_gets_the_nodes_and_the_run(tmp_path: Path) -> None:
     assert words[-7:] == ["vidllm", "train", "paper", "--data.root", "/data", "--out", out]
 
 
-def test_a_requeued_job_goes_on(tmp_path: Path) -> None:
+@pytest.mark.parametrize("form", ["--out {}", "--out={}"])
+def test_a_requeued_job_goes_on(form: str, tmp_path: Path) -> None:
     out = tmp_path / "run"
     out.mkdir()
     (out / "config.json").write_text("{}")
-    words = submitted(tmp_path, "paper", "--data.root", "/data", "--out", str(out)).stdout.split()
+    named = form.format(out).split()
+    words = submitted(tmp_path, "paper", "--data.root", "/data", *named).stdout.split()
     assert words[-5:] == ["vidllm", "train", "paper", "--resume", str(out)]
 
 
