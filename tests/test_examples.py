@@ -112,7 +112,7 @@ def test_an_own_codec_trains_and_answers(tmp_path: Path) -> None:
     train = ["train", "smoke", "--model.codec", "clock", "--optim.max-steps", "3"]
     run(["examples/own_codec.py", *train, "--out", str(out), "--data.cache-dir", str(tmp_path)])
     assert json.loads((out / "config.json").read_text())["model"]["codec"] == "clock"
-    asked = ["ground", str(video), "the red card", "--run", str(out), "--json"]
+    asked = ["ground", str(video), "the red card", "--run", str(out), "--json", "-"]
     answer = json.loads(run(["examples/own_codec.py", *asked]))
     assert answer["duration_seconds"] == 72.0
     assert answer["events"] or answer["malformed"], "it was asked"

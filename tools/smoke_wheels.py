@@ -46,7 +46,7 @@ assert planner.plan(0, 0)[1].sum() == 96
 """,
     "vidllm": """
 from vidllm.cli import main
-assert main(["train", "smoke", "--dry-run", "--json"]) == 0
+assert main(["train", "smoke", "--dry-run", "--json", "-"]) == 0
 """,
 }
 COMMANDS = ("timetokens", "seqsynth", "vidmetrics", "vidllm")

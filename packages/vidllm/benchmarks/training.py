@@ -134,11 +134,13 @@ def our_trainer(config: Any, model: Any, data: Any, collator: Any, run_dir: Path
     """As `vidllm train` has it."""
     from rich.console import Console
 
-    from vidllm.progress import Progress
+    from vidllm.progress import ProgressLine
     from vidllm.trainer import SequenceTrainer
 
-    progress = Progress(Console(quiet=True), NUM_STEPS)
-    return SequenceTrainer(model, config, run_dir, data, collator, progress)
+    line = ProgressLine(Console(quiet=True), NUM_STEPS)
+    return SequenceTrainer(
+        model, config, run_dir, dataset=data, collator=collator, progress_line=line
+    )
 
 
 def plain_trainer(config: Any, model: Any, data: Any, collator: Any, run_dir: Path) -> Any:

@@ -55,7 +55,7 @@ def run_dir(config: TrainConfig, tmp_path_factory: pytest.TempPathFactory) -> Pa
     """The smoke recipe, three steps of it."""
     run_dir = tmp_path_factory.mktemp("runs") / "run"
     short = replace(config, optim=replace(config.optim, max_steps=3))
-    run_folder.create(run_dir, short)
+    run_folder.create(short, run_dir)
     train(short, run_dir, resume_from=None, console=Console(quiet=True))
     return run_dir
 
@@ -73,7 +73,7 @@ def test_a_query_is_placed_in_seconds(
     captured = capsys.readouterr()
     assert re.fullmatch(r"\d\.\d - \d\.\d s\n", captured.out)
     assert "recipe smoke, step 3 of 3, random two-layer LLaMA; 6 frames of 4.0 s" in captured.err
-    assert main(["ground", video, "a red thing", "--run", str(run_dir), "--json"]) == 0
+    assert main(["ground", video, "a red thing", "--run", str(run_dir), "--json", "-"]) == 0
     found = json.loads(capsys.readouterr().out)
     ((start, end, text),) = found["events"]
     assert 0 <= start <= end <= found["duration_seconds"] == pytest.approx(SECONDS, abs=0.2)
@@ -105,6 +105,7 @@ def test_a_query_cannot_smuggle_a_place_in(asker: Asker, folder: Path) -> None:
         (["ground", "film.mp4", "a dog"], "film.mp4: there is no such video"),
         (["caption"], "usage: vidllm caption VIDEO"),
         (["caption", "film.mp4", "--fast"], "no setting --fast"),
+        (["demo", "--json", "-"], "no setting --json"),
         (["demo", "--videos", "nowhere"], "--videos nowhere: there is no such folder"),
         (["demo", "--port", "70000"], "--port is 70000: give 0 to 65535"),
         (["demo"], "no run under runs/"),
@@ -144,14 +145,14 @@ def test_three_hours_and_a_single_frame_are_videos_too(
 ) -> None:
     video = write_video(tmp_path / "film.mp4", num_frames, rate=rate, gop=600)
     for words in (["ground", str(video), "a dog"], ["caption", str(video)]):
-        assert main([*words, "--run", str(run_dir), "--json"]) == 0
+        assert main([*words, "--run", str(run_dir), "--json", "-"]) == 0
         found = json.loads(capsys.readouterr().out)
         assert found["duration_seconds"] == pytest.approx(seconds, rel=0.01)
         assert found["num_frames"] == min(num_frames, 24)
         for start, end, _ in found["events"]:
             assert 0 <= start <= end <= found["duration_seconds"]
     asked = asker._example(video, "tvg", "a dog")
-    write_examples(tmp_path / "films.jsonl", [asked], media_root=tmp_path)
+    write_examples([asked], tmp_path / "films.jsonl", media_root=tmp_path)
     out = tmp_path / "rows.jsonl"
     words = ["predict", str(tmp_path / "films.jsonl"), "--media-root", str(tmp_path)]
     assert main([*words, "--run", str(run_dir), "--out", str(out)]) == 0
@@ -180,7 +181,7 @@ def test_a_video_without_a_picture_is_one_line(
             assert line.startswith(f"vidllm: {video}: ")
             assert message in line
         frames = tuple(replace(frame, path=video) for frame in asked.frames)
-        write_examples(tmp_path / "films.jsonl", [replace(asked, frames=frames)])
+        write_examples([replace(asked, frames=frames)], tmp_path / "films.jsonl")
         words = ["predict", str(tmp_path / "films.jsonl"), "--media-root", "/"]
         out = tmp_path / "rows.jsonl"
         assert main([*words, "--run", str(run_dir), "--out", str(out)]) == 2
@@ -191,7 +192,7 @@ def test_a_video_without_a_picture_is_one_line(
 
 @pytest.fixture
 def address(asker: Asker, folder: Path) -> Iterator[str]:
-    with serving(asker, folder, 0) as address:
+    with serving(asker, folder) as address:
         yield address
 
 
@@ -239,6 +240,10 @@ def test_the_page_serves_parts_of_videos_and_nothing_else(address: str, folder: 
     assert fetched(url, Range="bytes=10-19") == (206, whole[10:20])
     assert fetched(url, Range="bytes=-5") == (206, whole[-5:])
     assert fetched(url, Range=f"bytes={len(whole)}-")[0] == 416
+    assert fetched(url, Range=f"bytes={'9' * 5000}-") == (200, whole)  # no range that can be meant
+    (folder / "empty.mp4").touch()
+    assert fetched(f"{address}video/empty.mp4") == (200, b"")
+    (folder / "empty.mp4").unlink()
     for path in ("video/notes.txt", "video/..%2fnotes.txt", "video/", "etc/passwd"):
         assert fetched(f"{address}{path}")[0] == 404
 

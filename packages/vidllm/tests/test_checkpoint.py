@@ -133,6 +133,16 @@ def test_the_last_good_one_is_found(
     assert "checkpoint-10 is damaged" in caplog.text
 
 
+def test_one_of_another_version_is_not_passed_over(tmp_path: Path) -> None:
+    make(tmp_path, 5)
+    path = make(tmp_path, 10) / "checkpoint.json"
+    record = json.loads(path.read_text())
+    assert record["format_version"] == 1
+    path.write_text(json.dumps(record | {"format_version": 2}))
+    with pytest.raises(CheckpointError, match=r"checkpoint-10 has format version 2, .* reads 1"):
+        newest_good(tmp_path)
+
+
 def test_one_that_cannot_be_opened_is_not_passed_over(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

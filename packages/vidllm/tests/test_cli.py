@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 import vidllm
-from seqsynth import BenchmarkSpec, Corpus, build_default_benchmark
+from seqsynth import BenchmarkSpec, Corpus, Example, build_default_benchmark, write_examples
 from vidllm import run_folder
 from vidllm.cli import main
 from vidllm.config import TrainConfig
@@ -55,7 +55,7 @@ def fails(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
         (["train", "smoke", "--data.corpus", "emoji"], "invalid choice 'emoji'"),
         (["train", "smoke", "--data.stages.1.min-images", "1"], "stage 'images' images is (1, 8)"),
         (["train", "smoke", "--recipe", "tiny"], "--recipe cannot be set"),
-        (["train", "smoke", "--json"], "--json goes with --dry-run"),
+        (["train", "smoke", "--json", "-"], "--json goes with --dry-run"),
         (["train", "smoke", "--resume"], "no run under runs/"),
         (["train", "smoke", "--resume", "nowhere"], "nowhere does not exist"),
         (["train", "smoke", "--model.codec", "clock", "--dry-run"], "'clock': choose one of rpt"),
@@ -69,6 +69,7 @@ def fails(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
         (["report"], "no run under runs/"),
         (["report", "nowhere"], "nowhere does not exist"),
         (["report", "--fast"], "no setting --fast"),
+        (["report", "one", "two"], "one run at a time: vidllm report one, then two"),
     ],
 )
 def test_a_mistake_is_one_line(
@@ -107,7 +108,7 @@ def test_a_run_is_continued_as_it_began_or_not_at_all(
     capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
     config = replace(smoke(), optim=replace(smoke().optim, max_steps=7))
-    run_folder.create(tmp_path / "runs" / "one", config)
+    run_folder.create(config, tmp_path / "runs" / "one")
     before = (tmp_path / "runs" / "one" / "config.json").read_bytes()
     other = fails(capsys, "train", "tiny", "--resume", "runs/one")
     assert "runs/one is a run of 'smoke', not of 'tiny'" in other
@@ -131,7 +132,7 @@ def test_from_training_to_report(
     assert "tokens/s" in captured.err
     assert main(["train", "smoke", "--resume", "run"]) == 0
     assert "run is complete: 4 steps" in capsys.readouterr().err
-    build_default_benchmark(tmp_path / "bench", corpus, SMALL_BENCHMARK)
+    build_default_benchmark(corpus, tmp_path / "bench", SMALL_BENCHMARK)
     for system in ("trained", "untrained", "chance"):
         assert main(["predict", "bench", "--run", "run", "--system", system]) == 0
         path = tmp_path / "run" / "predictions" / f"{system}.jsonl"
@@ -145,10 +146,10 @@ def test_from_training_to_report(
     assert capsys.readouterr().out.strip().endswith("run/report.html")
 
 
-def test_a_benchmark_in_another_codec_is_refused(
-    capsys: pytest.CaptureFixture[str], tmp_path: Path, corpus: Corpus
+def test_questions_that_the_run_does_not_answer_are_refused(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, corpus: Corpus, example: Example
 ) -> None:
-    run_folder.create(tmp_path / "run", smoke())
+    run_folder.create(smoke(), tmp_path / "run")
     spec = BenchmarkSpec(
         image_lengths=(8,),
         num_image_sequences=1,
@@ -157,9 +158,12 @@ def test_a_benchmark_in_another_codec_is_refused(
         num_frames=12,
         codec="index",
     )
-    build_default_benchmark(tmp_path / "bench", corpus, spec)
+    build_default_benchmark(corpus, tmp_path / "bench", spec)
     message = fails(capsys, "predict", "bench", "--run", "run", "--system", "untrained")
     assert "writes places as 'index', the run as 'rpt'" in message
+    write_examples([replace(example, task="caption")], tmp_path / "whole.jsonl")
+    message = fails(capsys, "predict", "whole.jsonl", "--run", "run", "--system", "untrained")
+    assert "whole.jsonl has questions of the task 'caption': what is predicted" in message
     assert "has no checkpoint yet" in fails(capsys, "predict", "bench", "--run", "run")
 
 
@@ -167,7 +171,7 @@ def test_a_benchmark_in_another_codec_is_refused(
 def test_a_dry_run_describes_every_recipe_and_writes_nothing(
     capsys: pytest.CaptureFixture[str], tmp_path: Path, recipe: str
 ) -> None:
-    assert main(["train", recipe, "--dry-run", "--json"]) == 0
+    assert main(["train", recipe, "--dry-run", "--json", "-"]) == 0
     found = json.loads(capsys.readouterr().out)
     config: TrainConfig = RECIPES[recipe]()
     assert found["recipe"] == recipe
@@ -188,8 +192,27 @@ def test_a_dry_run_describes_every_recipe_and_writes_nothing(
     assert list(tmp_path.iterdir()) == []
 
 
+def test_json_goes_where_it_is_sent(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    described = ["train", "smoke", "--dry-run"]
+    assert main([*described, "--json", "a.json"]) == 0
+    assert capsys.readouterr().out.startswith("recipe      smoke\n")
+    assert main([*described, "--json", "-"]) == 0
+    assert capsys.readouterr().out == (tmp_path / "a.json").read_text()
+    assert main([*described, "--json", "nowhere/a.json"]) == 2
+    assert "vidllm: nowhere/a.json: No such file" in capsys.readouterr().err
+
+
+def test_a_dry_run_has_as_many_clips_as_a_sequence_shows(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    few = [flag for k in range(3) for flag in (f"--data.stages.{k}.max-images", "4")]
+    for clips in ("5", "50"):
+        many = ["--data.stages.2.max-clips", clips, "--data.stages.2.num-clip-frames", "120"]
+        assert main(["train", "smoke", "--dry-run", *few, *many]) == 0, capsys.readouterr().err
+
+
 def test_the_tiny_model_has_the_published_sizes(capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["train", "tiny", "--dry-run", "--json"]) == 0
+    assert main(["train", "tiny", "--dry-run", "--json", "-"]) == 0
     parameters = json.loads(capsys.readouterr().out)["parameters"]
     assert parameters["llm"] == 134_515_008
     assert parameters["eye"] == 4_652_008

@@ -39,6 +39,11 @@ def test_a_configuration_cannot_be_changed_in_place() -> None:
         (lambda: DataConfig(stages=(StageConfig(name="a", num_steps=1),) * 2), "its own name"),
         (lambda: OptimConfig(global_batch_size=5, micro_batch_size=2), "multiple of"),
         (lambda: OptimConfig(max_grad_norm=0.0), "optim.max_grad_norm is 0.0"),
+        (lambda: OptimConfig(weight_decay=-0.1), "optim.weight_decay is -0.1: give 0 or more"),
+        (
+            lambda: DataConfig(without_places=True, mixture="paper_phase1"),
+            "stage 'images' mixture is 'paper_phase1': leave it out",
+        ),
         (lambda: TrainConfig(seed=-1), "seed is -1"),
     ],
 )
@@ -72,6 +77,11 @@ def test_fewer_steps_than_stages_are_refused() -> None:
         (("model", "lora_rank"), True, "expected int"),
         (("data", "corpus"), "emoji", "choose one of default, shapes"),
         (("data", "stages"), 3, "expected a list"),
+        (
+            ("data", "stages"),
+            [{"name": "a", "num_steps": 1, "task_weights": [1.0, 1.0]}],
+            "config.data.stages[0].task_weights is [1.0, 1.0]: expected 3 values",
+        ),
         (("optim",), [], "expected an object"),
     ],
 )
@@ -90,6 +100,8 @@ def test_a_damaged_file_names_the_setting(
 def test_text_that_is_no_json_is_refused() -> None:
     with pytest.raises(ValueError, match="not a configuration: line 1"):
         from_json("{")
+    with pytest.raises(ValueError, match="not a configuration: expected an object, got list"):
+        from_json("[]")
 
 
 def test_accumulation_keeps_the_global_batch() -> None:
@@ -97,3 +109,13 @@ def test_accumulation_keeps_the_global_batch() -> None:
     assert [optim.accumulation_steps(n) for n in (1, 2, 4)] == [4, 2, 1]
     with pytest.raises(ValueError, match="micro_batch_size x processes = 2 x 3"):
         optim.accumulation_steps(3)
+
+
+@pytest.mark.parametrize("version", [None, 2, "1"])
+def test_a_run_of_another_version_is_not_guessed_at(version: object) -> None:
+    record = json.loads(to_json(TrainConfig()))
+    assert record.pop("format_version") == 1
+    if version is not None:
+        record["format_version"] = version
+    with pytest.raises(ValueError, match=f"format version {version!r}, this vidllm reads 1: go on"):
+        from_json(json.dumps(record | {"unheard": "of"}))

@@ -193,6 +193,10 @@ def test_a_stage_that_the_corpus_cannot_serve_fails_at_once(
     )
     with pytest.raises(ValueError, match="500"):
         TrainingData(with_stages(config, *stages), corpus, assembly.prompter)
+    captions = StageConfig(name="captions", num_steps=1, caption_weight=1.0, image_weight=0.0)
+    bare = replace(corpus, train_images=())
+    with pytest.raises(ValueError, match="'captions' has a caption_weight, and the corpus no pict"):
+        TrainingData(with_stages(config, captions), bare, assembly.prompter)
 
 
 def test_the_streams_of_clips_are_open_from_the_start(

@@ -35,12 +35,13 @@ def place(config: TrainConfig, corpus: Corpus, tmp_path_factory: pytest.TempPath
     """A folder with a run of three steps, a benchmark and a converted checkpoint."""
     root = tmp_path_factory.mktemp("disks")
     short = replace(config, optim=replace(config.optim, max_steps=3))
-    run_folder.create(root / "run", short)
+    run_folder.create(short, root / "run")
     train(short, root / "run", resume_from=None, console=QUIET)
-    build_default_benchmark(root / "bench", corpus, SMALL_BENCHMARK)
+    build_default_benchmark(corpus, root / "bench", SMALL_BENCHMARK)
     folder = root / "timechat"
     folder.mkdir()
-    write_shards(folder, tensors_of(TimeChat.from_parts(tiny_timechat())).items(), GIB)
+    tensors = tensors_of(TimeChat.from_parts(tiny_timechat())).items()
+    write_shards(tensors, folder, max_shard_bytes=GIB)
     (folder / CONFIG_NAME).write_text(tiny_timechat().to_json(), "utf-8")
     return root
 
@@ -89,7 +90,7 @@ def test_a_full_disk_is_named_leaves_nothing_half_and_room_is_enough(
         target = "report.html" if name == "report" else Path(words[-1]).name
         assert target in line, name
         assert files(place) == before  # the report of before, too
-        left = {path for path in files(out) if not path.endswith(".part")}
+        left = {path for path in files(out) if ".part-" not in path}
         assert left == set(), name  # what is predicted is kept
         if name in ("predict", "report"):  # which go on from what is there
             again = started(words, tmp_path / "log")

@@ -51,7 +51,7 @@ def dropping(config: TrainConfig) -> TrainConfig:
 def whole(dropping: TrainConfig, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """An uninterrupted run."""
     run_dir = tmp_path_factory.mktemp("whole") / "run"
-    run_folder.create(run_dir, dropping)
+    run_folder.create(dropping, run_dir)
     train(dropping, run_dir, resume_from=None, console=QUIET)
     return run_dir
 
@@ -106,7 +106,7 @@ def test_killed_at_any_moment_a_run_ends_as_if_it_had_not_been(
     number: int,
 ) -> None:
     run_dir = tmp_path / "run"
-    run_folder.create(run_dir, dropping)
+    run_folder.create(dropping, run_dir)
 
     def killed() -> None:
         at(place, number, lambda: os.kill(os.getpid(), signal.SIGKILL))
@@ -186,7 +186,7 @@ def test_a_full_disk_ends_the_run_in_one_line_and_room_brings_it_back(
 ) -> None:
     resource = pytest.importorskip("resource")
     run_dir = tmp_path / "run"
-    run_folder.create(run_dir, dropping)
+    run_folder.create(dropping, run_dir)
     reading, writing = os.pipe()  # a file would end too
 
     def full() -> None:

@@ -32,9 +32,15 @@ STAGE = StageConfig(
 @pytest.fixture
 def film(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AnnotatedVideo:
     path = tmp_path / "film.mp4"
-    write_video(path, VideoRecipe(num_frames=NUM_FRAMES, options={"preset": "ultrafast"}))
+    write_video(VideoRecipe(num_frames=NUM_FRAMES, options={"preset": "ultrafast"}), path)
     events = tuple(tt.Event(float(k), k + 0.5, f"event {k} of the film") for k in range(4))
-    video = AnnotatedVideo("film", str(path), NUM_FRAMES / RATE, NUM_FRAMES, events)
+    video = AnnotatedVideo(
+        id="film",
+        path=str(path),
+        duration_seconds=NUM_FRAMES / RATE,
+        num_frames=NUM_FRAMES,
+        events=events,
+    )
     monkeypatch.setattr(film_data, "film_video", lambda cache_dir: video)
     monkeypatch.setattr(film_data, "WINDOW_SECONDS", (2.0, 3.0))
     monkeypatch.setattr(film_data, "FILM_TRAIN_SECONDS", (0.0, 4.0))
@@ -84,7 +90,7 @@ def test_a_run_that_is_shown_the_film_trains(
     mixed = replace(STAGE, num_steps=4, image_weight=1.0, film_weight=1.0)
     run = run_of(config, mixed)
     folder = tmp_path / "run"
-    run_folder.create(folder, run)
+    run_folder.create(run, folder)
     outcome = train(run, folder, resume_from=None, console=messages())
     assert outcome.step == 4
     sources = {name for row in run_folder.read_metrics(folder) for name in row["source_losses"]}

@@ -5,13 +5,14 @@ import shutil
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 from rich.console import Console
 
 import timetokens as tt
-from seqsynth import Corpus, MediaError, TooManySkippedError
+from seqsynth import Corpus, ImageItem, MediaError, TooManySkippedError
 from seqsynth.manifest_schema import ManifestRow
 from seqsynth.manifest_writer import write_manifest
 from vidllm import assembly as assembling
@@ -44,6 +45,7 @@ min_images = 4
 max_images = 6
 max_clips = 3
 num_frames = 8
+templates = "brief"
 """
 
 
@@ -72,7 +74,7 @@ def root(tmp_path: Path, corpus: Corpus) -> Path:
     """A folder with media and their manifest."""
     media = tmp_path / "data" / "media"
     shutil.copytree(corpus.root, media, ignore=shutil.ignore_patterns("features"))
-    write_manifest(media.parent / "m.arrow", rows_of(corpus), root=str(media), command="test")
+    write_manifest(rows_of(corpus), media.parent / "m.arrow", root=str(media), command="test")
     return media.parent
 
 
@@ -163,7 +165,7 @@ def test_a_run_passes_broken_files_and_says_so(
         (root / "media" / name).write_bytes(b"no picture")
     config = replace(mixed, data=replace(mixed.data, max_skipped_share=1.0))
     run_dir = tmp_path / "run"
-    run_folder.create(run_dir, config)
+    run_folder.create(config, run_dir)
     outcome = train(config, run_dir, resume_from=None, console=Console(quiet=True))
     # A signal to the tests (a time limit, say) ends the run early and in good order.
     assert outcome == Outcome(run_dir, 8, signal_number=None)
@@ -176,3 +178,36 @@ def test_a_run_passes_broken_files_and_says_so(
     assert any(name in line["reason"] for line in lines for name in broken)
     streams = json.loads((run_dir / "manifest.json").read_text())["example_streams"]
     assert any(name.startswith("mixed/") for name in streams)
+    manifest = json.loads((run_dir / "manifest.json").read_text())
+    assert manifest["format_version"] == 1
+    assert manifest["corpus"]["name"] == str(root)
+    assert set(manifest["templates_sha256"]) == {"brief", "paper"}  # the mixture's, and the run's
+
+
+class Lazy(Sequence[ImageItem]):
+    """Pictures of which there are too many to hold all."""
+
+    def __init__(self, items: Sequence[ImageItem]) -> None:
+        self.items = items
+
+    def __len__(self) -> int:
+        return len(self.items)
+
+    def __getitem__(self, index: Any) -> Any:
+        return self.items[index]
+
+    def __iter__(self) -> Iterator[ImageItem]:
+        raise AssertionError("all are asked for")
+
+
+def test_a_stage_of_a_mixture_holds_no_items(
+    config: TrainConfig, corpus: Corpus, assembly: Assembly, tmp_path: Path
+) -> None:
+    clips = MIXTURE.index("[parts.clips]")
+    sizes = MIXTURE.index("[sequences]")
+    (tmp_path / "pictures.toml").write_text(MIXTURE[:clips] + MIXTURE[sizes:])
+    stage = StageConfig(name="mixed", num_steps=2, mixture=str(tmp_path / "pictures.toml"))
+    run = replace(config, data=replace(config.data, stages=(stage,)))
+    lazy = replace(corpus, train_images=Lazy(corpus.train_images), known_hash="0" * 64)
+    data = TrainingData(run, lazy, assembly.prompter)
+    assert {data[index].source for index in range(len(data))} == {"pictures"}

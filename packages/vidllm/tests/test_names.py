@@ -41,7 +41,7 @@ def test_every_command_takes_them(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     terminal = few_letters(monkeypatch)
-    build_default_benchmark(tmp_path / BENCH, corpus, SMALL_BENCHMARK)
+    build_default_benchmark(corpus, tmp_path / BENCH, SMALL_BENCHMARK)
     write_video(tmp_path / VIDEO, 12)
     rows, model = "-rows é.jsonl", "-model é"
     run = f"--run={RUN}"
@@ -51,7 +51,7 @@ def test_every_command_takes_them(
         ["predict", BENCH, run, f"--out={rows}"],
         ["report", RUN],
         ["merge", RUN, f"--out={model}"],
-        ["ground", VIDEO, "-- a café 猫 <script>", run, "--json"],
+        ["ground", VIDEO, "-- a café 猫 <script>", run, "--json", "-"],
         ["caption", VIDEO, run],
     ):
         assert main(words) == 0, words
@@ -117,13 +117,13 @@ run, bench, video, query = (os.fsdecode(os.fsencode(name)) for name in sys.argv[
 spec = BenchmarkSpec(image_lengths=(8,), num_image_sequences=1, queries_per_sequence=2,
                      num_clip_sequences=1, max_clips=4, num_frames=12)
 corpus = shapes_corpus(Path(os.environ["SEQ2TIME_CACHE"]) / "shapes")
-build_default_benchmark(Path(bench), corpus, spec)
+build_default_benchmark(corpus, Path(bench), spec)
 for words in (
     ["train", "smoke", "--optim.max-steps", "3", "--data.num-workers", "1", "--out=" + run],
     ["predict", bench, "--run=" + run],
     ["report", run],
     ["merge", run, "--out", "merged"],
-    ["ground", video, query, "--run=" + run, "--json"],
+    ["ground", video, query, "--run=" + run, "--json", "-"],
     ["caption", video, "--run=" + run],
 ):
     if status := main(words):

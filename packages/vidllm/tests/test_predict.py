@@ -3,9 +3,14 @@
 import json
 import os
 import shutil
+import socket
 from collections import Counter
+from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -42,7 +47,10 @@ from vidllm.report.timelines import read_rows
 
 from .small_benchmark import SMALL_BENCHMARK
 
-SETTINGS = PredictionSettings("trained", "some weights", "0" * 64, True, "brief")
+Predict = Callable[..., dict[str, int]]
+SETTINGS = PredictionSettings(
+    system="trained", weights="some weights", benchmark_sha256="0" * 64, templates="brief"
+)
 
 
 @pytest.fixture(scope="session")
@@ -55,13 +63,25 @@ def benchmark_dir(corpus: Corpus, tmp_path_factory: pytest.TempPathFactory) -> P
         num_clip_sequences=3,
         templates="brief",
     )
-    build_default_benchmark(directory, corpus, spec)
+    build_default_benchmark(corpus, directory, spec)
     return directory
 
 
 @pytest.fixture(scope="session")
 def queries(benchmark_dir: Path, corpus: Corpus) -> list[Query]:
     return read_benchmark(benchmark_dir, corpus.root)
+
+
+@pytest.fixture
+def answer(assembly: Assembly, features: FeatureStore, queries: list[Query]) -> Predict:
+    """Predicts with the trial model; by default all queries, under SETTINGS."""
+    return partial(
+        _predicted, queries=queries, assembly=assembly, features=features, settings=SETTINGS
+    )
+
+
+def _predicted(path: Path, *, queries: list[Query], **more: Any) -> dict[str, int]:
+    return predict(queries, path, **more)
 
 
 def query_of(task: str, num_frames: int = 4, duration_seconds: float = 20.0) -> Query:
@@ -114,10 +134,10 @@ def test_answers_become_seconds(
 
 
 def test_predictions_have_one_row_a_query(
-    assembly: Assembly, features: FeatureStore, queries: list[Query], tmp_path: Path
+    answer: Predict, queries: list[Query], tmp_path: Path
 ) -> None:
     path = tmp_path / "predictions.jsonl"
-    counts = predict(assembly, features, queries, SETTINGS, path)
+    counts = answer(path)
     rows = [json.loads(line) for line in path.read_text().splitlines()]
     assert [row["id"] for row in rows] == [query.id for query in queries]
     assert counts == {"queries": len(queries), "answered": len(queries), "malformed": 0}
@@ -131,60 +151,49 @@ def test_predictions_have_one_row_a_query(
 
 
 def test_a_finished_file_is_not_made_again(
-    assembly: Assembly,
-    features: FeatureStore,
-    queries: list[Query],
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
+    answer: Predict, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = tmp_path / "predictions.jsonl"
-    predict(assembly, features, queries, SETTINGS, path)
+    answer(path)
     before = path.read_bytes()
     monkeypatch.setattr(predict_module, "answers", None)
-    assert predict(assembly, features, queries, SETTINGS, path)["answered"] == 0
+    assert answer(path)["answered"] == 0
     assert path.read_bytes() == before
 
 
 def test_an_interrupted_prediction_goes_on(
-    assembly: Assembly,
-    features: FeatureStore,
-    queries: list[Query],
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
+    answer: Predict, queries: list[Query], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     whole, path = tmp_path / "whole.jsonl", tmp_path / "predictions.jsonl"
-    predict(assembly, features, queries, SETTINGS, whole)
+    answer(whole)
 
     def interrupt(done: int, total: int) -> None:
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        predict(assembly, features, queries, SETTINGS, path, interrupt)
+        answer(path, progress=interrupt)
     assert not path.exists()
-    part = path.with_name("predictions.jsonl.part")
+    (part,) = tmp_path.glob("predictions.jsonl.part-*")
     with part.open("ab") as handle:
         handle.write('{"id": "torn lé'.encode()[:-1])  # as a killed process leaves it
-    counts = predict(assembly, features, queries, SETTINGS, path)
+    counts = answer(path)
     assert 0 < counts["answered"] < len(queries)
     assert path.read_bytes() == whole.read_bytes()
     assert not part.exists()
 
 
 def test_two_commands_do_not_write_one_file(
-    assembly: Assembly,
-    features: FeatureStore,
-    queries: list[Query],
-    tmp_path: Path,
+    answer: Predict, queries: list[Query], tmp_path: Path
 ) -> None:
     pytest.importorskip("fcntl", reason="no file locks on this system")
     path = tmp_path / "predictions.jsonl"
 
     def again(done: int, total: int) -> None:
         with pytest.raises(HeldError, match=rf"writing {path} \(process {os.getpid()} on "):
-            predict(assembly, features, queries, replace(SETTINGS, weights="others"), path)
-        predict(assembly, features, queries[:1], SETTINGS, tmp_path / "elsewhere.jsonl")
+            answer(path, settings=replace(SETTINGS, weights="others"))
+        answer(tmp_path / "elsewhere.jsonl", queries=queries[:1])
 
-    predict(assembly, features, queries, SETTINGS, path, again)
+    answer(path, progress=again)
     assert len(read_predictions(path)) == len(queries)
     assert sorted(found.name for found in tmp_path.glob("pred*")) == [
         "predictions.jsonl",
@@ -193,17 +202,59 @@ def test_two_commands_do_not_write_one_file(
     assert not list(tmp_path.glob(".*"))
 
 
+def test_without_locks_two_commands_leave_each_other_alone(
+    answer: Predict, queries: list[Query], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each ends with its own answers, whatever the other wrote and cleared meanwhile."""
+    monkeypatch.setattr(predict_module, "one_writer", lambda *_: nullcontext(False))
+    path = tmp_path / "predictions.jsonl"
+    dead = tmp_path / f"predictions.jsonl.part-{socket.gethostname()}-4194305"
+    elsewhere = tmp_path / "predictions.jsonl.part-node-9-7"
+    for part in (dead, elsewhere):
+        part.write_text("{}\n")
+
+    def systems() -> set[str]:
+        rows = read_predictions(path)
+        assert len(rows) == len(queries)
+        return {row["system"] for row in rows.values()}
+
+    def other(done: int, total: int) -> None:
+        with monkeypatch.context() as patched:
+            patched.setattr(predict_module, "own_mark", lambda: "node-8-7")
+            answer(path, settings=replace(SETTINGS, system="other"))
+        assert systems() == {"other"}
+
+    answer(path, progress=other)
+    assert systems() == {"trained"}
+    assert list(tmp_path.glob("*.part-*")) == [elsewhere]  # it may be alive, there
+
+
+def test_what_is_no_prediction_is_not_overwritten(
+    answer: Predict, queries: list[Query], tmp_path: Path
+) -> None:
+    path = tmp_path / "references.jsonl"
+    path.write_text('{"id": "a"}\n')
+    nothing: list[list[tuple[float, float, str]]] = [[] for _ in queries]
+    for write in (answer, partial(write_events, queries, nothing, settings=SETTINGS)):
+        with pytest.raises(ValueError, match=r"references\.jsonl is there and is no prediction"):
+            write(path)
+    assert path.read_text() == '{"id": "a"}\n'
+    assert [found.name for found in tmp_path.iterdir()] == ["references.jsonl"]
+    path.write_text("")  # as mktemp makes it
+    assert answer(path)["answered"] == len(queries)
+
+
 def test_a_kill_before_the_last_part_was_cleared_leaves_nothing_in_the_end(
-    assembly: Assembly, features: FeatureStore, queries: list[Query], tmp_path: Path
+    answer: Predict, queries: list[Query], tmp_path: Path
 ) -> None:
     path = tmp_path / "predictions.jsonl"
-    predict(assembly, features, queries, SETTINGS, path)
+    answer(path)
     before = path.read_bytes()
-    (tmp_path / "predictions.jsonl.part").write_text('{"made_with": {}}\n')
-    assert not is_complete(queries, SETTINGS, path)
-    assert predict(assembly, features, queries, SETTINGS, path)["answered"] == 0
+    (tmp_path / "predictions.jsonl.part-node-7-4194305").write_text('{"made_with": {}}\n')
+    assert not is_complete(queries, path, settings=SETTINGS)
+    assert answer(path)["answered"] == 0
     assert path.read_bytes() == before
-    assert is_complete(queries, SETTINGS, path)
+    assert is_complete(queries, path, settings=SETTINGS)
 
 
 def test_line_breaks_that_json_leaves_alone_do_not_end_a_row(tmp_path: Path) -> None:
@@ -214,14 +265,12 @@ def test_line_breaks_that_json_leaves_alone_do_not_end_a_row(tmp_path: Path) -> 
     assert list(read_rows(path).values()) == rows
 
 
-def test_other_settings_start_over(
-    assembly: Assembly, features: FeatureStore, queries: list[Query], tmp_path: Path
-) -> None:
+def test_other_settings_start_over(answer: Predict, queries: list[Query], tmp_path: Path) -> None:
     path = tmp_path / "predictions.jsonl"
-    predict(assembly, features, queries, SETTINGS, path)
+    answer(path)
     for change in ({"weights": "others"}, {"benchmark_sha256": "1" * 64}, {"constrained": False}):
         settings = replace(SETTINGS, **change)
-        assert predict(assembly, features, queries, settings, path)["answered"] == len(queries)
+        assert answer(path, settings=settings)["answered"] == len(queries)
 
 
 def test_questions_about_the_same_frames_share_them(
@@ -244,6 +293,10 @@ def test_a_benchmark_is_read_as_it_was_written(
     assert [query.benchmark for query in queries] == [row["benchmark"] for row in references]
     assert templates_of(benchmark_dir) == "brief"
     assert templates_of(tmp_path) is None
+    manifest = json.loads((benchmark_dir / "benchmark.json").read_text())
+    (tmp_path / "benchmark.json").write_text(json.dumps(manifest | {"format_version": 2}))
+    with pytest.raises(ValueError, match=r"has format 2, this version reads 1: build"):
+        templates_of(tmp_path)
     assert len(content_hash(benchmark_dir)) == 64
 
 
@@ -268,25 +321,29 @@ def test_files_of_examples_and_of_references_are_datasets_too(
 
 
 def test_processes_share_the_questions_and_any_number_goes_on(
-    assembly: Assembly,
-    features: FeatureStore,
-    queries: list[Query],
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
+    answer: Predict, queries: list[Query], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     whole, path = tmp_path / "whole.jsonl", tmp_path / "predictions.jsonl"
-    predict(assembly, features, queries, SETTINGS, whole)
+    answer(whole)
     # The second of two processes, as it stands when the first one was killed.
     monkeypatch.setenv("RANK", "1")
     monkeypatch.setenv("WORLD_SIZE", "2")
-    monkeypatch.setattr(predict_module, "wait_for_all", lambda: None)
-    with pytest.raises(KeyError):  # the first one's answers never came
-        predict(assembly, features, queries, SETTINGS, path)
-    begun = read_predictions(tmp_path / "predictions.jsonl.part-1")
+    waits = iter([None, None, RuntimeError("the first one is gone")])
+
+    def wait() -> None:
+        if (lost := next(waits)) is not None:
+            raise lost
+
+    monkeypatch.setattr(predict_module, "wait_for_all", wait)
+    with pytest.raises(RuntimeError, match="is gone"):
+        answer(path)
+    (part,) = tmp_path.glob("predictions.jsonl.part-*")
+    begun = read_predictions(part)
     assert 0 < len(begun) < len(queries)
-    monkeypatch.delenv("RANK")
-    monkeypatch.delenv("WORLD_SIZE")
-    counts = predict(assembly, features, queries, SETTINGS, path)
+    for name in ("RANK", "WORLD_SIZE"):
+        monkeypatch.delenv(name)
+    monkeypatch.setattr(predict_module, "wait_for_all", lambda: None)
+    counts = answer(path)
     assert counts["answered"] == len(queries) - len(begun)
     assert sorted(path.read_text().splitlines()) == sorted(whole.read_text().splitlines())
     assert not list(tmp_path.glob("*.part*"))
@@ -306,14 +363,19 @@ def test_frames_can_be_read_as_they_are_asked_for(
 def test_a_folder_without_questions_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=r"is no benchmark: it has no examples\.jsonl"):
         read_benchmark(tmp_path, tmp_path)
+    (tmp_path / "examples.jsonl").write_text("")
+    (tmp_path / "none.jsonl").write_text("")
+    for dataset in (tmp_path, tmp_path / "none.jsonl"):
+        with pytest.raises(ValueError, match=rf"{dataset} has no questions"):
+            read_benchmark(dataset, tmp_path)
 
 
 def test_chance_is_seeded_and_plausible(
     queries: list[Query], corpus: Corpus, tmp_path: Path
 ) -> None:
-    drawn = chance_events(queries, corpus, 0)
-    assert drawn == chance_events(queries, corpus, 0)
-    assert drawn != chance_events(queries, corpus, 1)
+    drawn = chance_events(queries, corpus, seed=0)
+    assert drawn == chance_events(queries, corpus, seed=0)
+    assert drawn != chance_events(queries, corpus, seed=1)
     train_captions = {clip.caption for clip in corpus.train_clips}
     for query, events in zip(queries, drawn, strict=True):
         duration = query.example.duration_seconds
@@ -327,7 +389,7 @@ def test_chance_is_seeded_and_plausible(
         else:
             assert {caption for _, _, caption in events} <= train_captions
     path = tmp_path / "chance.jsonl"
-    write_events(queries, drawn, replace(SETTINGS, system="chance"), path)
+    write_events(queries, drawn, path, settings=replace(SETTINGS, system="chance"))
     assert list(read_predictions(path)) == [query.id for query in queries]
 
 
@@ -338,13 +400,13 @@ def test_chance_draws_as_many_clips_as_the_benchmark_has(
     assert num_clips_of(tmp_path) is None
     described = [query for query in queries if query.example.task == "dvc"] * 30
     for num_clips in ((2, 4), (2, 2), (3, 5)):
-        drawn = chance_events(described, corpus, 0, num_clips)
+        drawn = chance_events(described, corpus, seed=0, num_clips=num_clips)
         assert {len(events) for events in drawn} == set(range(num_clips[0], num_clips[1] + 1))
 
 
 def test_chance_hits_one_in_the_length(corpus: Corpus) -> None:
     query = query_of("iig", num_frames=10)
-    drawn = chance_events([query] * 5000, corpus, 0)
+    drawn = chance_events([query] * 5000, corpus, seed=0)
     counts = Counter(start for ((start, _, _),) in drawn)
     assert set(counts) == set(range(10))
     assert all(400 < count < 600 for count in counts.values())

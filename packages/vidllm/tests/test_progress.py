@@ -1,18 +1,21 @@
 """The line of progress, and how much of a GPU a run uses."""
 
+import io
+import time
+
 import pytest
 import torch
 from rich.console import Console
 
 from vidllm import utilisation
-from vidllm.progress import Progress
+from vidllm.progress import CountLine, ProgressLine
 from vidllm.utilisation import operations_per_token, peak_operations, share_per_rate
 
 ROW = {"step": 3, "stage": "images", "loss": 1.25, "tokens": 5000, "seconds": 2.0}
 
 
 def shown(peak_share_per_rate: float) -> str:
-    progress = Progress(Console(quiet=True), 10, peak_share_per_rate=peak_share_per_rate)
+    progress = ProgressLine(Console(quiet=True), 10, peak_share_per_rate=peak_share_per_rate)
     progress.step(ROW)
     return progress.line(ROW)
 
@@ -22,6 +25,28 @@ def test_the_line_says_loss_rate_and_time_left_and_mfu_where_it_is_known() -> No
     assert shown(0.41 / 2500) == (
         "step 3/10  images  loss 1.250  2500 tokens/s  MFU 41.0%  14 s left"
     )
+
+
+def test_a_count_says_what_is_left_now_and_then_and_begins_anew(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    now = [100.0]
+    monkeypatch.setattr(time, "monotonic", lambda: now[0])
+    written = io.StringIO()
+    count = CountLine(Console(file=written, width=100), "features", "frames")
+    for done in (10, 20, 30, 40):
+        count(done, 40)
+        now[0] += 6
+    now[0] += 1000
+    for done in (10, 30, 40):  # those of another picture size: their own rate, not the pause's
+        count(done, 40)
+        now[0] += 12
+    assert written.getvalue().splitlines() == [
+        "features: 30 of 40 frames, 6 s left",
+        "features: 40 of 40 frames",
+        "features: 30 of 40 frames, 6 s left",
+        "features: 40 of 40 frames",
+    ]
 
 
 @pytest.mark.parametrize(

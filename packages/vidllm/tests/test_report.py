@@ -16,6 +16,7 @@ from vidllm.predict import PredictionSettings, write_events
 from vidllm.report import write_report
 from vidllm.report.curves import loss_figure, smoothed
 from vidllm.report.page import scores_table
+from vidllm.report.timelines import read_rows
 from vidllm.run_folder import RunFolderError
 
 
@@ -63,7 +64,7 @@ def metrics_row(step: int, **changes: object) -> dict[str, object]:
 
 @pytest.fixture
 def run_dir(tmp_path: Path, config: TrainConfig) -> Path:
-    run_folder.create(tmp_path / "run", config)
+    run_folder.create(config, tmp_path / "run")
     lines = [json.dumps(metrics_row(step)) for step in range(1, 13)]
     (tmp_path / "run" / "metrics.jsonl").write_text("\n".join(lines) + "\n")
     return tmp_path / "run"
@@ -79,11 +80,11 @@ def evaluated(run_dir: Path, corpus: Corpus, num_clip_sequences: int) -> None:
         templates="brief",
     )
     directory = run_dir / "evaluation"
-    build_default_benchmark(directory, corpus, spec)
+    build_default_benchmark(corpus, directory, spec)
     queries = read_benchmark(directory, corpus.root)
-    events = chance_events(queries, corpus, 0)
-    settings = PredictionSettings("trained", "w", "0")
-    write_events(queries, events, settings, run_dir / "predictions.jsonl")
+    events = chance_events(queries, corpus, seed=0)
+    settings = PredictionSettings(system="trained", weights="w", benchmark_sha256="0")
+    write_events(queries, events, run_dir / "predictions.jsonl", settings=settings)
 
 
 SCORES = {
@@ -123,6 +124,16 @@ def test_what_is_not_there_yet_is_said(run_dir: Path) -> None:
     assert "Not evaluated yet" in text
     (run_dir / "metrics.jsonl").unlink()
     assert "Too few steps for a curve" in write_report(run_dir).read_text()
+    (run_dir / "scores.json").write_text("{")
+    with pytest.raises(RunFolderError, match=r"scores\.json is damaged .*: score again"):
+        write_report(run_dir)
+
+
+def test_a_damaged_row_is_named(tmp_path: Path) -> None:
+    for line in ("{", "[]", '{"system": "trained"}'):
+        (tmp_path / "rows.jsonl").write_text(f'{{"id": "a"}}\n\n{line}\n')
+        with pytest.raises(ValueError, match=r"rows\.jsonl:3: no row with an id"):
+            read_rows(tmp_path / "rows.jsonl")
 
 
 def test_captions_are_text_not_markup(run_dir: Path, corpus: Corpus) -> None:

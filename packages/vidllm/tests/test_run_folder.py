@@ -3,6 +3,8 @@
 import itertools
 import json
 import os
+import re
+import shutil
 import socket
 import subprocess
 import sys
@@ -11,39 +13,42 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import torch
 
 from seqsynth.one_writer import HeldError
 from vidllm import run_folder
 from vidllm.cli import main
+from vidllm.manifest import git_commit
 from vidllm.recipes import smoke
 from vidllm.run_folder import RunFolderError
+from vidllm.scratch import keep_tensors
 
 
 def test_a_new_folder_holds_its_configuration(tmp_path: Path) -> None:
     run_dir = tmp_path / "deep" / "run"
-    run_folder.create(run_dir, smoke())
+    run_folder.create(smoke(), run_dir)
     assert run_folder.load_config(run_dir) == smoke()
     assert run_folder.is_run(run_dir)
 
 
 def test_a_folder_with_something_in_it_is_left_alone(tmp_path: Path) -> None:
-    run_folder.create(tmp_path / "run", smoke())
+    run_folder.create(smoke(), tmp_path / "run")
     before = sorted((tmp_path / "run").iterdir())
     with pytest.raises(RunFolderError, match="is not empty: continue it with --resume"):
-        run_folder.create(tmp_path / "run", smoke())
+        run_folder.create(smoke(), tmp_path / "run")
     assert sorted((tmp_path / "run").iterdir()) == before
     (tmp_path / "letters").mkdir()
     (tmp_path / "letters" / "dear.txt").write_text("...")
     with pytest.raises(RunFolderError, match="it holds something else"):
-        run_folder.create(tmp_path / "letters", smoke())
+        run_folder.create(smoke(), tmp_path / "letters")
     with pytest.raises(RunFolderError, match="is a file"):
-        run_folder.create(tmp_path / "letters" / "dear.txt", smoke())
+        run_folder.create(smoke(), tmp_path / "letters" / "dear.txt")
 
 
 def test_a_place_that_cannot_be_written_is_refused(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(RunFolderError, match="cannot be written: Not a directory"):
-        run_folder.create(tmp_path / "file" / "run", smoke())
+        run_folder.create(smoke(), tmp_path / "file" / "run")
     with pytest.raises(RunFolderError, match="cannot be written: No such file"):
         run_folder.check_writable(tmp_path / "absent")
     run_folder.check_writable(tmp_path)
@@ -54,7 +59,7 @@ def test_the_newest_run_is_the_one_started_last(tmp_path: Path) -> None:
     with pytest.raises(RunFolderError, match="no run under"):
         run_folder.newest(tmp_path)
     for number, name in enumerate(("b", "c", "a")):
-        run_folder.create(tmp_path / name, smoke())
+        run_folder.create(smoke(), tmp_path / name)
         os.utime(tmp_path / name / "config.json", (number, number))
     (tmp_path / "not-a-run").mkdir()
     assert run_folder.newest(tmp_path).name == "a"
@@ -62,7 +67,11 @@ def test_the_newest_run_is_the_one_started_last(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("text", "message"),
-    [(None, "has no config.json"), ("{", "not a configuration"), ('{"sede": 1}', "config.sede")],
+    [
+        (None, "has no config.json"),
+        ("{", "not a configuration"),
+        ('{"format_version": 1, "sede": 1}', "config.sede"),
+    ],
 )
 def test_a_folder_that_is_no_run_is_named(tmp_path: Path, text: str | None, message: str) -> None:
     if text is not None:
@@ -116,11 +125,11 @@ def test_two_that_start_at_once_do_not_share_a_folder(
         look(folder)
         looks.append(folder)
         if len(looks) == 1:
-            run_folder.create(run_dir, smoke())
+            run_folder.create(smoke(), run_dir)
 
     monkeypatch.setattr(run_folder, "_refuse_occupied", late)
     with pytest.raises(RunFolderError, match="is not empty: continue it with --resume"):
-        run_folder.create(run_dir, replace(smoke(), seed=5))
+        run_folder.create(replace(smoke(), seed=5), run_dir)
     assert run_folder.load_config(run_dir) == smoke()
 
 
@@ -129,7 +138,7 @@ def test_what_a_kill_leaves_of_a_folder_in_the_making_is_no_content(tmp_path: Pa
     run_dir.mkdir()
     (run_dir / f".{socket.gethostname()}-4194305-config.json").write_text("{")
     (run_dir / ".lock").write_text("")
-    run_folder.create(run_dir, smoke())
+    run_folder.create(smoke(), run_dir)
     assert [path.name for path in run_dir.iterdir()] == ["config.json"]
 
 
@@ -143,7 +152,7 @@ def test_what_living_processes_build_is_left_alone(tmp_path: Path) -> None:
     days_ago = time.time() - 48 * 3600
     for path in (living, given_up):  # a living process may wait long for its disk
         os.utime(path, (days_ago, days_ago))
-    run_folder.write_atomically(tmp_path / "a.json", "{}")
+    run_folder.write_atomically("{}", tmp_path / "a.json")
     assert sorted(tmp_path.iterdir()) == sorted([living, other, elsewhere, tmp_path / "a.json"])
 
 
@@ -167,7 +176,7 @@ def test_a_clock_that_stands_still_or_goes_back_breaks_nothing(
 def test_a_run_in_the_hands_of_another_process_is_left_alone(tmp_path: Path) -> None:
     """Also where it has done no step yet, which makes it look like one that failed to start."""
     run_dir = tmp_path / "run"
-    run_folder.create(run_dir, smoke())
+    run_folder.create(smoke(), run_dir)
     with run_folder.locked(run_dir):
         assert main(["train", "smoke", "--resume", str(run_dir)]) == 2
     assert run_folder.is_run(run_dir)
@@ -181,3 +190,51 @@ def test_metrics_are_rewound_to_the_checkpoint(tmp_path: Path) -> None:
     assert [row["step"] for row in run_folder.read_metrics(tmp_path)] == [1, 2, 3]
     run_folder.rewind_metrics(tmp_path, 2)
     assert path.read_text() == '{"step": 1}\n{"step": 2}\n'
+
+
+def test_a_damaged_manifest_is_named(tmp_path: Path) -> None:
+    assert run_folder.read_manifest(tmp_path) == {}
+    for text in ("{", "[]"):
+        (tmp_path / "manifest.json").write_text(text)
+        with pytest.raises(RunFolderError, match=r"manifest\.json is damaged .*: restore it"):
+            run_folder.read_manifest(tmp_path)
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no pipes with names on this system")
+def test_a_link_stays_one_and_a_pipe_is_written_into(tmp_path: Path) -> None:
+    link, file = tmp_path / "link.json", tmp_path / "file.json"
+    file.write_text("old")
+    link.symlink_to(file)
+    run_folder.write_atomically("new", link)
+    assert link.is_symlink()
+    assert file.read_text() == "new"
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    reading = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
+    run_folder.write_atomically("through", pipe)
+    assert os.read(reading, 100) == b"through"
+    os.close(reading)
+    assert pipe.is_fifo()
+
+
+def test_tensors_that_cannot_be_kept_cost_time_only(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    (tmp_path / "cache").write_text("a file where a folder should be")
+    keep_tensors({"a": torch.zeros(1)}, tmp_path / "cache" / "a.safetensors")
+    assert "cannot be written" in caplog.text
+
+
+@pytest.mark.skipif(shutil.which("git") is None, reason="no git on this system")
+def test_the_commit_is_that_of_the_code_and_of_no_checkout_around_it(tmp_path: Path) -> None:
+    def git(*words: str) -> None:
+        who = ("-c", "user.name=a", "-c", "user.email=a@b")
+        subprocess.run(["git", *who, *words], cwd=tmp_path, check=True, capture_output=True)
+
+    for name in ("tracked.py", "installed.py"):
+        (tmp_path / name).write_text("")
+    git("init")
+    git("add", "tracked.py")
+    git("commit", "-m", "one")
+    assert re.fullmatch("[0-9a-f]{40}", git_commit(tmp_path / "tracked.py") or "")
+    assert git_commit(tmp_path / "installed.py") is None

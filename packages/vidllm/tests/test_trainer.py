@@ -25,7 +25,7 @@ def losses(config: TrainConfig, tmp_path: Path) -> Callable[..., list[float]]:
         stage = StageConfig(name="images", num_steps=3, min_images=3, max_images=9)
         short = replace(config, data=replace(config.data, stages=(stage,)))
         short = replace(short, **changes)  # type: ignore[arg-type]
-        run_folder.create(tmp_path / name, short)
+        run_folder.create(short, tmp_path / name)
         train(short, tmp_path / name, resume_from=None, console=Console(quiet=True))
         return [row["loss"] for row in run_folder.read_metrics(tmp_path / name)]
 
@@ -57,7 +57,7 @@ def test_laying_out_the_work_otherwise_changes_nothing(
 def test_loss_by_source_and_task_add_up_to_the_loss(config: TrainConfig, tmp_path: Path) -> None:
     stage = StageConfig(name="mixed", num_steps=6, caption_weight=1.0, clip_weight=1.0)
     short = replace(config, data=replace(config.data, stages=(stage,)))
-    run_folder.create(tmp_path / "run", short)
+    run_folder.create(short, tmp_path / "run")
     train(short, tmp_path / "run", resume_from=None, console=Console(quiet=True))
     rows = run_folder.read_metrics(tmp_path / "run")
     assert len({name for row in rows for name in row["source_losses"]}) >= 2

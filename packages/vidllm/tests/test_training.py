@@ -38,7 +38,7 @@ def run(tmp_path: Path) -> Callable[..., tuple[Path, Outcome]]:
     ) -> tuple[Path, Outcome]:
         run_dir = tmp_path / name
         if resume_from is None:
-            run_folder.create(run_dir, config)
+            run_folder.create(config, run_dir)
         return run_dir, train(config, run_dir, resume_from=resume_from, console=QUIET)
 
     return make

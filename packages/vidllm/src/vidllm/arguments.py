@@ -50,9 +50,7 @@ def parse(kind: type[T], arguments: Sequence[str], default: T, prog: str, descri
     messages = io.StringIO()
     try:
         with contextlib.redirect_stderr(messages), contextlib.redirect_stdout(messages):
-            return tyro.cli(
-                kind, args=list(arguments), default=default, prog=prog, config=(_no_colour(),)
-            )
+            return tyro.cli(kind, args=list(arguments), default=default, prog=prog)
     except SystemExit:
         raise UsageError(_one_line(messages.getvalue())) from None
 
@@ -104,12 +102,6 @@ def is_flag(argument: str) -> bool:
 def _is_dashed_name(argument: str) -> bool:
     """Whether it looks like an option and can only be meant as a name: no option has one dash."""
     return bool(re.match(r"-[^-\d.]", argument))
-
-
-def _no_colour() -> Any:
-    import tyro
-
-    return tyro.conf.configure()
 
 
 def _one_line(text: str) -> str:

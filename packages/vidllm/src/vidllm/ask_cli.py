@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from vidllm import run_folder
 from vidllm.arguments import UsageError, parse
-from vidllm.terminal import as_text, json_text, messages
+from vidllm.terminal import as_text, messages, write_json
 
 if TYPE_CHECKING:
     from vidllm.asking import Asker, VideoAnswer
@@ -19,23 +19,21 @@ MAX_PORT = 65535
 
 _GROUND = """Says where in a video something happens, in seconds.
 
-  vidllm ground VIDEO "the query" [--run DIR] [--json]"""
+  vidllm ground VIDEO "the query" [--run DIR] [--json FILE]"""
 _CAPTION = """Says what happens in a video, and when, in seconds.
 
-  vidllm caption VIDEO [--run DIR] [--json]"""
+  vidllm caption VIDEO [--run DIR] [--json FILE]"""
 _DEMO = """A page on this machine with a video, a question and a timeline. Ctrl-C ends it.
 
   vidllm demo [--run DIR] [--videos DIR] [--port N]"""
 
 
 @dataclass(frozen=True, kw_only=True)
-class AskOptions:
-    """What `vidllm ground` and `vidllm caption` take besides the video."""
+class RunOptions:
+    """Which run is asked, and how."""
 
     run: str = ""
     """The run folder. Default: the newest under runs/."""
-    json: bool = False
-    """Print everything as one JSON object."""
     num_frames: int = 0
     """Frames that are looked at, evenly spaced. Default: as many as training showed of clips."""
     num_beams: int = 1
@@ -45,7 +43,15 @@ class AskOptions:
 
 
 @dataclass(frozen=True, kw_only=True)
-class DemoOptions(AskOptions):
+class AskOptions(RunOptions):
+    """What `vidllm ground` and `vidllm caption` take besides the video."""
+
+    json: str = ""
+    """Write everything to this file as one JSON object; - is stdout, in place of the lines."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class DemoOptions(RunOptions):
     """What `vidllm demo` takes."""
 
     videos: str = "."
@@ -79,7 +85,7 @@ def demo(arguments: Sequence[str]) -> int:
     asker = _asker(options)
     from vidllm.demo import serving, wait_forever
 
-    with serving(asker, folder, options.port) as address:
+    with serving(asker, folder, port=options.port) as address:
         print(address, flush=True)
         _say(asker.system, f"videos of {folder.resolve()}")
         wait_forever()
@@ -107,7 +113,7 @@ def _video(name: str) -> Path:
     return path
 
 
-def _asker(options: AskOptions) -> Asker:
+def _asker(options: RunOptions) -> Asker:
     run_dir = Path(options.run) if options.run else run_folder.newest()
     run_folder.load_config(run_dir)  # a wrong folder is told before torch is loaded
     from vidllm.asking import Asker, AskSettings
@@ -130,7 +136,8 @@ def _say(system: dict[str, str], what: str) -> None:
 
 def _print(answer: VideoAnswer, options: AskOptions) -> int:
     if options.json:
-        print(json_text(answer.to_record()))
+        write_json(answer.to_record(), options.json)
+    if options.json == "-":
         return 0
     _say(answer.system, f"{answer.num_frames} frames of {answer.duration_seconds:.1f} s")
     for start, end, text in answer.events:

@@ -8,15 +8,14 @@ id is the example's id, a full stop and the turn's number.
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from seqsynth import Example, read_examples
-
-EXAMPLES_NAME, MANIFEST_NAME = "examples.jsonl", "benchmark.json"
+from seqsynth.benchmark import EXAMPLES_NAME, FORMAT_VERSION, MANIFEST_NAME
+from seqsynth.parsing import parsed_json
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +38,7 @@ class Query:
         return len(self.example.frames)
 
 
-def read_benchmark(dataset: Path, media_root: str | Path) -> list[Query]:
+def read_benchmark(dataset: str | Path, media_root: str | Path) -> list[Query]:
     """The questions of a benchmark, in order.
 
     Args:
@@ -48,17 +47,19 @@ def read_benchmark(dataset: Path, media_root: str | Path) -> list[Query]:
         media_root: relative paths of media start here.
 
     Raises:
-        ValueError: no benchmark, or a damaged line (names file and line).
+        ValueError: no benchmark, one without questions, or a damaged line (names file and line).
     """
-    path, ids = _parts_of(dataset)
+    path, ids = _parts_of(Path(dataset))
     examples = read_examples(path, media_root=media_root)
     queries = [query for example in examples for query in queries_of(example)]
-    if ids is None:
-        return queries
-    unknown = sorted(ids - {query.id for query in queries})
-    if unknown:
-        raise ValueError(f"{dataset}: {path} has no question {unknown[0]!r}")
-    return [query for query in queries if query.id in ids]
+    if ids is not None:
+        unknown = sorted(ids - {query.id for query in queries})
+        if unknown:
+            raise ValueError(f"{dataset}: {path} has no question {unknown[0]!r}")
+        queries = [query for query in queries if query.id in ids]
+    if not queries:
+        raise ValueError(f"{dataset} has no questions")
+    return queries
 
 
 def _parts_of(dataset: Path) -> tuple[Path, set[str] | None]:
@@ -72,7 +73,7 @@ def _parts_of(dataset: Path) -> tuple[Path, set[str] | None]:
     with dataset.open(encoding="utf-8") as handle:
         for number, line in enumerate(handle, start=1):
             try:
-                row = json.loads(line)
+                row = parsed_json(line)
                 if "frames" in row:
                     return dataset, None
                 ids.add(row["id"])
@@ -86,8 +87,9 @@ def _parts_of(dataset: Path) -> tuple[Path, set[str] | None]:
     return path, ids
 
 
-def folder_of(dataset: Path) -> Path:
+def folder_of(dataset: str | Path) -> Path:
     """Where a dataset's manifest lies."""
+    dataset = Path(dataset)
     return dataset.parent if dataset.is_file() else dataset
 
 
@@ -98,15 +100,15 @@ def queries_of(example: Example) -> Iterator[Query]:
         yield Query(f"{example.id}.{turn}", benchmark, example, turn)
 
 
-def templates_of(directory: Path) -> str | None:
+def templates_of(directory: str | Path) -> str | None:
     """The wording that a benchmark's manifest names; None where it has no manifest."""
-    spec = _spec(directory)
+    spec = _spec(Path(directory))
     return None if spec is None else str(spec["templates"])
 
 
-def num_clips_of(directory: Path) -> tuple[int, int] | None:
+def num_clips_of(directory: str | Path) -> tuple[int, int] | None:
     """Fewest and most clips of a sequence by the manifest; None where there is no manifest."""
-    spec = _spec(directory)
+    spec = _spec(Path(directory))
     return None if spec is None else (int(spec["min_clips"]), int(spec["max_clips"]))
 
 
@@ -114,20 +116,28 @@ def _spec(directory: Path) -> dict[str, Any] | None:
     """The sizes and wording in a benchmark's manifest; None where it has no manifest.
 
     Raises:
-        ValueError: the file lacks them.
+        ValueError: the file lacks them, or is of another version.
     """
     path = directory / MANIFEST_NAME
     if not path.is_file():
         return None
     try:
-        spec = json.loads(path.read_text("utf-8"))["spec"]
-        return {name: spec[name] for name in ("templates", "min_clips", "max_clips")}
-    except (ValueError, KeyError, TypeError) as error:
+        record = parsed_json(path.read_bytes())
+        version, spec = record.get("format_version"), record["spec"]
+        wanted = {name: spec[name] for name in ("templates", "min_clips", "max_clips")}
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise ValueError(f"{path} is no manifest of a benchmark: {error!r}") from None
+    if version != FORMAT_VERSION:
+        raise ValueError(
+            f"{path} has format {version}, this version reads {FORMAT_VERSION}: build the "
+            "benchmark again"
+        )
+    return wanted
 
 
-def content_hash(dataset: Path) -> str:
+def content_hash(dataset: str | Path) -> str:
     """Hex sha256 of the benchmark's questions."""
+    dataset = Path(dataset)
     path, ids = _parts_of(dataset)
     digest = hashlib.sha256(path.read_bytes())
     if ids is not None:

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from seqsynth import Corpus, Example, SequenceDataset, SequenceRecipe
+from seqsynth.video_tasks import EVENT_TASKS
 from vidllm.benchmarks import Query
 
 Events = list[tuple[float, float, str]]
@@ -22,6 +23,7 @@ NUM_CLIPS = (2, 10)  # the paper's
 def chance_events(
     queries: Sequence[Query],
     corpus: Corpus,
+    *,
     seed: int,
     num_clips: tuple[int, int] = NUM_CLIPS,
 ) -> list[Events]:
@@ -43,7 +45,7 @@ def chance_events(
         if query.example.task == "iig":
             item = int(rng.integers(query.num_frames))
             drawn.append([(float(item), float(item + 1), "")])
-        elif query.example.task in ("tvg", "dvc"):
+        elif query.example.task in EVENT_TASKS:
             if query.num_frames not in streams:
                 streams[query.num_frames] = _clip_stream(corpus, query.num_frames, num_clips, seed)
             stream = streams[query.num_frames]

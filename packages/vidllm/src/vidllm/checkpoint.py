@@ -2,15 +2,14 @@
 
 A checkpoint is a folder `checkpoint-STEP`: the adapter in PEFT's layout (LoRA and the rows of the
 time tokens), a file for each part of the model that learns whole (`projector.safetensors`), the
-trainer's state, and `checkpoint.json` with the sha256 of each file. It is built under another name,
-flushed to disk and renamed, so that a killed process leaves either a complete checkpoint or none;
-`docs/formats.md` describes the files.
+trainer's state, and `checkpoint.json` with the format version and the sha256 of each file. It is
+built under another name, flushed to disk and renamed, so that a killed process leaves either a
+complete checkpoint or none; `docs/formats.md` describes the files.
 """
 
 from __future__ import annotations
 
 import contextlib
-import errno
 import json
 import logging
 import os
@@ -21,17 +20,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from seqsynth.example_files import is_out_of_reach
+from seqsynth.example_files import FULL_DISK, is_out_of_reach
 from vidllm.model.gguf_cache import file_sha256
 
 log = logging.getLogger(__name__)
 
 RECORD_NAME = "checkpoint.json"
+FORMAT_VERSION = 1
 PART_SUFFIX = ".safetensors"
 ADAPTER_NAME = "adapter_model.safetensors"
 
-
-_NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 # What torch.save says when less was written than it gave, in a RuntimeError without a number.
 _SHORT_WRITES = ("PytorchStreamWriter failed", "inline_container.cc", "iostream error")
 
@@ -52,13 +50,13 @@ class Checkpoint:
     path: Path
 
 
-def scratch_path(run_dir: Path, step: int) -> Path:
+def scratch_path(run_dir: str | Path, step: int) -> Path:
     """Where a checkpoint is built before it gets its name."""
-    return run_dir / f".checkpoint-{step}.partial"
+    return Path(run_dir) / f".checkpoint-{step}.partial"
 
 
 @contextlib.contextmanager
-def writing(run_dir: Path, step: int) -> Iterator[None]:
+def writing(run_dir: str | Path, step: int) -> Iterator[None]:
     """Turns whatever goes wrong with the disk into one error, and clears away what is half built.
 
     Raises:
@@ -89,20 +87,25 @@ def is_of_the_disk(error: BaseException) -> bool:
 def is_short_of_room(error: BaseException) -> bool:
     """Whether a file could not be written to its end: the disk, or a quota, is full."""
     if isinstance(error, OSError):
-        return error.errno in _NO_ROOM
+        return error.errno in FULL_DISK
     from safetensors import SafetensorError
 
     text = str(error)
     if isinstance(error, SafetensorError):  # has no number, but names it
-        return any(f"(os error {number})" in text for number in _NO_ROOM)
+        return any(f"(os error {number})" in text for number in FULL_DISK)
     return isinstance(error, RuntimeError) and any(sign in text for sign in _SHORT_WRITES)
 
 
-def publish(run_dir: Path, step: int) -> Checkpoint:
+def publish(run_dir: str | Path, step: int) -> Checkpoint:
     """Gives a built checkpoint its name, after everything in it is on the disk."""
+    run_dir = Path(run_dir)
     scratch, final = scratch_path(run_dir, step), run_dir / f"checkpoint-{step}"
     files = sorted(path for path in scratch.iterdir() if path.name != RECORD_NAME)
-    record = {"step": step, "sha256": {path.name: file_sha256(path) for path in files}}
+    record = {
+        "format_version": FORMAT_VERSION,
+        "step": step,
+        "sha256": {path.name: file_sha256(path) for path in files},
+    }
     (scratch / RECORD_NAME).write_text(json.dumps(record, indent=2) + "\n", "utf-8")
     for path in scratch.iterdir():
         _flush(path)
@@ -114,9 +117,9 @@ def publish(run_dir: Path, step: int) -> Checkpoint:
     return Checkpoint(step, final)
 
 
-def rotate(run_dir: Path, keep: int) -> None:
+def rotate(run_dir: str | Path, keep: int) -> None:
     """Deletes all but the newest `keep` checkpoints and what killed processes left half-built."""
-    for scratch in run_dir.glob(".checkpoint-*.partial"):
+    for scratch in Path(run_dir).glob(".checkpoint-*.partial"):
         shutil.rmtree(scratch, ignore_errors=True)
     for checkpoint in named(run_dir)[keep:]:
         # Renamed first: a process killed halfway must not leave a thinned checkpoint behind.
@@ -125,11 +128,11 @@ def rotate(run_dir: Path, keep: int) -> None:
         shutil.rmtree(doomed)
 
 
-def to_resume(run_dir: Path) -> Checkpoint | None:
+def to_resume(run_dir: str | Path) -> Checkpoint | None:
     """The checkpoint that a run goes on from; None where none was written yet.
 
     Raises:
-        CheckpointError: all are damaged. A run does not start over by itself.
+        CheckpointError: all are damaged, or see `damage`. A run does not start over by itself.
     """
     found = newest_good(run_dir)
     if found is None and (there := named(run_dir)):
@@ -140,13 +143,13 @@ def to_resume(run_dir: Path) -> Checkpoint | None:
     return found
 
 
-def newest_good(run_dir: Path) -> Checkpoint | None:
+def newest_good(run_dir: str | Path) -> Checkpoint | None:
     """The newest checkpoint whose files are what they should be; None when there is none.
 
     Damaged ones on the way are named in the log.
 
     Raises:
-        OSError: one cannot be opened, see `damage`.
+        CheckpointError, OSError: one cannot be judged, see `damage`.
     """
     for checkpoint in named(run_dir):
         problem = damage(checkpoint.path)
@@ -156,14 +159,22 @@ def newest_good(run_dir: Path) -> Checkpoint | None:
     return None
 
 
-def damage(checkpoint_dir: Path) -> str | None:
+def damage(checkpoint_dir: str | Path) -> str | None:
     """What is wrong with a checkpoint; None for a good one.
 
     Raises:
-        OSError: it cannot be opened, which is no damage: an older one must not take its place.
+        CheckpointError: another version wrote it. Neither that nor the next is damage: an older
+            checkpoint must not take its place.
+        OSError: it cannot be opened.
     """
+    checkpoint_dir = Path(checkpoint_dir)
     try:
         record = json.loads((checkpoint_dir / RECORD_NAME).read_text("utf-8"))
+        if record["format_version"] != FORMAT_VERSION:
+            raise CheckpointError(
+                f"{checkpoint_dir} has format version {record['format_version']!r}, this vidllm "
+                f"reads {FORMAT_VERSION}: use the vidllm that wrote it"
+            )
         for name, digest in record["sha256"].items():
             if file_sha256(checkpoint_dir / name) != digest:
                 return f"{name} does not match its checksum"
@@ -172,11 +183,13 @@ def damage(checkpoint_dir: Path) -> str | None:
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         if is_out_of_reach(error):
             raise
-        return f"{RECORD_NAME}: {error}"
+        return f"{RECORD_NAME}: {error!r}"
     return None
 
 
-def save_weights(model: Any, directory: Path, state: Mapping[str, Any] | None = None) -> None:
+def save_weights(
+    model: Any, directory: str | Path, *, state: Mapping[str, Any] | None = None
+) -> None:
     """Writes the adapter and the parts of a `SequenceModel`.
 
     Args:
@@ -186,6 +199,7 @@ def save_weights(model: Any, directory: Path, state: Mapping[str, Any] | None = 
     """
     from safetensors.torch import save_file
 
+    directory = Path(directory)
     inside = None if state is None else _below("llm.", state)
     # Without the flag PEFT asks the hub for the base's vocabulary size.
     model.llm.save_pretrained(directory, state_dict=inside, save_embedding_layers=False)
@@ -208,7 +222,7 @@ def _name_of(model: Any, wanted: Any) -> str:
     return next(str(name) for name, module in model.named_modules() if module is wanted)
 
 
-def load_weights(model: Any, directory: Path) -> None:
+def load_weights(model: Any, directory: str | Path) -> None:
     """Loads what `save_weights` wrote into a `SequenceModel` of the same configuration.
 
     Raises:
@@ -218,6 +232,7 @@ def load_weights(model: Any, directory: Path) -> None:
     from safetensors import SafetensorError
     from safetensors.torch import load_file
 
+    directory = Path(directory)
     try:
         adapter = load_file(directory / ADAPTER_NAME)
         parts = {part: load_file(directory / f"{part}{PART_SUFFIX}") for part in model.parts}
@@ -249,10 +264,10 @@ def _compare(path: Path, found: dict[str, Any], expected: dict[str, Any]) -> Non
             raise CheckpointError(f"{path} does not fit the model: {name} is {shapes}")
 
 
-def named(run_dir: Path) -> list[Checkpoint]:
+def named(run_dir: str | Path) -> list[Checkpoint]:
     """Checkpoints by name, newest first."""
     found = []
-    for path in run_dir.glob("checkpoint-*"):
+    for path in Path(run_dir).glob("checkpoint-*"):
         match = re.fullmatch(r"checkpoint-(\d+)", path.name)
         if match and path.is_dir():
             found.append(Checkpoint(int(match[1]), path))

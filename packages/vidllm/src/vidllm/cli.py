@@ -45,7 +45,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except BrokenPipeError:
         return 1
     except _request_errors() as error:
-        return _fail(error, 2)
+        return _fail(_reason(error), 2)
     except (OSError, RuntimeError) as error:
         return _fail(_reason(error), 1)
 

@@ -179,6 +179,13 @@ class DataConfig:
                 stage.film_weight,
                 "give 0: data.without_places has no use for the film",
             )
+            mixture = self.mixture_of(stage)
+            require(
+                not (self.without_places and mixture),
+                f"stage {stage.name!r} mixture",
+                mixture,
+                "leave it out: data.without_places takes no places out of a mixture's examples",
+            )
         share = self.max_skipped_share
         require(0 <= share <= 1, "data.max_skipped_share", share, "give a share from 0 to 1")
 
@@ -220,9 +227,10 @@ class OptimConfig:
             f"give a multiple of optim.micro_batch_size ({self.micro_batch_size})",
         )
         require(self.max_steps >= 0, "optim.max_steps", self.max_steps, "give 0 or more")
-        for name in ("projector", "lora", "token"):
-            value = getattr(self, f"{name}_learning_rate")
-            require(value >= 0, f"optim.{name}_learning_rate", value, "give 0 or more")
+        rates = ("projector_learning_rate", "lora_learning_rate", "token_learning_rate")
+        for name in (*rates, "weight_decay"):
+            value = getattr(self, name)
+            require(value >= 0, f"optim.{name}", value, "give 0 or more")
         require(
             self.max_grad_norm > 0, "optim.max_grad_norm", self.max_grad_norm, "give more than 0"
         )

@@ -1,4 +1,7 @@
-"""The configuration of a run as JSON text and back, as `config.json` of the run folder has it."""
+"""The configuration of a run as JSON text and back, as `config.json` of the run folder has it.
+
+`format_version` is that of the run folder: whoever reads anything in it reads this file first.
+"""
 
 from __future__ import annotations
 
@@ -12,17 +15,21 @@ from typing import Any, Literal
 from seqsynth.parsing import parsed_json
 from vidllm.config import TrainConfig
 
+FORMAT_VERSION = 1
+
 
 def to_json(config: TrainConfig) -> str:
     """The configuration as readable JSON text."""
-    return json.dumps(dataclasses.asdict(config), indent=2) + "\n"
+    record = {"format_version": FORMAT_VERSION, **dataclasses.asdict(config)}
+    return json.dumps(record, indent=2) + "\n"
 
 
 def from_json(text: str) -> TrainConfig:
     """The configuration that `to_json` wrote.
 
     Raises:
-        ValueError: not JSON, or a field that no setting has, or a value of the wrong type.
+        ValueError: not JSON, of another version, or a field that no setting has, or a value of the
+            wrong type.
     """
     try:
         record = parsed_json(text)
@@ -30,6 +37,14 @@ def from_json(text: str) -> TrainConfig:
         raise ValueError(f"not a configuration: line {error.lineno}: {error.msg}") from None
     except ValueError as error:
         raise ValueError(f"not a configuration: {error}") from None
+    if not isinstance(record, dict):
+        raise ValueError(f"not a configuration: expected an object, got {type(record).__name__}")
+    found = record.pop("format_version", None)
+    if found != FORMAT_VERSION:
+        raise ValueError(
+            f"a run of format version {found!r}, this vidllm reads {FORMAT_VERSION}: go on with "
+            "the vidllm that began it, or start a new run"
+        )
     config = _read(TrainConfig, record, "config")
     assert isinstance(config, TrainConfig)
     return config
@@ -52,9 +67,7 @@ def _read(kind: Any, value: object, where: str) -> object:
             raise ValueError(f"{where}: {error}") from None
     origin, args = typing.get_origin(kind), typing.get_args(kind)
     if origin is tuple:
-        if not isinstance(value, list):
-            raise ValueError(f"{where} is {value!r}: expected a list")
-        return tuple(_read(args[0], part, f"{where}[{i}]") for i, part in enumerate(value))
+        return _read_tuple(args, value, where)
     if origin in (typing.Union, types.UnionType):  # of one type and None
         (kind,) = (arg for arg in args if arg is not types.NoneType)
         return None if value is None else _read(kind, value, where)
@@ -69,3 +82,12 @@ def _read(kind: Any, value: object, where: str) -> object:
     if not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool):
         raise ValueError(f"{where} is {value!r}: expected {kind.__name__}")
     return value
+
+
+def _read_tuple(kinds: tuple[Any, ...], value: object, where: str) -> tuple[object, ...]:
+    """A list from JSON as a tuple of one type, of any length where that is an ellipsis."""
+    if not isinstance(value, list):
+        raise ValueError(f"{where} is {value!r}: expected a list")
+    if kinds[-1] is not Ellipsis and len(value) != len(kinds):
+        raise ValueError(f"{where} is {value!r}: expected {len(kinds)} values")
+    return tuple(_read(kinds[0], part, f"{where}[{i}]") for i, part in enumerate(value))

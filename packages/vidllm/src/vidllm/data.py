@@ -7,8 +7,9 @@ or in what order: workers, processes and resumed runs get the same examples.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
@@ -26,6 +27,8 @@ from seqsynth import (
     SequenceDataset,
     SequenceRecipe,
 )
+from seqsynth.image_tasks import IMAGE_TASKS
+from seqsynth.video_tasks import EVENT_TASKS
 from vidllm.config import TrainConfig
 from vidllm.film_data import FilmWindows, film_windows_of
 from vidllm.mixture_data import Drawn, MixtureStage, drawn
@@ -35,8 +38,6 @@ from vidllm.schedule import Moment, longest_images, moment_of
 Kind = Literal["captions", "images", "clips", "film"]
 KINDS: tuple[Kind, ...] = ("captions", "images", "clips", "film")
 HELD_STILLS = "held_stills"
-IMAGE_TASKS = ("iig", "iic", "alr")
-CLIP_TASKS = ("dvc", "tvg")
 
 # First numbers of the random streams; a stream's key is (seed, stream, number).
 STEP_STREAM, EXAMPLE_STREAM = 0, 1
@@ -91,21 +92,24 @@ class TrainingData(Dataset[Drawn]):
         config: TrainConfig,
         corpus: Corpus,
         prompter: Prompter,
-        skip_path: Path | None = None,
+        *,
+        skip_path: str | Path | None = None,
     ):
         self.config, self.corpus, self.prompter = config, corpus, prompter
-        self._held = replace(corpus, train_clips=[held_still(i) for i in corpus.train_images])
-        items: list[ImageItem | ClipItem] = [*corpus.train_images, *corpus.train_clips]
-        self._caption_of = {item.path: tt.escape(item.caption) for item in items}
         self._streams: dict[tuple[int, Kind, int, str, bool], SequenceDataset] = {}
         self._films: dict[tuple[int, str], FilmWindows] = {}
         self._mixtures: dict[int, MixtureStage] = {}
         for step in self._first_steps():  # a stage that cannot be served fails here, not at hour 3
             moment = moment_of(config, step)
             if config.data.mixture_of(moment.stage):
-                mixture = MixtureStage(config, moment.stage, corpus, prompter, skip_path)
+                mixture = MixtureStage(config, moment.stage, corpus, prompter, skip_path=skip_path)
                 self._mixtures[moment.stage_index] = mixture
                 continue
+            if moment.stage.caption_weight and not corpus.train_images:
+                raise ValueError(
+                    f"stage {moment.stage.name!r} has a caption_weight, and the corpus no "
+                    "pictures: index some, or give 0"
+                )
             for plan in self._longest_plans(moment):
                 self._stream(plan)
             if moment.stage.film_weight:
@@ -163,6 +167,19 @@ class TrainingData(Dataset[Drawn]):
             return mixture.length(index - self._first_example(moment))
         return len(self._encoded(index, self.plan(step)).input_ids)
 
+    # Both of these hold all items in memory: a stage with a mixture, of millions, needs neither.
+    @cached_property
+    def _held(self) -> Corpus:
+        """The corpus with its stills in the place of its clips."""
+        stills = [held_still(image) for image in self.corpus.train_images]
+        return replace(self.corpus, train_clips=stills)
+
+    @cached_property
+    def _caption_of(self) -> dict[str, str]:
+        """The caption of each file, as it is written in a prompt."""
+        items: list[ImageItem | ClipItem] = [*self.corpus.train_images, *self.corpus.train_clips]
+        return {item.path: tt.escape(item.caption) for item in items}
+
     def _step_of(self, index: int) -> int:
         if not 0 <= index < len(self):
             raise IndexError(f"example {index} of {len(self)}")
@@ -179,12 +196,14 @@ class TrainingData(Dataset[Drawn]):
         if plan.kind == "film":
             windows = self._films[plan.moment.stage_index, plan.templates]
             example = windows.draw(plan.moment.stage.clip_task_weights, rng)
-            return self.prompter.encode(example, (), plan.moment.stage.supervise)
+            return self.prompter.encode(example, supervise=plan.moment.stage.supervise)
         example = self._stream(plan)[index]
         if self.config.data.without_places:
             return self._described(example)
         return self.prompter.encode(
-            example, self._text_items(example, plan, rng), plan.moment.stage.supervise
+            example,
+            captions=self._text_items(example, plan, rng),
+            supervise=plan.moment.stage.supervise,
         )
 
     def plan(self, step: int) -> Plan:
@@ -307,7 +326,7 @@ def sequence_recipe(config: TrainConfig, plan: Plan, num_examples: int) -> Seque
             **common,
         )
     return SequenceRecipe(
-        tasks=_shares(CLIP_TASKS, stage.clip_task_weights),
+        tasks=_shares(EVENT_TASKS, stage.clip_task_weights),
         min_clips=stage.min_clips,
         max_clips=stage.max_clips,
         num_frames=stage.num_clip_frames,
@@ -334,5 +353,5 @@ def _kind_weights(moment: Moment) -> tuple[float, ...]:
     return stage.caption_weight, stage.image_weight, stage.clip_weight, stage.film_weight
 
 
-def _shares(tasks: tuple[str, ...], weights: tuple[float, ...]) -> dict[str, float]:
+def _shares(tasks: Iterable[str], weights: tuple[float, ...]) -> dict[str, float]:
     return {task: weight for task, weight in zip(tasks, weights, strict=True) if weight}

@@ -32,11 +32,11 @@ _POLICY = (
     "default-src 'self'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; "
     "frame-ancestors 'none'"
 )
-_RANGE = re.compile(r"bytes=(\d*)-(\d*)$")
+_RANGE = re.compile(r"bytes=([0-9]{0,18})-([0-9]{0,18})$")  # of more digits Python makes no number
 
 
 @contextlib.contextmanager
-def serving(asker: Asker, folder: Path, port: int) -> Iterator[str]:
+def serving(asker: Asker, folder: str | Path, *, port: int = 0) -> Iterator[str]:
     """Serves the page until the block ends; gives its address.
 
     Args:
@@ -47,7 +47,7 @@ def serving(asker: Asker, folder: Path, port: int) -> Iterator[str]:
     Raises:
         OSError: the port is taken.
     """
-    handler = partial(_Handler, asker, folder.resolve(), threading.Lock())
+    handler = partial(_Handler, asker, Path(folder).resolve(), threading.Lock())
     with ThreadingHTTPServer((LOOPBACK, port), handler) as server:
         server.daemon_threads = True
         thread = threading.Thread(target=server.serve_forever, daemon=True)
@@ -65,11 +65,11 @@ def wait_forever() -> None:
             time.sleep(3600)
 
 
-def videos_of(folder: Path) -> list[str]:
+def videos_of(folder: str | Path) -> list[str]:
     """Names of the videos in a folder, those below it not among them."""
     return sorted(
         path.name
-        for path in folder.iterdir()
+        for path in Path(folder).iterdir()
         if path.suffix.lower() in VIDEO_SUFFIXES and path.is_file()
     )
 
@@ -144,17 +144,17 @@ class _Handler(BaseHTTPRequestHandler):
         """A video or the asked part of it: without parts a browser cannot jump in it."""
         try:
             path = self._video(name)
-        except ValueError as error:
+            size = path.stat().st_size
+        except (ValueError, OSError) as error:  # it may have been removed just now
             self._fail(HTTPStatus.NOT_FOUND, str(error))
             return
-        size = path.stat().st_size
         first, last, status = 0, size - 1, HTTPStatus.OK
         asked = _RANGE.match(self.headers.get("Range", ""))
         if asked and (asked[1] or asked[2]):
             status = HTTPStatus.PARTIAL_CONTENT
             first = int(asked[1]) if asked[1] else max(size - int(asked[2]), 0)
             last = min(int(asked[2]), last) if asked[1] and asked[2] else last
-        if first > last:
+        if first > last and status == HTTPStatus.PARTIAL_CONTENT:  # an empty file has no parts
             self._fail(HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE, f"{name} has {size} bytes")
             return
         self.send_response(status)

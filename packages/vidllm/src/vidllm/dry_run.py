@@ -21,7 +21,7 @@ from seqsynth import (
 from vidllm.adapters import Description
 from vidllm.assembly import adapter_of
 from vidllm.config import TrainConfig
-from vidllm.mixture_data import manifest_corpus, mixture_recipe
+from vidllm.mixture_data import manifest_corpus, mixture_recipe, sequences_of
 from vidllm.stage_config import StageConfig
 
 FLOAT32_BYTES, BFLOAT16_BYTES = 4, 2
@@ -35,7 +35,7 @@ CAPTION_WORDS, LONG_CAPTION_WORDS = 3, 100  # of the embedded default; of captio
 STAND_IN_CLIPS, STAND_IN_VIDEOS, STAND_IN_FRAMES = 40, 8, 3000
 
 
-def describe(config: TrainConfig, num_processes: int = 1) -> dict[str, Any]:
+def describe(config: TrainConfig, *, num_processes: int = 1) -> dict[str, Any]:
     """Sizes, lengths, memory, data and steps.
 
     Args:
@@ -62,14 +62,16 @@ def describe(config: TrainConfig, num_processes: int = 1) -> dict[str, Any]:
         "accumulation_steps": config.optim.accumulation_steps(num_processes),
         "examples": config.num_steps * config.optim.global_batch_size,
         "parameters": parameters,
-        **memory(config, parameters, description, num_tokens, num_processes),
+        **memory(
+            config, parameters, description, num_tokens=num_tokens, num_processes=num_processes
+        ),
         "visual_tokens_per_frame": per_frame,
         "data": coverage(config),
         "parts": dict(description.provenance),
     }
 
 
-def count_parameters(config: TrainConfig, description: Any) -> dict[str, int]:
+def count_parameters(config: TrainConfig, description: Description) -> dict[str, int]:
     """Parameters by part, those that learn and all; a part with a rate of 0 does not learn."""
     import torch
 
@@ -104,6 +106,7 @@ def memory(
     config: TrainConfig,
     parameters: dict[str, int],
     description: Description,
+    *,
     num_tokens: int,
     num_processes: int,
 ) -> dict[str, int]:
@@ -181,14 +184,26 @@ def stand_in_corpus(config: TrainConfig) -> Corpus:
     mixtures = [recipe for stage in config.data.stages if (recipe := _mixture(config, stage))]
     words = LONG_CAPTION_WORDS if mixtures else CAPTION_WORDS
     longest = [stage.max_images for stage in config.data.stages]
-    longest += [
-        r.sequences.max_images if isinstance(r, MixtureRecipe) else r.max_images for r in mixtures
-    ]
-    captions = [" ".join(["picture", str(k), *["of"] * (words - 2)]) for k in range(max(longest))]
-    images = tuple(ImageItem(f"i{k}", text, f"{k}.png", text) for k, text in enumerate(captions))
+    most_clips = [stage.max_clips for stage in config.data.stages]
+    for sequences in map(sequences_of, mixtures):
+        longest.append(sequences.max_images)
+        most_clips.append(sequences.max_clips)
+    num_items = max(*longest, *most_clips)  # stills may be held as clips
+    captions = [" ".join(["picture", str(k), *["of"] * (words - 2)]) for k in range(num_items)]
+    images = tuple(
+        ImageItem(id=f"i{k}", caption=text, path=f"{k}.png", label=text)
+        for k, text in enumerate(captions)
+    )
     clips = tuple(
-        ClipItem(f"c{k}", f"act {k}", f"clip {text}", f"{k}.mp4", 300, 10.0)
-        for k, text in enumerate(captions[:STAND_IN_CLIPS])
+        ClipItem(
+            id=f"c{k}",
+            label=f"act {k}",
+            caption=f"clip {text}",
+            path=f"{k}.mp4",
+            num_frames=300,
+            duration_seconds=10.0,
+        )
+        for k, text in enumerate(captions[: max(STAND_IN_CLIPS, *most_clips)])
     )
     sources = {
         source
@@ -197,7 +212,14 @@ def stand_in_corpus(config: TrainConfig) -> Corpus:
         for part in recipe.parts.values()
         for source in part.sources
     }
-    return Corpus(images, (), clips, (), "", {source: _videos(source) for source in sources})
+    return Corpus(
+        train_images=images,
+        heldout_images=(),
+        train_clips=clips,
+        heldout_clips=(),
+        root="",
+        videos={source: _videos(source) for source in sources},
+    )
 
 
 def _mixture(config: TrainConfig, stage: StageConfig) -> MixtureRecipe | SequenceRecipe | None:
@@ -206,7 +228,13 @@ def _mixture(config: TrainConfig, stage: StageConfig) -> MixtureRecipe | Sequenc
 
 def _videos(source: str) -> tuple[AnnotatedVideo, ...]:
     events = tuple(tt.Event(10.0 * k, 10.0 * k + 8, f"what happens {k} here") for k in range(8))
-    video = AnnotatedVideo("", f"{source}.mp4", 100.0, STAND_IN_FRAMES, events)
+    video = AnnotatedVideo(
+        id="",
+        path=f"{source}.mp4",
+        duration_seconds=100.0,
+        num_frames=STAND_IN_FRAMES,
+        events=events,
+    )
     return tuple(replace(video, id=f"{source}-{k}") for k in range(STAND_IN_VIDEOS))
 
 
@@ -232,7 +260,7 @@ def _prompter(config: TrainConfig, tokens_per_frame: float) -> Any:
     new_tokens = tuple(tt.CODECS[config.model.codec].new_tokens)
     script = Script(picture=(VISUAL_TOKEN,) * max(1, round(tokens_per_frame)))
     counter: Any = _Counter(new_tokens)
-    return Prompter(counter, config.prompt, script, range(len(new_tokens)))
+    return Prompter(counter, config.prompt, script, code_token_ids=range(len(new_tokens)))
 
 
 def readable(description: dict[str, Any]) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from functools import cached_property
 from pathlib import Path
 
@@ -18,6 +17,7 @@ from vidllm.config import TrainConfig
 from vidllm.features import frames_of_corpus, frames_standing_for
 from vidllm.mixture_data import START_IMAGES, sample_of_images
 from vidllm.predict import (
+    MAX_NEW_TOKENS,
     PredictionSettings,
     is_complete,
     predict,
@@ -26,7 +26,7 @@ from vidllm.predict import (
     write_events,
 )
 from vidllm.processes import own_device
-from vidllm.progress import duration
+from vidllm.progress import CountLine
 from vidllm.reading import reader
 
 CHANCE_SEED = 0
@@ -37,7 +37,7 @@ class Evaluator:
 
     Args:
         config: of the run that is evaluated.
-        benchmark_dir: what `seqsynth` built.
+        benchmark: a folder that `seqsynth` built, or one of its files (`read_benchmark`).
         console: where progress goes.
         constrained: hold answers to the form of their task.
         num_beams: places looked at side by side; 1 is greedy.
@@ -48,33 +48,40 @@ class Evaluator:
             in training, every `data.clip_frame_step`th frame has its own.
 
     Raises:
-        ValueError: no benchmark there, or one in another codec than the run's.
+        ValueError: no benchmark there, one in another codec than the run's, or one that asks for
+            something else than places and captions.
     """
 
     def __init__(
         self,
         config: TrainConfig,
-        benchmark_dir: Path,
+        benchmark: str | Path,
         console: Console,
         *,
         constrained: bool = True,
         num_beams: int = 1,
-        media_root: str = "",
+        media_root: str | Path = "",
         keep_features: bool = False,
     ):
         self.config, self.console = config, console
         self.constrained, self.num_beams = constrained, num_beams
-        self.media_root, self.keep_features = media_root, keep_features
-        root = media_root or self.corpus.root
-        self.queries = benchmarks.read_benchmark(benchmark_dir, root)
+        self.media_root, self.keep_features = str(media_root), keep_features
+        root = self.media_root or self.corpus.root
+        self.queries = benchmarks.read_benchmark(benchmark, root)
+        unknown = sorted({query.example.task for query in self.queries} - {*MAX_NEW_TOKENS})
+        if unknown:
+            raise ValueError(
+                f"{benchmark} has questions of the task {unknown[0]!r}: what is predicted are "
+                f"answers to {', '.join(MAX_NEW_TOKENS)}"
+            )
         codecs = {query.example.codec for query in self.queries} - {config.model.codec}
         if codecs:
             raise ValueError(
-                f"{benchmark_dir} writes places as {codecs.pop()!r}, the run as "
+                f"{benchmark} writes places as {codecs.pop()!r}, the run as "
                 f"{config.model.codec!r}: build the benchmark with the run's codec"
             )
-        self.benchmark_sha256 = benchmarks.content_hash(benchmark_dir)
-        folder = benchmarks.folder_of(benchmark_dir)
+        self.benchmark_sha256 = benchmarks.content_hash(benchmark)
+        folder = benchmarks.folder_of(benchmark)
         self.templates = benchmarks.templates_of(folder) or config.data.templates
         self.num_clips = benchmarks.num_clips_of(folder) or NUM_CLIPS
         self._features: FrameSource | None = None
@@ -84,7 +91,7 @@ class Evaluator:
         """What the run was trained on."""
         return assembly.load_corpus(self.config.data)
 
-    def run(self, system: str, run_dir: Path, out: Path) -> dict[str, int]:
+    def run(self, system: str, run_dir: str | Path, out: str | Path) -> dict[str, int]:
         """Predictions of a system: trained, untrained, chance, or another name for trained.
 
         Args:
@@ -94,11 +101,14 @@ class Evaluator:
 
         Raises:
             CheckpointError: no good checkpoint in the run.
+            ValueError: `out` is there and holds something else than predictions.
         """
         if system == "chance":
             settings = self._settings(system, f"seed {CHANCE_SEED}")
-            events = chance_events(self.queries, self.corpus, CHANCE_SEED, self.num_clips)
-            write_events(self.queries, events, settings, out)
+            events = chance_events(
+                self.queries, self.corpus, seed=CHANCE_SEED, num_clips=self.num_clips
+            )
+            write_events(self.queries, events, out, settings=settings)
             return _counts(len(self.queries), len(self.queries), 0)
         if system == "untrained":
             found = None
@@ -109,11 +119,17 @@ class Evaluator:
                 raise CheckpointError(f"{run_dir} has no checkpoint")
             weights = weights_name(found.path)
         settings = self._settings(system, weights)
-        if is_complete(self.queries, settings, out):
+        if is_complete(self.queries, out, settings=settings):
             rows = read_predictions(out).values()
             return _counts(len(self.queries), 0, sum(row["malformed"] for row in rows))
-        parts = self._assembled(found)
-        return predict(parts, self.features(), self.queries, settings, out, self._reporter(system))
+        return predict(
+            self.queries,
+            out,
+            assembly=self._assembled(found),
+            features=self.features(),
+            settings=settings,
+            progress=CountLine(self.console, system, "questions"),
+        )
 
     def _assembled(self, found: Checkpoint | None) -> Assembly:
         """The model with a checkpoint's weights, or as it starts."""
@@ -130,7 +146,7 @@ class Evaluator:
         return parts
 
     def features(self) -> FrameSource:
-        """What the model takes of every frame of training and held-out side."""
+        """What the model takes of all frames that are asked about."""
         if self._features is None:
             adapter = assembly.adapter_of(self.config.model)
             if self._reads_frames and self.keep_features:
@@ -152,8 +168,8 @@ class Evaluator:
         return self._kept_frames(frames_of_corpus(corpus, step, heldout=True))
 
     def _kept_frames(self, frames: list[FrameRef]) -> FrameSource:
-        report = self._reporter("visual features")
-        return assembly.load_features(self.config, self.corpus, frames, report)
+        progress = CountLine(self.console, "visual features", "frames")
+        return assembly.load_features(self.config, self.corpus, frames, progress=progress)
 
     def _asked_frames(self) -> list[FrameRef]:
         """Those that the questions show, a clip's as training takes them."""
@@ -162,39 +178,14 @@ class Evaluator:
 
     def _settings(self, system: str, weights: str) -> PredictionSettings:
         return PredictionSettings(
-            system,
-            weights,
-            self.benchmark_sha256,
-            self.constrained,
-            self.templates,
-            self.num_beams,
+            system=system,
+            weights=weights,
+            benchmark_sha256=self.benchmark_sha256,
+            constrained=self.constrained,
+            templates=self.templates,
+            num_beams=self.num_beams,
         )
-
-    def _reporter(self, what: str) -> _Reporter:
-        return _Reporter(self.console, what)
 
 
 def _counts(queries: int, answered: int, malformed: int) -> dict[str, int]:
     return {"queries": queries, "answered": answered, "malformed": malformed}
-
-
-class _Reporter:
-    """Prints how far something is, now and then, with the time left."""
-
-    def __init__(self, console: Console, what: str):
-        self.console, self.what = console, what
-        self.began = self.last = time.monotonic()
-        self.first: int | None = None
-
-    def __call__(self, done: int, total: int) -> None:
-        now = time.monotonic()
-        if self.first is None:
-            self.first, self.began = done, now
-        if done < total and now - self.last < 5:
-            return
-        self.last = now
-        left = ""
-        if done > self.first and done < total:
-            rate = (now - self.began) / (done - self.first)
-            left = f", {duration(rate * (total - done))} left"
-        self.console.print(f"{self.what}: {done} of {total}{left}", highlight=False)

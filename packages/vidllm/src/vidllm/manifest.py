@@ -17,7 +17,10 @@ from vidllm.assembly import adapter_of
 from vidllm.config import TrainConfig
 from vidllm.config_json import to_json
 from vidllm.data import TrainingData
-from vidllm.run_folder import MANIFEST_NAME, write_atomically
+from vidllm.mixture_data import mixture_recipe, sequences_of
+from vidllm.run_folder import MANIFEST_NAME, read_manifest, write_atomically
+
+FORMAT_VERSION = 1
 
 PACKAGES = (
     "seq2time-vidllm",
@@ -31,18 +34,21 @@ PACKAGES = (
 )
 
 
-def write_manifest(run_dir: Path, config: TrainConfig, corpus: Corpus, data: TrainingData) -> None:
-    """Writes manifest.json; a resumed run adds its start to the list of starts."""
-    path = run_dir / MANIFEST_NAME
-    starts: list[dict[str, Any]] = []
-    if path.exists():
-        starts = json.loads(path.read_text("utf-8")).get("starts", [])
+def write_manifest(
+    config: TrainConfig, corpus: Corpus, data: TrainingData, run_dir: str | Path
+) -> None:
+    """Writes manifest.json; a resumed run adds its start to the list of starts.
+
+    Raises:
+        RunFolderError: the one of the earlier starts is damaged.
+    """
     record = {
+        "format_version": FORMAT_VERSION,
         "recipe": config.recipe,
         "config_sha256": hashlib.sha256(to_json(config).encode()).hexdigest(),
         "parts": dict(adapter_of(config.model).describe(config.model).provenance),
         "corpus": {
-            "name": config.data.corpus,
+            "name": config.data.root or config.data.corpus,
             "content_sha256": corpus.content_hash,
             "train_images": len(corpus.train_images),
             "heldout_images": len(corpus.heldout_images),
@@ -51,15 +57,20 @@ def write_manifest(run_dir: Path, config: TrainConfig, corpus: Corpus, data: Tra
         },
         "templates_sha256": {name: templates_sha256(name) for name in _wordings(config)},
         "example_streams": data.fingerprints,
-        "starts": [*starts, _this_start()],
+        "starts": [*read_manifest(run_dir).get("starts", []), _this_start()],
     }
-    write_atomically(path, json.dumps(record, indent=2) + "\n")
+    write_atomically(json.dumps(record, indent=2) + "\n", Path(run_dir) / MANIFEST_NAME)
 
 
 def _wordings(config: TrainConfig) -> list[str]:
-    """Every wording that questions of the run may have."""
-    own = {name for stage in config.data.stages for name in stage.templates}
-    return sorted(own | {config.data.templates})
+    """Every wording that questions of the run may have, those of `vidllm ground` among them."""
+    names = {config.data.templates}
+    for stage in config.data.stages:
+        if config.data.mixture_of(stage):
+            names.add(sequences_of(mixture_recipe(config, stage)).templates)
+        else:
+            names.update(stage.templates)
+    return sorted(names)
 
 
 def templates_sha256(name: str) -> str:
@@ -72,7 +83,7 @@ def _this_start() -> dict[str, Any]:
         "time": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
         "versions": {name: _version(name) for name in PACKAGES},
         "python": platform.python_version(),
-        "git_commit": _git_commit(),
+        "git_commit": git_commit(Path(__file__)),
         "machine": {
             "system": platform.platform(),
             "processor": platform.processor() or platform.machine(),
@@ -95,18 +106,22 @@ def _gpus() -> list[str]:
     return [torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count())]
 
 
-def _git_commit() -> str | None:
-    """The commit of the checkout that this code runs from; None where there is none."""
-    here = Path(__file__).parent
+def git_commit(file: Path) -> str | None:
+    """The commit of the checkout that has this file; None where there is none.
+
+    An environment may lie in the checkout of something else, which says nothing of what is in it.
+    """
+    if _git("ls-files", "--error-unmatch", file.name, cwd=file.parent) is None:
+        return None
+    return _git("describe", "--always", "--dirty", "--abbrev=40", "--exclude=*", cwd=file.parent)
+
+
+def _git(*arguments: str, cwd: Path) -> str | None:
+    """What git prints; None where it is absent, or refuses."""
     try:
         done = subprocess.run(
-            ["git", "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"],
-            cwd=here,
-            capture_output=True,
-            text=True,
-            timeout=10,
-            check=False,
+            ["git", *arguments], cwd=cwd, capture_output=True, text=True, timeout=10, check=False
         )
     except (OSError, subprocess.TimeoutExpired):
         return None
-    return done.stdout.strip() or None
+    return done.stdout.strip() if done.returncode == 0 else None

@@ -96,6 +96,11 @@ def mixture_recipe(config: TrainConfig, stage: StageConfig) -> MixtureRecipe | S
     return dataclasses.replace(recipe, sequences=dataclasses.replace(recipe.sequences, codec=codec))
 
 
+def sequences_of(recipe: MixtureRecipe | SequenceRecipe) -> SequenceRecipe:
+    """How sequences are made, of a mixture or of a recipe that is nothing but sequences."""
+    return recipe.sequences if isinstance(recipe, MixtureRecipe) else recipe
+
+
 class MixtureStage:
     """The examples of one stage.
 
@@ -116,7 +121,8 @@ class MixtureStage:
         stage: StageConfig,
         corpus: Corpus,
         prompter: Prompter,
-        skip_path: Path | None,
+        *,
+        skip_path: str | Path | None = None,
     ):
         self.config, self.stage, self.prompter = config, stage, prompter
         recipe = mixture_recipe(config, stage)
@@ -130,7 +136,8 @@ class MixtureStage:
         num_examples = config.stage_steps[config.data.stages.index(stage)]
         num_examples *= config.optim.global_batch_size
         share = config.data.max_skipped_share
-        self._log = SkipLog(skip_path, max_share=share, least_read=least_judged(num_examples))
+        path = None if skip_path is None else Path(skip_path)
+        self._log = SkipLog(path, max_share=share, least_read=least_judged(num_examples))
 
     @property
     def sources(self) -> tuple[str, ...]:
@@ -161,19 +168,20 @@ class MixtureStage:
             frames.inputs([_Shown(tuple(refs), ("",) * len(refs))])
             return np.empty(0, dtype=np.uint8)
 
-        example, _ = read_frames(self.stream, place, load, self._log)
+        example, _ = read_frames(self.stream, place, load, log=self._log)
         return self._drawn(example, number, index)
 
     def length(self, number: int) -> int:
         """Tokens of an example."""
         example = self.stream[number % len(self.stream)]
-        return len(self.prompter.encode(example, (), self.stage.supervise).input_ids)
+        return len(self.prompter.encode(example, supervise=self.stage.supervise).input_ids)
 
     def _drawn(self, example: Example, number: int, index: int) -> Drawn:
         source = example.task
         if isinstance(self.stream, MixtureDataset):
             source = self.stream.locate(number % len(self.stream)).part
-        return drawn(self.prompter.encode(example, (), self.stage.supervise), source, index)
+        encoded = self.prompter.encode(example, supervise=self.stage.supervise)
+        return drawn(encoded, source, index)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,8 @@
-"""One line that says how training goes: a live one on a terminal, a line now and then elsewhere."""
+"""Lines that say how training goes, and how far other work is: now and then, live on a terminal."""
 
 from __future__ import annotations
 
+import math
 import time
 from collections import deque
 from types import TracebackType
@@ -13,9 +14,10 @@ from rich.text import Text
 
 WINDOW = 20  # steps that loss and throughput are averaged over
 PLAIN_EVERY_SECONDS = 10.0
+COUNT_EVERY_SECONDS = 1.0  # on a terminal
 
 
-class Progress:
+class ProgressLine:
     """Shows step, loss, throughput and time left.
 
     Args:
@@ -30,8 +32,8 @@ class Progress:
         self,
         console: Console,
         num_steps: int,
-        first_step: int = 0,
         *,
+        first_step: int = 0,
         peak_share_per_rate: float = 0.0,
     ):
         self.console, self.num_steps, self.first_step = console, num_steps, first_step
@@ -42,7 +44,7 @@ class Progress:
         if console.is_terminal:
             self._live = Live(Text("first step ..."), console=console, transient=True)
 
-    def __enter__(self) -> Progress:
+    def __enter__(self) -> ProgressLine:
         if self._live is not None:
             self._live.start()
         return self
@@ -82,6 +84,37 @@ class Progress:
             f"step {row['step']}/{self.num_steps}  {row['stage']}  loss {loss:.3f}  "
             f"{rate:.0f} tokens/s{utilisation}  {duration(left)} left"
         )
+
+
+class CountLine:
+    """Told (done, total), it prints that now and then, with the time left: a `progress`.
+
+    Args:
+        console: where.
+        what: is done.
+        unit: what is counted, in the plural.
+    """
+
+    def __init__(self, console: Console, what: str, unit: str) -> None:
+        self.console, self.what, self.unit = console, what, unit
+        self._done = math.inf
+        self._first, self._began, self._last_print = 0, 0.0, 0.0
+
+    def __call__(self, done: int, total: int) -> None:
+        """Takes how many are done, of how many."""
+        now = time.monotonic()
+        if done <= self._done:  # the first call, or another count has begun
+            self._first, self._began, self._last_print = done, now, now
+        self._done = done
+        pause = COUNT_EVERY_SECONDS if self.console.is_terminal else PLAIN_EVERY_SECONDS
+        if done < total and now - self._last_print < pause:
+            return
+        self._last_print = now
+        left = ""
+        if self._first < done < total:
+            rate = (now - self._began) / (done - self._first)
+            left = f", {duration(rate * (total - done))} left"
+        self.console.print(f"{self.what}: {done} of {total} {self.unit}{left}", highlight=False)
 
 
 def duration(seconds: float) -> str:

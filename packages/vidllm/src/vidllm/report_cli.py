@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from vidllm import run_folder
-from vidllm.arguments import is_flag, parse
+from vidllm.arguments import UsageError, is_flag, parse
 from vidllm.terminal import print_path
 
 _DESCRIPTION = """Renders report.html of a run from what its folder holds so far.
@@ -27,5 +27,7 @@ def main(arguments: Sequence[str]) -> int:
     flags = [argument for argument in arguments if is_flag(argument)]
     named = [argument for argument in arguments if not is_flag(argument)]
     parse(ReportOptions, flags, ReportOptions(), "vidllm report", _DESCRIPTION)
+    if len(named) > 1:
+        raise UsageError(f"one run at a time: vidllm report {named[0]}, then {named[1]}")
     print_path(write_report(Path(named[0]) if named else run_folder.newest()))
     return 0

@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-# Processes of other machines cannot be seen; none writes for so long and leaves no trace of it.
+# Processes of other machines cannot be seen, nor any on Windows; none writes for so long and leaves
+# no trace of it.
 _FORGOTTEN_SECONDS = 24 * 3600.0
 
 
@@ -32,15 +33,23 @@ def scratch_of(path: Path) -> Path:
     others have not touched for a day: nobody will go on with it.
     """
     for left in path.parent.glob(f".*-*-{glob.escape(path.name)}"):
-        host, _, number = left.name[1:].removesuffix(f"-{path.name}").rpartition("-")
-        if number.isdecimal() and _is_forgotten(left, host, int(number)):
+        if is_forgotten(left, left.name[1:].removesuffix(f"-{path.name}")):
             remove(left)
-    return path.with_name(f".{socket.gethostname()}-{os.getpid()}-{path.name}")
+    return path.with_name(f".{own_mark()}-{path.name}")
 
 
-def _is_forgotten(left: Path, host: str, pid: int) -> bool:
-    if host == socket.gethostname():
-        return not is_running(pid)
+def own_mark() -> str:
+    """What this process calls what is its own alone: `HOST-PID`."""
+    return f"{socket.gethostname()}-{os.getpid()}"
+
+
+def is_forgotten(left: Path, mark: str) -> bool:
+    """Whether nobody will go on with what a process with this mark had begun."""
+    host, _, number = mark.rpartition("-")
+    if not number.isdecimal():
+        return False
+    if host == socket.gethostname() and os.name != "nt":
+        return not is_running(int(number))
     try:
         return time.time() - left.lstat().st_mtime > _FORGOTTEN_SECONDS
     except OSError:  # gone meanwhile
@@ -57,7 +66,7 @@ def built(path: Path) -> Iterator[Path]:
     scratch = scratch_of(path)
     try:
         yield scratch
-        scratch.rename(path)
+        scratch.replace(path)
     except BaseException as error:
         remove(scratch)
         if not is_short_of_room(error):
@@ -85,7 +94,7 @@ def keep_tensors(
         scratch.replace(path)
     except (OSError, SafetensorError) as error:
         log.warning("%s cannot be written (%s): the next start computes again", path, error)
-        scratch.unlink(missing_ok=True)
+        remove(scratch)
 
 
 def remove(path: Path) -> None:

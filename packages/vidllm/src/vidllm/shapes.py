@@ -13,7 +13,7 @@ from pathlib import Path
 from PIL import Image, ImageDraw
 
 from seqsynth import ClipItem, Corpus, ImageItem
-from vidllm.scratch import scratch_of
+from vidllm.scratch import built
 
 COLOURS = {
     "red": (220, 30, 30),
@@ -44,12 +44,13 @@ PICTURE_SIZE = 64
 CLIP_FRAMES, CLIP_SECONDS = 12, 1.2
 
 
-def shapes_corpus(root: Path) -> Corpus:
+def shapes_corpus(root: str | Path) -> Corpus:
     """The corpus, its pictures drawn below `root` where they are not there yet.
 
     Raises:
         OSError: the folder cannot be written.
     """
+    root = Path(root)
     root.mkdir(parents=True, exist_ok=True)
     images = [_image(root, colour, outline) for colour, outline in product(COLOURS, OUTLINES)]
     clips = [_clip(root, colour, outline) for colour, outline in product(COLOURS, CLIP_OUTLINES)]
@@ -71,7 +72,7 @@ def _image(root: Path, colour: str, outline: str) -> ImageItem:
     if not path.exists():
         _save(path, [_drawn(colour, outline, 0.5, 0.5)])
     name = f"{colour} {outline}"
-    return ImageItem(f"shapes:{path.stem}", name, str(path), name)
+    return ImageItem(id=f"shapes:{path.stem}", caption=name, path=str(path), label=name)
 
 
 def _clip(root: Path, colour: str, outline: str) -> ClipItem:
@@ -80,7 +81,14 @@ def _clip(root: Path, colour: str, outline: str) -> ClipItem:
         places = [0.25 + 0.5 * index / (CLIP_FRAMES - 1) for index in range(CLIP_FRAMES)]
         _save(path, [_drawn(colour, outline, place, 0.5) for place in places])
     name = f"{colour} {outline}"
-    return ClipItem(f"shapes:{path.stem}", name, name, str(path), CLIP_FRAMES, CLIP_SECONDS)
+    return ClipItem(
+        id=f"shapes:{path.stem}",
+        label=name,
+        caption=name,
+        path=str(path),
+        num_frames=CLIP_FRAMES,
+        duration_seconds=CLIP_SECONDS,
+    )
 
 
 def _drawn(colour: str, outline: str, centre_x: float, centre_y: float) -> Image.Image:
@@ -103,10 +111,10 @@ def _drawn(colour: str, outline: str, centre_x: float, centre_y: float) -> Image
 
 def _save(path: Path, frames: list[Image.Image]) -> None:
     """Writes beside the place and renames: another process may be drawing the same picture."""
-    scratch = scratch_of(path)
-    if len(frames) == 1:
-        frames[0].save(scratch, format="PNG")
-    else:
+    with built(path) as scratch:
+        if len(frames) == 1:
+            frames[0].save(scratch, format="PNG")
+            return
         milliseconds = round(1000 * CLIP_SECONDS / CLIP_FRAMES)
         frames[0].save(
             scratch,
@@ -117,4 +125,3 @@ def _save(path: Path, frames: list[Image.Image]) -> None:
             lossless=True,
             minimize_size=False,
         )
-    scratch.replace(path)

@@ -35,14 +35,29 @@ def print_path(path: Path) -> None:
     sys.stdout.flush()
 
 
-def json_text(record: Any) -> str:
-    """JSON with the letters that the terminal has, all others as the escapes that JSON knows."""
-    text = json.dumps(record, ensure_ascii=False, indent=2)
+def json_text(record: Any, encoding: str | None = None) -> str:
+    """JSON with the letters that an encoding has, all others as the escapes that JSON knows.
+
+    Args:
+        record: what to write.
+        encoding: None: that of the terminal.
+    """
+    text = json.dumps(record, ensure_ascii=False, indent=2) + "\n"
     try:
-        text.encode(getattr(sys.stdout, "encoding", None) or "utf-8")
+        text.encode(encoding or getattr(sys.stdout, "encoding", None) or "utf-8")
     except UnicodeEncodeError:
-        return json.dumps(record, indent=2)
+        return json.dumps(record, indent=2) + "\n"
     return text
+
+
+def write_json(record: Any, target: str) -> None:
+    """Writes JSON where a command's `--json` says: to a file, or to stdout where it is `-`."""
+    if target == "-":
+        sys.stdout.write(json_text(record))
+        return
+    from vidllm.run_folder import write_atomically
+
+    write_atomically(json_text(record, "utf-8"), target)
 
 
 def as_text(name: str) -> str:

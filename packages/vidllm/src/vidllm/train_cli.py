@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -17,9 +15,9 @@ from vidllm import checkpoint, run_folder
 from vidllm.arguments import UsageError, near_names, parse
 from vidllm.checkpoint import Checkpoint
 from vidllm.config import TrainConfig
-from vidllm.processes import from_first, num_processes
+from vidllm.processes import from_first, is_first, num_processes
 from vidllm.recipes import RECIPES
-from vidllm.terminal import messages, print_path
+from vidllm.terminal import messages, print_path, write_json
 
 NEWEST = "newest"
 
@@ -27,7 +25,7 @@ _DESCRIPTION = """Trains a recipe into a run folder, or continues a run.
 
   vidllm train RECIPE [--out DIR] [SETTING ...]
   vidllm train RECIPE --resume [DIR]
-  vidllm train RECIPE --dry-run [--json]
+  vidllm train RECIPE --dry-run [--json FILE]
 
 Ctrl-C writes a checkpoint and says how to go on; a killed run goes on from its last one."""
 
@@ -43,8 +41,8 @@ class TrainOptions:
     """Continue the run in this folder; without a value, the newest under runs/."""
     dry_run: bool = False
     """Print sizes, lengths, memory, data and steps; load and write nothing."""
-    json: bool = False
-    """With --dry-run: as JSON."""
+    json: str = ""
+    """With --dry-run: write all of it to this file as JSON; - is stdout, in place of the lines."""
     gpus: int = 0
     """With --dry-run: how many the run will have. Default: the processes that torchrun started."""
 
@@ -146,26 +144,27 @@ def _take_resume(flags: list[str]) -> tuple[list[str], str]:
 def _dry_run(options: TrainOptions) -> int:
     from vidllm.dry_run import describe, readable
 
-    description = describe(options.config, options.gpus or num_processes())
-    print(json.dumps(description, indent=2) if options.json else readable(description))
+    description = describe(options.config, num_processes=options.gpus or num_processes())
+    if options.json:
+        write_json(description, options.json)
+    if options.json != "-":
+        print(readable(description))
     return 0
 
 
 def _train(recipe: str, options: TrainOptions) -> int:
     from vidllm.cli import status_of_signal
 
-    console = messages()
+    console = messages(quiet=not is_first())
     config = options.config
     prepared: list[Any] = [None, None]
-    is_first = os.environ.get("RANK", "0") == "0"
-    if is_first:
+    if is_first():
         prepared = list(_prepare(options))
     run_dir, resume_from = from_first(prepared)
     if resume_from is not None and resume_from.step >= config.num_steps:
         console.print(f"{run_dir} is complete: {resume_from.step} steps")
         return 0
     began = f"step {resume_from.step}" if resume_from else "the start"
-    console.quiet = not is_first
     console.print(f"{config.recipe}: {config.num_steps} steps from {began}, into {run_dir}")
     from vidllm.training import train
 
@@ -174,10 +173,10 @@ def _train(recipe: str, options: TrainOptions) -> int:
     except HeldError:  # somebody was faster and trains in it
         raise
     except BaseException:
-        if is_first and not options.resume:  # a folder of before may be in another one's hands
+        if is_first() and not options.resume:  # a folder of before may be in another one's hands
             run_folder.remove_unstarted(run_dir)
         raise
-    if is_first:
+    if is_first():
         _write_report(run_dir, console)
     if outcome.signal_number is not None:
         console.print(
@@ -186,7 +185,7 @@ def _train(recipe: str, options: TrainOptions) -> int:
         )
         return status_of_signal(outcome.signal_number)
     console.print(f"done: {outcome.step} steps, run folder {run_dir}")
-    if is_first:
+    if is_first():
         print_path(run_dir)
     return 0
 
@@ -208,7 +207,7 @@ def _prepare(options: TrainOptions) -> tuple[Path, Checkpoint | None]:
         run_folder.check_writable(run_dir)
         return run_dir, checkpoint.to_resume(run_dir)
     run_dir = Path(options.out) if options.out else run_folder.default_dir(options.config)
-    run_folder.create(run_dir, options.config)
+    run_folder.create(options.config, run_dir)
     return run_dir, None
 
 

@@ -26,9 +26,11 @@ from vidllm import checkpoint, run_folder
 from vidllm.adapters import SequenceModel
 from vidllm.batching import TASKS
 from vidllm.config import TrainConfig
+from vidllm.data import TrainingData
 from vidllm.data_workers import begin_data_worker
 from vidllm.processes import has_accelerator
-from vidllm.progress import Progress
+from vidllm.progress import ProgressLine
+from vidllm.reading import RunCollator
 from vidllm.schedule import GROUPS, learning_rates, moment_of
 
 
@@ -43,9 +45,9 @@ class SequenceTrainer(Trainer):
         model: what is trained, a `SequenceModel`.
         config: the whole configuration.
         run_dir: where checkpoints and metrics go; exists.
-        dataset: item i is example i of the run (`vidllm.data.TrainingData`).
+        dataset: item i is example i of the run.
         collator: examples to a batch.
-        progress: told about every step.
+        progress_line: told about every step.
         first_step: steps done before (a resumed run).
     """
 
@@ -54,15 +56,14 @@ class SequenceTrainer(Trainer):
         model: SequenceModel,
         config: TrainConfig,
         run_dir: Path,
-        dataset: Any,
-        collator: Any,
-        progress: Progress,
+        *,
+        dataset: TrainingData,
+        collator: RunCollator,
+        progress_line: ProgressLine,
         first_step: int = 0,
     ):
-        self.config, self.run_dir, self.progress = config, run_dir, progress
-        self.first_step = first_step
-        # A stack of tests and tools trains without sources: then there is no loss by source.
-        self.sources: tuple[str, ...] = getattr(collator, "sources", ())
+        self.config, self.run_dir, self.progress_line = config, run_dir, progress_line
+        self.first_step, self.sources = first_step, collator.sources
         _prepare(model, config)
         super().__init__(
             model=cast(nn.Module, model),
@@ -81,7 +82,8 @@ class SequenceTrainer(Trainer):
         """In order: the dataset is a function of the index, and so is its randomness."""
         dataset: Any = self.train_dataset if train_dataset is None else train_dataset
         if self.config.optim.group_by_length:
-            return LengthOrder(dataset, self.config.optim.global_batch_size, self.first_step)
+            size = self.config.optim.global_batch_size
+            return LengthOrder(dataset, size, first_step=self.first_step)
         return torch.utils.data.SequentialSampler(dataset)
 
     def get_train_dataloader(self) -> Any:
@@ -143,8 +145,8 @@ class SequenceTrainer(Trainer):
         num_items_in_batch: Tensor | int | None = None,
     ) -> Any:
         """The model's loss; keeps each task's share and stops on a loss that is no number."""
-        tasks_B, num_tokens = inputs.pop("tasks"), inputs.pop("num_tokens")
-        sources_B = inputs.pop("sources", None)
+        tasks_B, sources_B = inputs.pop("tasks"), inputs.pop("sources")
+        num_tokens_B = inputs.pop("num_tokens")
         outputs = model(**inputs, num_items_in_batch=num_items_in_batch)
         loss = outputs["loss"]
         if not math.isfinite(loss.item()):
@@ -155,9 +157,8 @@ class SequenceTrainer(Trainer):
         shares_B2 = torch.stack([outputs["example_losses"], outputs["example_labels"]], 1)
         shares_B2 = shares_B2.cpu().double()
         self._sums_K2.index_add_(0, tasks_B.cpu(), shares_B2)
-        if sources_B is not None:
-            self._sums_K2.index_add_(0, sources_B.cpu() + len(TASKS), shares_B2)
-        self._num_tokens += int(num_tokens.sum())
+        self._sums_K2.index_add_(0, sources_B.cpu() + len(TASKS), shares_B2)
+        self._num_tokens += int(num_tokens_B.sum())
         # DDP averages gradients over the processes; the loss is a share of the global sum.
         loss = loss * self.accelerator.num_processes
         return (loss, outputs) if return_outputs else loss
@@ -169,8 +170,8 @@ class SequenceTrainer(Trainer):
             return  # the library's summary at the end
         row = self._row(logs)
         if self.is_world_process_zero():
-            run_folder.add_metrics(self.run_dir, row)
-            self.progress.step(row)
+            run_folder.add_metrics(row, self.run_dir)
+            self.progress_line.step(row)
 
     def _row(self, logs: dict[str, float]) -> dict[str, Any]:
         sums_K2, num_tokens = self._gathered()
@@ -219,7 +220,7 @@ class SequenceTrainer(Trainer):
             if self.is_world_process_zero():
                 shutil.rmtree(scratch, ignore_errors=True)
                 scratch.mkdir()
-                checkpoint.save_weights(self.accelerator.unwrap_model(model), scratch, state)
+                checkpoint.save_weights(self.accelerator.unwrap_model(model), scratch, state=state)
                 self.state.save_to_json(str(scratch / "trainer_state.json"))
             accelerator.wait_for_everyone()
             self._save_optimizer_and_scheduler(str(scratch))
@@ -295,7 +296,7 @@ class LengthOrder(Sampler[int]):
         first_step: batches before this one are not looked at, they are skipped.
     """
 
-    def __init__(self, dataset: Any, global_batch_size: int, first_step: int = 0) -> None:
+    def __init__(self, dataset: Any, global_batch_size: int, *, first_step: int = 0) -> None:
         self.dataset, self.size, self.first_step = dataset, global_batch_size, first_step
 
     def __len__(self) -> int:

@@ -1,18 +1,16 @@
 """One run from configuration to finished checkpoint, readable from top to bottom.
 
-`prepare` refuses what cannot work before anything is loaded; `train` does the work and says what
-it does. A run that is killed at any moment continues from its newest good checkpoint and ends with
-the same weights, bit for bit on a CPU, as one that was not.
+A run that is killed at any moment continues from its newest good checkpoint and ends with the same
+weights, bit for bit on a CPU, as one that was not.
 """
 
 from __future__ import annotations
 
-import logging
 import pickle
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,9 +24,7 @@ from vidllm.checkpoint import Checkpoint
 from vidllm.config import TrainConfig
 from vidllm.data_workers import naming_lost_workers
 from vidllm.processes import process_state
-from vidllm.progress import Progress, duration
-
-log = logging.getLogger(__name__)
+from vidllm.progress import CountLine, ProgressLine, duration
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +43,7 @@ class Outcome:
 
 
 def train(
-    config: TrainConfig, run_dir: Path, *, resume_from: Checkpoint | None, console: Console
+    config: TrainConfig, run_dir: str | Path, *, resume_from: Checkpoint | None, console: Console
 ) -> Outcome:
     """Trains into an existing run folder.
 
@@ -63,6 +59,7 @@ def train(
         DivergenceError: the loss is no longer a number.
         CheckpointError: the checkpoint does not fit.
     """
+    run_dir = Path(run_dir)
     if not process_state().is_main_process:
         return _train(config, run_dir, resume_from, Console(quiet=True))
     with run_folder.locked(run_dir):
@@ -86,36 +83,43 @@ def _train(
     processes = process_state()
     corpus = assembly.load_corpus(config.data)
     with processes.main_process_first(), _timed(console, "visual features"):
-        report = _reporter(console, "visual features", "frames")
+        progress = CountLine(console, "visual features", "frames")
         shown = sample_of_images(corpus, START_IMAGES, config.seed) if config.data.root else corpus
         frames = frames_of_corpus(shown, config.data.clip_frame_step, heldout=False)
         frames += film_frames_of(config)
-        features = assembly.load_features(config, shown, frames, report)
+        features = assembly.load_features(config, shown, frames, progress=progress)
     with _timed(console, "model"):
         parts = assembly.assemble(config, features.width)
         # Also when resuming: the offsets are not in the checkpoint, they are computed again.
         offsets = assembly.start_projector(parts, config, shown, features)
-    data = TrainingData(config, corpus, parts.prompter, run_dir / SKIPPED_NAME)
+    data = TrainingData(config, corpus, parts.prompter, skip_path=run_dir / SKIPPED_NAME)
+    first_step = resume_from.step if resume_from else 0
     if processes.is_main_process:
-        write_manifest(run_dir, config, corpus, data)
-        run_folder.rewind_metrics(run_dir, resume_from.step if resume_from else 0)
+        write_manifest(config, corpus, data, run_dir)
+        run_folder.rewind_metrics(run_dir, first_step)
     if resume_from and config.compute.fsdp:  # before the model is spread over the processes
         checkpoint.load_weights(parts.model, resume_from.path)
-    first_step = resume_from.step if resume_from else 0
     share = share_per_rate(
         parts.model.llm, bf16=config.compute.bf16, num_processes=processes.num_processes
     )
-    progress = Progress(console, config.num_steps, first_step, peak_share_per_rate=share)
+    line = ProgressLine(console, config.num_steps, first_step=first_step, peak_share_per_rate=share)
     source = features
     if config.data.root:  # too large to keep features of
         cache_dir = assembly.cache_dir_of(config.data)
         source, offsets = reader(assembly.adapter_of(config.model), config.model, cache_dir), None
     collator = Collator(source, parts.tokenizer.pad_token_id or 0, offsets)
-    batches = RunCollator(collator, data, source)
-    trainer = SequenceTrainer(parts.model, config, run_dir, data, batches, progress, first_step)
+    trainer = SequenceTrainer(
+        parts.model,
+        config,
+        run_dir,
+        dataset=data,
+        collator=RunCollator(collator, data, source),
+        progress_line=line,
+        first_step=first_step,
+    )
     stop = StopOnRequest(trainer)
     trainer.add_callback(stop)
-    with naming_lost_workers(run_dir), progress, _stopping_on_signals(stop, console) as caught:
+    with naming_lost_workers(run_dir), line, _stopping_on_signals(stop, console) as caught:
         _go(trainer, resume_from)
     step = trainer.state.global_step
     if step not in {found.step for found in checkpoint.named(run_dir)}:
@@ -140,19 +144,6 @@ def _timed(console: Console, what: str) -> Iterator[None]:
     began = time.perf_counter()
     yield
     console.print(f"{what}: {duration(time.perf_counter() - began)}")
-
-
-def _reporter(console: Console, what: str, unit: str) -> Callable[[int, int], None]:
-    """Shows how far something is, now and then."""
-    last = [0.0]
-
-    def report(done: int, total: int) -> None:
-        now = time.monotonic()
-        if done == total or now - last[0] > (1 if console.is_terminal else 10):
-            last[0] = now
-            console.print(f"{what}: {done} of {total} {unit}")
-
-    return report
 
 
 @contextmanager

@@ -53,7 +53,7 @@ def test_a_sharded_run_is_the_run_and_resumes(
         optim=replace(config.optim, max_steps=NUM_STEPS),
         checkpoint_every=CHECKPOINT_EVERY,
     )
-    run_folder.create(tmp_path / "plain", plain)
+    run_folder.create(plain, tmp_path / "plain")
     train(plain, tmp_path / "plain", resume_from=None, console=Console(quiet=True))
 
     whole, again = tmp_path / "whole", tmp_path / "again"

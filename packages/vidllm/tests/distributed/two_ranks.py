@@ -21,7 +21,7 @@ from vidllm.batching import Collator
 from vidllm.config import TrainConfig
 from vidllm.data import TrainingData
 from vidllm.features import frames_of_corpus
-from vidllm.progress import Progress
+from vidllm.progress import ProgressLine
 from vidllm.reading import RunCollator
 from vidllm.recipes import smoke
 from vidllm.stage_config import StageConfig
@@ -75,9 +75,9 @@ def main(cache_dir: str, micro_batch: int, out: Path, vlm: str = "") -> None:
         parts.model,
         config,
         run_dir,
-        data,
-        RunCollator(Collator(features, 2, offsets), data, features),
-        Progress(Console(quiet=True), config.num_steps),
+        dataset=data,
+        collator=RunCollator(Collator(features, 2, offsets), data, features),
+        progress_line=ProgressLine(Console(quiet=True), config.num_steps),
     )
     gradients: list[dict[str, torch.Tensor]] = []
     optimizer_step = torch.optim.AdamW.step

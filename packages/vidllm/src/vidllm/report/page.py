@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import html
-import json
 from collections.abc import Mapping
 from importlib import resources
 from pathlib import Path
 from typing import Any
 
+from seqsynth.benchmark import EXAMPLES_NAME, REFERENCES_NAME
+from seqsynth.parsing import parsed_json
 from vidllm import run_folder
 from vidllm.config import TrainConfig
 from vidllm.progress import duration
@@ -42,24 +43,25 @@ PERCENT_METRICS = frozenset(METRIC_NAMES) - {"cider"}
 Scores = Mapping[str, Mapping[str, Mapping[str, Mapping[str, float]]]]
 
 
-def write_report(run_dir: Path) -> Path:
+def write_report(run_dir: str | Path) -> Path:
     """Renders report.html from what the run folder holds so far; returns its path.
 
     Raises:
-        RunFolderError: no run folder.
+        RunFolderError: no run folder, or a file in it that is damaged.
         OSError: it cannot be written.
     """
+    run_dir = Path(run_dir)
     config = run_folder.load_config(run_dir)
-    manifest = _json(run_dir / run_folder.MANIFEST_NAME)
+    manifest = run_folder.read_manifest(run_dir)
     rows = run_folder.read_metrics(run_dir)
-    scores = _json(run_dir / SCORES_NAME)
+    scores = _scores(run_dir / SCORES_NAME)
     sections = [_facts(run_dir, config, manifest, rows), "<h2>Loss</h2>", loss_figure(rows)]
     if scores:
         sections += ["<h2>Scores on held-out concepts</h2>", scores_table(scores)]
     sections.append(_clip_section(run_dir, config))
     page = whole_page(f"{config.recipe}: {run_dir.name}", "".join(sections))
     path = run_dir / REPORT_NAME
-    run_folder.write_atomically(path, page)
+    run_folder.write_atomically(page, path)
     return path
 
 
@@ -151,7 +153,7 @@ def _amounts(corpus: Mapping[str, Any], side: str) -> str:
 
 def _clip_section(run_dir: Path, config: TrainConfig) -> str:
     evaluation = run_dir / EVALUATION_DIR
-    needed = [evaluation / "examples.jsonl", evaluation / "references.jsonl"]
+    needed = [evaluation / EXAMPLES_NAME, evaluation / REFERENCES_NAME]
     predictions = run_dir / PREDICTIONS_NAME
     if not all(path.exists() for path in [*needed, predictions]):
         return "<h2>Clips</h2><p class='muted'>Not evaluated yet.</p>"
@@ -163,9 +165,9 @@ def _clip_section(run_dir: Path, config: TrainConfig) -> str:
         media_root = ""
     body = timelines(
         needed[0],
-        media_root,
-        read_rows(needed[1]),
-        read_rows(predictions, "trained"),
+        media_root=media_root,
+        references=read_rows(needed[1]),
+        predictions=read_rows(predictions, system="trained"),
     )
     intro = (
         "<p>What was shown, and what the trained model answers. Blue is where things are, orange "
@@ -174,11 +176,14 @@ def _clip_section(run_dir: Path, config: TrainConfig) -> str:
     return f"<h2>Clips</h2>{intro}{body}"
 
 
-def _json(path: Path) -> dict[str, Any]:
+def _scores(path: Path) -> Scores:
     if not path.exists():
         return {}
-    loaded: dict[str, Any] = json.loads(path.read_text("utf-8"))
-    return loaded
+    try:
+        scores: Scores = parsed_json(path.read_bytes())
+    except ValueError as error:
+        raise run_folder.RunFolderError(f"{path} is damaged ({error}): score again") from None
+    return scores
 
 
 _PAGE = """<!doctype html>

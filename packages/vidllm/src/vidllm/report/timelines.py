@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import html
 import io
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -13,6 +12,8 @@ from typing import Any
 from PIL import Image
 
 from seqsynth import Example, FrameRef, MediaError, load_frames, read_examples
+from seqsynth.parsing import parsed_json
+from seqsynth.video_tasks import EVENT_TASKS
 
 MAX_SEQUENCES = 10
 NUM_THUMBNAILS = 12
@@ -22,7 +23,9 @@ Event = Sequence[Any]  # [start_seconds, end_seconds, caption]
 Rows = Mapping[str, Mapping[str, Any]]
 
 
-def timelines(examples_path: Path, media_root: str, references: Rows, predictions: Rows) -> str:
+def timelines(
+    examples_path: str | Path, *, media_root: str | Path, references: Rows, predictions: Rows
+) -> str:
     """Timelines of the first clip sequences of a benchmark.
 
     Args:
@@ -33,7 +36,7 @@ def timelines(examples_path: Path, media_root: str, references: Rows, prediction
     """
     sequences: dict[tuple[FrameRef, ...], list[Example]] = {}
     for example in read_examples(examples_path, media_root=media_root):
-        if example.task in ("tvg", "dvc"):
+        if example.task in EVENT_TASKS:
             sequences.setdefault(example.frames, []).append(example)
     chosen = list(sequences.values())[:MAX_SEQUENCES]
     if not chosen:
@@ -44,15 +47,23 @@ def timelines(examples_path: Path, media_root: str, references: Rows, prediction
     )
 
 
-def read_rows(path: Path, system: str | None = None) -> dict[str, dict[str, Any]]:
-    """Rows of a JSON-lines file by their id; of one system where there are several."""
+def read_rows(path: str | Path, *, system: str | None = None) -> dict[str, dict[str, Any]]:
+    """Rows of a JSON-lines file by their id; of one system where there are several.
+
+    Raises:
+        ValueError: a line is no row (names file and line).
+    """
     rows = {}
-    for line in path.read_text("utf-8").split("\n"):  # captions may hold other line breaks
+    lines = Path(path).read_text("utf-8").split("\n")  # captions may hold other line breaks
+    for number, line in enumerate(lines, start=1):
         if not line.strip():
             continue
-        row = json.loads(line)
-        if system is None or row.get("system") == system:
-            rows[row["id"]] = row
+        try:
+            row = parsed_json(line)
+            if system is None or row.get("system") == system:
+                rows[row["id"]] = row
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            raise ValueError(f"{path}:{number}: no row with an id: {error!r}") from None
     return rows
 
 
