@@ -4,7 +4,6 @@
 #include <cstdint>
 #include <stdexcept>
 #include <string>
-#include <vector>
 
 namespace seqnative {
 
@@ -17,8 +16,7 @@ struct ArrayView {
 
   Value operator[](std::int64_t index) const {
     if (index < 0 || index >= size) {
-      throw std::out_of_range("METEOR's data is damaged: index " + std::to_string(index) + " of " +
-                              std::to_string(size));
+      throw std::out_of_range("index " + std::to_string(index) + " of " + std::to_string(size));
     }
     return data[index];
   }
@@ -47,7 +45,11 @@ struct SentenceArrays {
   ArrayView<std::int32_t> synsets;
 };
 
+// Columns of the statistics, described in vidmetrics/meteor_score.py.
 constexpr std::int64_t kMeteorStatistics = 23;
+constexpr std::int64_t kChunks = 20;
+constexpr std::int64_t kHypothesisMatched = 21;
+constexpr std::int64_t kReferenceMatched = 22;
 
 class MeteorAligner {
  public:

@@ -6,6 +6,8 @@
 
 namespace seqnative {
 
+constexpr std::int64_t kMaxClips = 64;  // of one sequence
+
 struct SamplerSpec {
   std::int64_t num_frames;
   std::int64_t min_clips;

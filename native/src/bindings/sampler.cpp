@@ -93,7 +93,7 @@ PlanArrays plan(const BoundPlanner& self, const py::int_& seed_object,
   const std::uint64_t index = checked_index(index_object);
   const seqnative::SequencePlanner& planner = self.planner;
   planner.check_labels();
-  std::int64_t clips[64];
+  std::int64_t clips[seqnative::kMaxClips];
   const std::int64_t num_clips = planner.draw_clips(seed, index, clips);
   Int64Array clip_ids(num_clips, clips);
   Int64Array frame_counts(num_clips);

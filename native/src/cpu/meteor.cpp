@@ -36,10 +36,10 @@ const Candidate* count_match(const SentenceArrays& sentences, const Matches& mat
   counts[first + 1] += match.reference_length - reference_functions;
   counts[first + 2] += functions;
   counts[first + 3] += reference_functions;
-  counts[20] += after == nullptr || after->start != match.start + match.length ||
-                after->reference_start != match.reference_start + match.reference_length;
-  counts[21] += match.length;
-  counts[22] += match.reference_length;
+  counts[kChunks] += after == nullptr || after->start != match.start + match.length ||
+                     after->reference_start != match.reference_start + match.reference_length;
+  counts[kHypothesisMatched] += match.length;
+  counts[kReferenceMatched] += match.reference_length;
   return &match;
 }
 

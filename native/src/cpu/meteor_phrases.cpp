@@ -1,13 +1,14 @@
 #include "seqnative/meteor_phrases.hpp"
 
 #include <algorithm>
+#include <stdexcept>
 
 namespace seqnative {
 
 namespace {
 
-// Compares what a left phrase has behind its first word with `length` words of a sentence; `limit`
-// cuts the phrase to as many words, so that longer phrases compare by their beginning.
+// Compares what a left phrase has behind its first word with `length` words of a sentence; longer
+// phrases compare by their beginning.
 int compare_rest(const ParaphraseArrays& table, std::uint32_t left, const std::int32_t* words,
                  std::int64_t length) {
   const std::int64_t start = table.left_starts[left];
@@ -61,11 +62,14 @@ PhraseBook::PhraseBook(const ParaphraseArrays& table, const SentenceArrays& sent
 
 void PhraseBook::find_phrases(const ParaphraseArrays& table, const SentenceArrays& sentences,
                               std::int64_t sentence, std::vector<std::uint32_t>* lefts) {
-  const std::int64_t first = sentences.starts[sentence];
-  const std::int64_t end = sentences.starts[sentence + 1];
-  std::int32_t words[8];
-  for (std::int64_t place = first; place < end; ++place) {
-    const std::int32_t word = sentences.table_words[sentences.words[place]];
+  std::vector<std::int32_t> words;  // as the table numbers them; -1 is a word that it lacks
+  for (std::int64_t k = sentences.starts[sentence]; k < sentences.starts[sentence + 1]; ++k) {
+    words.push_back(sentences.table_words[sentences.words[k]]);
+  }
+  const auto end = static_cast<std::int64_t>(words.size());
+  for (std::int64_t place = 0; place < end; ++place) {
+    const std::int32_t* const behind = words.data() + place + 1;
+    const std::int32_t word = behind[-1];
     if (word < 0) {
       continue;
     }
@@ -77,19 +81,14 @@ void PhraseBook::find_phrases(const ParaphraseArrays& table, const SentenceArray
       // All phrases in the range begin with what was read so far; the shortest stands first.
       if (left_length == rest) {
         phrases_.push_back(
-            {static_cast<std::int32_t>(place - first), static_cast<std::int32_t>(rest + 1), 0});
+            {static_cast<std::int32_t>(place), static_cast<std::int32_t>(rest + 1), 0});
         lefts->push_back(low);
       }
-      const std::int64_t next = place + rest + 1;
-      if (next >= end || rest >= 8) {
-        break;
-      }
-      words[rest] = sentences.table_words[sentences.words[next]];
-      if (words[rest] < 0) {
+      if (place + rest + 1 >= end || behind[rest] < 0) {
         break;
       }
       const auto less = [&](std::uint32_t left, int wanted) {
-        return compare_rest(table, left, words, rest + 1) < wanted;
+        return compare_rest(table, left, behind, rest + 1) < wanted;
       };
       // Binary search for the first phrase not below (then: above) the longer beginning.
       for (const int wanted : {0, 1}) {
@@ -116,6 +115,9 @@ void PhraseBook::copy_entries(const ParaphraseArrays& table, std::uint32_t left,
   std::int64_t place = table.right_starts[left];
   for (std::int64_t entry = start; entry < start + count; ++entry) {
     const std::int32_t length = table.right_lengths[entry];
+    if (length == 0) {  // searches begin with an entry's first word
+      throw std::out_of_range("entry " + std::to_string(entry) + " without words");
+    }
     const std::size_t kept = entries_.size();
     entries_.push_back(length);
     for (std::int32_t k = 0; k < length; ++k) {

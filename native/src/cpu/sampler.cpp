@@ -14,7 +14,6 @@ namespace {
 enum Stream : std::uint32_t { kNumClips, kLabels, kClips, kRates, kJitter };
 
 constexpr std::int64_t kMaxFrames = 65'536;
-constexpr std::int64_t kMaxClips = 64;
 constexpr std::int64_t kMaxRelativeRate = 65'535;
 constexpr std::int64_t kMaxDurationMs = (std::int64_t{1} << 28) - 1;
 constexpr std::int64_t kMaxSpanTicks = (std::int64_t{1} << 32) - 1;
