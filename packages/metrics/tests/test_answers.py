@@ -30,18 +30,18 @@ def test_captions_stand_between_spans() -> None:
 
 
 def test_percent_needs_a_span() -> None:
-    assert span_in_percent("From 05 to 50", 200.0) == (10.0, 100.0)
-    assert span_in_percent("at 5", 200.0) is None
+    assert span_in_percent("From 05 to 50", duration_seconds=200.0) == (10.0, 100.0)
+    assert span_in_percent("at 5", duration_seconds=200.0) is None
 
 
 @pytest.mark.parametrize("text", ["", "[", "no list", "[1, 2", '{"event": "a"}', "[" * 5000])
 def test_an_unreadable_list_is_one_malformed_part(text: str) -> None:
-    assert events_in_percent(text, 10.0) == ([], 1)
+    assert events_in_percent(text, duration_seconds=10.0) == ([], 1)
 
 
 def test_items_without_event_or_times_are_counted() -> None:
     text = '[{"event": "a", "timestamps": "from 1 to 2"}, {"event": "b"}, 3, {"timestamps": 4}]'
-    events, malformed = events_in_percent(text, 100.0)
+    events, malformed = events_in_percent(text, duration_seconds=100.0)
     assert events == [(1.0, 3.0, "a")]
     assert malformed == 3
 
@@ -53,5 +53,5 @@ def test_items_without_event_or_times_are_counted() -> None:
 def test_hostile_text_is_read(text: str) -> None:
     assert len(spans_in_seconds(text)) <= len(text)
     assert events_in_seconds(text)[0] == []
-    assert span_in_percent(text, 10.0) is None
-    assert events_in_percent(text, 10.0)[0] == []
+    assert span_in_percent(text, duration_seconds=10.0) is None
+    assert events_in_percent(text, duration_seconds=10.0)[0] == []

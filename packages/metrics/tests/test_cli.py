@@ -1,5 +1,6 @@
 import json
 import os
+import shlex
 import signal
 import subprocess
 import sys
@@ -159,9 +160,51 @@ def test_compare_scores_prediction_files_against_references(dense, write, capsys
     out = tmp_path / "comparison.json"
     arguments = ["compare", dense[1], second, "--references", dense[0], "--json", str(out)]
     assert main(arguments) == 0
-    (comparison,) = json.loads(out.read_text())
+    written = json.loads(out.read_text())
+    assert (written["format"], written["version"]) == ("vidmetrics-comparison", 1)
+    assert written["files"] == {"first": dense[1], "second": second}
+    (comparison,) = written["comparisons"]
+    assert comparison["units"] == 3
     assert comparison["scores"]["f1"]["difference"] == pytest.approx(1 / 3)
     assert 0 < comparison["scores"]["f1"]["p_value"] <= 1
+
+
+def test_compare_names_what_it_leaves_out(write, capsys, tmp_path) -> None:
+    def lines(benchmark: str, number: int) -> list[dict]:
+        return [
+            {"id": str(n), "task": "tvg", "benchmark": benchmark, "events": [[0.0, 5.0, ""]]}
+            for n in range(number)
+        ]
+
+    names = {"first": ("x", "y", "z"), "second": ("x", "y")}
+    stored = []
+    for name, benchmarks in names.items():
+        content = [line for b in benchmarks for line in lines(b, ord(b) - ord("w"))]
+        path = str(write(f"{name}.jsonl", content))
+        stored.append(str(tmp_path / f"{name}.json"))
+        assert main(["tvg", path, path, "--json", stored[-1]]) == 0
+    capsys.readouterr()
+    assert main(["compare", *stored, "--resamples", "9"]) == 0
+    out, err = capsys.readouterr()
+    headings = [line for line in out.splitlines() if " A = " in line]
+    assert [line.split(", ")[-1] for line in headings] == ["units: 1", "units: 2"]
+    assert err == "z: only A has this benchmark (left out)\n"
+
+
+def test_compare_does_not_drop_changes_of_the_protocol(grounding, tmp_path, capsys) -> None:
+    scores = str(tmp_path / "scores.json")
+    assert main(["tvg", *grounding, "--json", scores]) == 0
+    assert main(["compare", scores, scores, "--set", "f1=means"]) == 2
+    assert "--set is for scoring with --references" in capsys.readouterr().err
+
+
+def test_results_without_a_scored_video_cannot_be_compared(dense, write, tmp_path, capsys) -> None:
+    nothing, scores = str(write("nothing.json", {})), str(tmp_path / "scores.json")
+    arguments = ["dvc", dense[0], nothing, "--protocol", "soda", "--json", scores]
+    assert main(arguments) == 0
+    capsys.readouterr()
+    assert main(["compare", scores, scores]) == 2
+    assert "no video or query was scored" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("task", ["dvc", "tvg"])
@@ -221,12 +264,33 @@ def test_richness_measures_predictions_and_references(dense, capsys) -> None:
     assert len(rows) == 6
 
 
+def test_richness_as_json(dense, capsys) -> None:
+    assert main(["richness", *dense, "--json", "-"]) == 0
+    out, err = capsys.readouterr()
+    written = json.loads(out)
+    assert (written["format"], written["version"]) == ("vidmetrics-richness", 1)
+    assert [row["file"] for row in written["results"]] == dense
+    assert written["results"][0]["num_captions"] == 4
+    assert "TTR video" in err
+
+
+def test_richness_names_the_subsets_of_references(write, capsys) -> None:
+    video = {"subset": "training", "annotations": [{"segment": [0, 9], "sentence": "cut"}]}
+    path = str(write("youcook2.json", {"database": {"v": video}}))
+    assert main(["richness", path]) == 2
+    error = capsys.readouterr().err
+    assert "no subset 'validation'; there are training" in error
+    assert main(["richness", path, "--split", "training"]) == 0
+
+
 def test_highlights(write, capsys) -> None:
     line = {"qid": 1, "duration": 4, "relevant_clip_ids": [0], "saliency_scores": [[4, 4, 4]]}
     references = write("val.jsonl", [line])
-    predictions = write("pred.jsonl", [{"qid": 1, "pred_saliency_scores": [1.0, 0.0]}])
-    assert main(["highlights", str(references), str(predictions)]) == 0
-    assert "HIT@1  100.00" in capsys.readouterr().out
+    answers = [{"qid": n, "pred_saliency_scores": [1.0, 0.0]} for n in (1, 2, 3)]
+    assert main(["highlights", str(references), str(write("pred.jsonl", answers))]) == 0
+    out, err = capsys.readouterr()
+    assert "HIT@1  100.00" in out
+    assert "predictions for no query of the references (ignored): 2" in err
 
 
 @pytest.mark.parametrize(
@@ -283,6 +347,21 @@ def test_a_wrong_command_line_exits_with_2_and_usage(arguments: list[str], capsy
         main(arguments)
     assert exit_.value.code == 2
     assert "usage: vidmetrics" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "message"),
+    [
+        ("--resamples", "many", "must be a whole number from 0 on, got 'many'"),
+        ("--seed", "-1", "must be a whole number from 0 on, got '-1'"),
+        ("--level", "high", "must lie strictly between 0 and 1, got 'high'"),
+        ("--level", "nan", "must lie strictly between 0 and 1, got 'nan'"),
+    ],
+)
+def test_a_wrong_number_is_explained(option: str, value: str, message: str, capsys) -> None:
+    with pytest.raises(SystemExit, match="2"):
+        main(["tvg", "r.json", "p.json", f"{option}={value}"])
+    assert message in capsys.readouterr().err
 
 
 def test_options_have_no_short_forms(capsys) -> None:
@@ -352,7 +431,8 @@ def test_names_of_all_kinds_where_the_locale_knows_ascii(tmp_path) -> None:
 
 
 def test_a_closed_pipe_is_no_traceback(grounding) -> None:
-    command = f"{sys.executable} -m vidmetrics tvg {' '.join(grounding)} --per-query | head -1"
+    words = [sys.executable, "-m", "vidmetrics", "tvg", *grounding, "--per-query"]
+    command = f"{shlex.join(words)} | head -1"
     finished = subprocess.run(
         command, shell=True, capture_output=True, text=True, timeout=120, check=True
     )
@@ -369,6 +449,7 @@ def test_output_that_cannot_be_written_is_one_line(grounding) -> None:
     assert "Traceback" not in finished.stderr
 
 
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no named pipes on this system")
 def test_an_interrupt_is_no_traceback(tmp_path) -> None:
     pipe = tmp_path / "references.json"
     os.mkfifo(pipe)  # reading it blocks: the command is certainly at work

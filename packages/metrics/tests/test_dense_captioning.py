@@ -1,3 +1,5 @@
+import gzip
+import io
 from dataclasses import replace
 
 import numpy as np
@@ -5,6 +7,9 @@ import pytest
 
 from vidmetrics import PROTOCOLS, InputError, Resampling, evaluate_dense_captions
 from vidmetrics.caption_pairs import CaptionTable
+from vidmetrics.meteor_compile import compile_tables
+from vidmetrics.meteor_data import data_path
+from vidmetrics.meteor_tables import tables_bytes
 from vidmetrics.resampling import Statistics, confidence
 
 REFERENCES = {
@@ -32,8 +37,8 @@ def test_no_predictions_score_nothing_in_every_protocol() -> None:
 
 def test_missing_and_empty_videos_follow_the_protocol() -> None:
     predictions = {"a": REFERENCES["a"], "b": []}
-    f1 = {name: scores(predictions, name)["precision"] for name in PROTOCOLS}
-    assert f1 == pytest.approx({"timechat": 1 / 3, "vidchapters": 1 / 2, "soda": 1.0})
+    precision = {name: scores(predictions, name)["precision"] for name in PROTOCOLS}
+    assert precision == pytest.approx({"timechat": 1 / 3, "vidchapters": 1 / 2, "soda": 1.0})
     counts = evaluate_dense_captions(REFERENCES, predictions, "soda").counts
     assert (counts["scored"], counts["missing"], counts["empty"]) == (1, 1, 1)
 
@@ -96,8 +101,9 @@ def test_scores_are_those_of_the_statistics() -> None:
         for change in ({}, {"cider_documents": "corpus", "meteor_aggregate": "corpus"}):
             chosen = replace(PROTOCOLS[protocol], **change)
             result = evaluate_dense_captions(REFERENCES, predictions, chosen)
-            half = Statistics(result.statistics.ids, result.statistics.metrics)
-            assert confidence(half, Resampling()).keys() == result.scores.keys()
+            copy = Statistics(result.statistics.ids, result.statistics.metrics)
+            assert confidence(copy, Resampling()) == result.confidence
+            assert result.confidence.keys() == result.scores.keys()
             for name, (low, high) in result.confidence.items():
                 assert 0.0 <= low <= high, name
                 assert low - 1e-9 <= result.scores[name] <= high + 1e-9, name
@@ -129,6 +135,18 @@ def test_a_resample_of_one_video_scores_that_video() -> None:
 def test_bad_input_is_named(references, predictions, message: str) -> None:
     with pytest.raises(InputError, match=message):
         evaluate_dense_captions(references, predictions)
+
+
+def test_data_that_comes_later_is_used(tmp_path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SEQ2TIME_CACHE", str(tmp_path))
+    before = evaluate_dense_captions(REFERENCES, REFERENCES).signature
+    assert "|meteor:1.5-noparaphrase-nosynonym|" in before
+    packed = io.BytesIO(gzip.compress(b"0\ncut\nchop\n"))
+    path = data_path()
+    path.parent.mkdir()
+    path.write_bytes(tables_bytes(compile_tables(packed, b"pan\n1\n", b"cut\ncuts\n"), "test"))
+    after = evaluate_dense_captions(REFERENCES, REFERENCES).signature
+    assert "|meteor:1.5|" in after
 
 
 def test_numpy_times_are_numbers() -> None:

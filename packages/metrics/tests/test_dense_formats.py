@@ -106,7 +106,7 @@ def test_vtimellm_logs_are_hundredths_of_the_video(write) -> None:
     path = write(
         "log.jsonl", [line, {"video_id": "v", "task": "grounding", "answer": "from 1 to 2"}]
     )
-    (record,) = read_dense_predictions(path, {"v": 200.0})
+    (record,) = read_dense_predictions(path, durations={"v": 200.0})
     assert record.events == ((20.0, 100.0, "mix flour"),)
     assert record.malformed == 1
     with pytest.raises(InputError, match=r"log.jsonl, line 1: video 'v' is not in the references"):
@@ -117,7 +117,7 @@ def test_a_log_of_one_line_is_a_log_whatever_it_is_called(write) -> None:
     answer = '[{"event": "mix flour", "timestamps": "from 10 to 49"}]'
     line = {"video_id": "v", "task": "captioning", "query_id": 0, "answer": answer}
     path = write("log.json", line).rename(write("x.json", {}).parent / "run.log")
-    (record,) = read_dense_predictions(path, {"v": 200.0})
+    (record,) = read_dense_predictions(path, durations={"v": 200.0})
     assert record.events == ((20.0, 100.0, "mix flour"),)
 
 

@@ -19,6 +19,14 @@ def test_a_threshold_that_is_reached_counts() -> None:
     assert result.recall_at_1 == {0.5: 1.0, 0.51: 0.0}
 
 
+def test_thresholds_keep_all_their_digits() -> None:
+    thresholds = (1 / 3, 0.33333, 0.1 + 0.2, 0.3, 1)
+    result = evaluate_grounding({"q": [(0.0, 3.0)]}, {"q": [(0.0, 1.0)]}, thresholds)
+    assert result.recall_at_1 == {1 / 3: 1.0, 0.33333: 1.0, 0.1 + 0.2: 1.0, 0.3: 1.0, 1.0: 0.0}
+    signature = "|iou:.3333333333333333,.33333,.30000000000000004,.3,1|"
+    assert signature in result.signature
+
+
 def test_the_first_prediction_counts_and_the_best_window() -> None:
     windows = {"q": [(0.0, 10.0), (50.0, 60.0)]}
     assert evaluate_grounding(windows, {"q": [(50.0, 60.0), (0.0, 1.0)]}).mean_iou == 1.0

@@ -70,7 +70,7 @@ def test_activitynet_sentences_are_queries_and_vtimellm_answers_them(write) -> N
          "info": {"sentence_id": 1, "iou": 0}},
         {"video_id": "v_x", "task": "captioning", "query_id": 0, "answer": "[]"},
     ]  # fmt: skip
-    answers = read_answers(write("log.jsonl", log), queries)
+    answers = read_answers(write("log.jsonl", log), queries=queries)
     assert spans(answers) == {"v_x>>>0": ((5.0, 10.0),), "v_x>>>1": ()}
     assert [answer.malformed for answer in answers] == [0, 1]
     with pytest.raises(InputError, match=r"line 1: query 'v_x>>>0' is not in the references"):
@@ -112,12 +112,15 @@ def test_built_examples_are_references_of_what_is_predicted_on_them(write) -> No
     broken = {**examples[0], "targets": [[[0.25, "x", "a"]]]}
     with pytest.raises(InputError, match="line 1, id 'iig-ab-0', event 1"):
         read_queries(write("examples.jsonl", [broken]))
+    nameless = {**examples[1], "id": None}
+    with pytest.raises(InputError, match="line 2: 'id' is missing or empty"):
+        read_queries(write("examples.jsonl", [examples[0], nameless]))
 
 
 def test_timelens_keys_find_the_query_by_its_sentence(write) -> None:
     queries = read_queries(write("c.txt", "AO8RW 0.0 6.9##a person reads.\n"))
     answers = {"AO8RW>>>a person reads.>>>[0.0, 6.9]": {"timestamps": [[1, 5]], "answers": "..."}}
-    assert spans(read_answers(write("t.json", answers), queries)) == {"0": ((1.0, 5.0),)}
+    assert spans(read_answers(write("t.json", answers), queries=queries)) == {"0": ((1.0, 5.0),)}
 
 
 def test_etbench(write) -> None:

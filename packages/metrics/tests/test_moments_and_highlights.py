@@ -28,8 +28,12 @@ def test_without_scores_the_order_ranks() -> None:
     assert reverse.tolist() == [0.5] * 10
 
 
+def rated(seconds: float, clips, ratings) -> Saliency:
+    return Saliency(duration_seconds=seconds, clip_indices=clips, ratings=ratings)
+
+
 def saliency(case) -> Saliency:
-    return Saliency(case["duration"], case["clips"], case["ratings"])
+    return rated(case["duration"], case["clips"], case["ratings"])
 
 
 def test_highlights_equal_the_original(golden) -> None:
@@ -45,31 +49,35 @@ def test_highlights_equal_the_original(golden) -> None:
 
 
 def test_a_missing_query_counts_zero() -> None:
-    rated = Saliency(4.0, [0], [[4, 4, 4]])
-    result = evaluate_highlights({"a": rated, "b": rated}, {"a": [1.0, 0.0]})
+    one = rated(4.0, [0], [[4, 4, 4]])
+    result = evaluate_highlights({"a": one, "b": one}, {"a": [1.0, 0.0]})
     assert result.scores == {"map": 0.5, "hit_at_1": 0.5}
     assert result.counts["missing"] == 1
 
 
 def test_a_lower_rating_makes_more_highlights() -> None:
-    rated = {"a": Saliency(4.0, [0, 1], [[2], [4]])}
-    assert evaluate_highlights(rated, {"a": [1.0, 0.0]}).scores["hit_at_1"] == 0.0
-    assert evaluate_highlights(rated, {"a": [1.0, 0.0]}, min_rating=2).scores["hit_at_1"] == 1.0
+    queries = {"a": rated(4.0, [0, 1], [[2], [4]])}
+    assert evaluate_highlights(queries, {"a": [1.0, 0.0]}).scores["hit_at_1"] == 0.0
+    assert evaluate_highlights(queries, {"a": [1.0, 0.0]}, min_rating=2).scores["hit_at_1"] == 1.0
 
 
 @pytest.mark.parametrize(
     ("reference", "prediction", "message"),
     [
-        (Saliency(4.0, [2], [[4]]), [0.0], "clip 2 lies outside the 2 clips"),
-        (Saliency(4.0, [0], []), [0.0], "need as many rows"),
-        (Saliency(4.0, [0], [[]]), [0.0], "need as many rows"),
-        (Saliency(4.0, [0, 1], [[4], [4, 3]]), [0.0], "all equally long"),
-        (Saliency(4.0, [0], [[float("nan")]]), [0.0], "lists of numbers"),
-        (Saliency(4.0, [0.5], [[4]]), [0.0], "a clip must be a whole number, got 0.5"),
-        (Saliency(1e12, [0], [[4]]), [0.0], "1e[+]12 seconds has no clips that can be rated"),
-        (Saliency(4.0, [0], [[4]]), [float("nan")], "finite"),
-        (Saliency(4.0, [0], [[4]]), ["high"], "finite"),
-        (Saliency(4.0, [0], [[4]]), "high", "list of numbers"),
+        (rated(4.0, [2], [[4]]), [0.0], "clip 2 lies outside the 2 clips"),
+        (rated(4.0, [0], []), [0.0], "need as many rows"),
+        (rated(4.0, [0], [[]]), [0.0], "need as many rows"),
+        (rated(4.0, [0, 1], [[4], [4, 3]]), [0.0], "all equally long"),
+        (rated(4.0, [0], [[float("nan")]]), [0.0], "lists of numbers"),
+        (rated(4.0, [0.5], [[4]]), [0.0], "a clip must be a whole number, got 0.5"),
+        (rated(1e12, [0], [[4]]), [0.0], "1e[+]12 seconds has no clips that can be rated"),
+        (rated(4.0, [0], [["4"]]), [0.0], "lists of numbers"),
+        (rated(4.0, [0], [[4]]), [float("nan")], "finite"),
+        (rated(4.0, [0], [[4]]), ["high"], "finite"),
+        (rated(4.0, [0], [[4]]), ["1.5"], "finite"),
+        (rated(4.0, [0], [[4]]), [None], "finite"),
+        (rated(4.0, [0], [[4]]), [[1.0]], "finite"),
+        (rated(4.0, [0], [[4]]), "high", "list of finite numbers"),
     ],
 )
 def test_what_does_not_fit_is_named(reference, prediction, message: str) -> None:
@@ -80,9 +88,22 @@ def test_what_does_not_fit_is_named(reference, prediction, message: str) -> None
 
 def test_a_rating_that_is_no_number_makes_no_highlights() -> None:
     with pytest.raises(InputError, match="min_rating must be a number"):
-        evaluate_highlights({"q": Saliency(4.0, [0], [[4]])}, {}, min_rating=float("nan"))
+        evaluate_highlights({"q": rated(4.0, [0], [[4]])}, {}, min_rating=float("nan"))
 
 
 def test_scores_of_any_size_rank() -> None:
-    rated = {"q": Saliency(6.0, [1], [[4]])}
-    assert evaluate_highlights(rated, {"q": [-1e308, 1e308, 0.0]}).scores["map"] == 1.0
+    queries = {"q": rated(6.0, [1], [[4]])}
+    assert evaluate_highlights(queries, {"q": [-1e308, 1e308, 0.0]}).scores["map"] == 1.0
+
+
+def test_arrays_are_lists_of_clips() -> None:
+    queries = {"q": rated(6.0, np.array([1]), np.array([[4]]))}
+    result = evaluate_highlights(queries, {"q": np.array([0.0, 1.0, 0.5], dtype=np.float32)})
+    assert result.scores == {"map": 1.0, "hit_at_1": 1.0}
+
+
+def test_spans_of_which_some_have_no_score_cannot_be_ranked() -> None:
+    answers = {"q": [(0.0, 5.0, 0.5), (5.0, 9.0)]}
+    with pytest.raises(InputError, match=r"predictions\['q'\]: some spans carry a score"):
+        evaluate_grounding({"q": [(0.0, 5.0)]}, answers, moments=True)
+    assert evaluate_grounding({"q": [(0.0, 5.0)]}, answers).mean_iou == 1.0

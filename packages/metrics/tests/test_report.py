@@ -87,6 +87,12 @@ def test_grounding(write, tmp_path) -> None:
     assert "reference 1: IoU 50.00" in page.text
 
 
+def test_answers_that_are_not_drawn_are_counted(write, tmp_path) -> None:
+    answers = {"q": [[0.0, 5.0]] * 203}
+    page = report(write, tmp_path, {"q": [[0.0, 10.0]]}, answers, "--task", "tvg")
+    assert "3 more not drawn" in page.text
+
+
 def test_limit_keeps_both_ends(write, tmp_path) -> None:
     windows = {str(n): [[0.0, 10.0]] for n in range(1, 11)}
     answers = {str(n): [[0.0, float(n)]] for n in range(1, 11)}

@@ -3,6 +3,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from vidmetrics.errors import InputError
 from vidmetrics.resampling import (
     Resampling,
     Statistic,
@@ -100,15 +101,18 @@ def test_units_are_paired_by_name() -> None:
 
 def test_different_units_are_named() -> None:
     first, second = statistics(np.ones(2), ("a", "b")), statistics(np.ones(2), ("a", "c"))
-    with pytest.raises(ValueError, match="'b' is in the first only"):
+    with pytest.raises(InputError, match="'b' is in the first only"):
         compare(first, second, Resampling())
 
 
 def test_nothing_in_common_is_an_error() -> None:
     first = statistics(np.ones(2))
     second = Statistics(first.ids, {"other": first.metrics["score"]})
-    with pytest.raises(ValueError, match="no score in common"):
+    with pytest.raises(InputError, match="no score in common"):
         compare(first, second, Resampling())
+    nothing = statistics(np.ones(0))
+    with pytest.raises(InputError, match="no video or query was scored"):
+        compare(nothing, nothing, Resampling())
     with pytest.raises(ValueError, match="at least one resample"):
         compare(first, first, Resampling(num_resamples=0))
 

@@ -53,6 +53,11 @@ def test_words_that_are_only_punctuation_do_not_count() -> None:
     assert text_richness(["...", "!!"]).mean_length < 2.0
 
 
+def test_an_unknown_tokenizer_is_named() -> None:
+    with pytest.raises(ValueError, match="tokenizer 'words': choose ptb or whitespace"):
+        text_richness(["a"], tokenizer="words")
+
+
 @pytest.mark.parametrize("captions", [{}, {"a": []}, [], {"a": [3]}, {"a": "cut"}, 5])
 def test_nothing_to_measure_is_an_error(captions) -> None:
     with pytest.raises(InputError, match="caption"):

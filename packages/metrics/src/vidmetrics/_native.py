@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vidmetrics.errors import InputError
-from vidmetrics.meteor_tables import MeteorDataError, Tables
+from vidmetrics.meteor_tables import Tables
 from vidmetrics.meteor_words import Sentences
 
 Backend = Literal["native", "python"]
@@ -26,10 +26,16 @@ class Aligner(Protocol):
     def statistics(
         self,
         sentences: Sentences,
+        *,
         hypotheses: NDArray[np.int64],
         references: NDArray[np.int64],
     ) -> NDArray[np.int64]:
-        """METEOR's 23 statistics of each pair of sentence numbers: (n, 23)."""
+        """METEOR's 23 statistics of each pair of sentence numbers: (n, 23).
+
+        Raises:
+            InputError: a pair with more possible matches than can be searched.
+            IndexError: a number in the paraphrase table leads out of it.
+        """
 
 
 @cache
@@ -49,7 +55,7 @@ def backend() -> Backend:
                 f"{REQUIRE} names native, but the compiled kernels cannot be used ({error}): "
                 "pip install 'seq2time-metrics[native]'"
             ) from error
-        _LOGGER.info("METEOR aligns in Python; seq2time-metrics[native] does it 50 times faster")
+        _LOGGER.info("METEOR aligns in Python; seq2time-metrics[native] is faster")
         return "python"
     _LOGGER.info("METEOR aligns in compiled code (seqnative)")
     return "native"
@@ -92,6 +98,7 @@ class _NativeAligner:
     def statistics(
         self,
         sentences: Sentences,
+        *,
         hypotheses: NDArray[np.int64],
         references: NDArray[np.int64],
     ) -> NDArray[np.int64]:
@@ -109,7 +116,3 @@ class _NativeAligner:
             )
         except ValueError as error:  # a pair too long to align: the only fault left to captions
             raise InputError(str(error)) from None
-        except IndexError as error:  # a number that leads out of the table
-            raise MeteorDataError(
-                f"{error}. Rebuild it with: vidmetrics fetch meteor-data"
-            ) from None

@@ -87,20 +87,24 @@ class MeteorTable:
     _keys: IntArray
     _width: int
 
-    def rows_of(self, hypotheses: IntArray, references: IntArray) -> IntArray:
+    def rows_of(self, references: IntArray, predictions: IntArray) -> IntArray:
         """Row of each pair; it must have been among those the table was made from."""
-        return np.searchsorted(self._keys, hypotheses * self._width + references).astype(np.int64)
+        return np.searchsorted(self._keys, predictions * self._width + references).astype(np.int64)
 
 
 def score_pairs(
-    meteor: Meteor, tokens: list[str], hypotheses: IntArray, references: IntArray
+    meteor: Meteor, tokens: list[str], references: IntArray, predictions: IntArray
 ) -> MeteorTable:
-    """METEOR of each pair of numbers into `tokens`; repeats cost nothing."""
-    keys = np.unique(hypotheses * len(tokens) + references)
-    hypothesis, reference = np.divmod(keys, len(tokens))
+    """METEOR of each pair of numbers into `tokens`; repeats cost nothing.
+
+    The names are METEOR's roles: a protocol may swap them, see `Protocol.soda_roles`.
+    """
+    # Sorted by prediction, because an aligner keeps what it knows of one for the next pair.
+    keys = np.unique(predictions * len(tokens) + references)
+    prediction, reference = np.divmod(keys, len(tokens))
     statistics = meteor.pair_statistics(
-        [tokens[number] for number in hypothesis.tolist()],
         [tokens[number] for number in reference.tolist()],
+        [tokens[number] for number in prediction.tolist()],
     )
     return MeteorTable(statistics, score_statistics(statistics), keys, len(tokens))
 

@@ -11,74 +11,81 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from vidmetrics.events import FloatArray, IntArray
+from vidmetrics.errors import InputError
+from vidmetrics.events import FloatArray, IntArray, is_list
 from vidmetrics.ngrams import MAX_ORDER, NgramCounts, count_ngrams
 
 SIGMA = 6.0
 
 
-def cider_d(hypotheses: Sequence[str], references: Sequence[Sequence[str]]) -> FloatArray:
-    """CIDEr-D of each hypothesis against its references; one corpus, one document frequency.
+def cider_d(references: Sequence[Sequence[str]], predictions: Sequence[str]) -> FloatArray:
+    """CIDEr-D of each prediction against its references; one corpus, one document frequency.
 
     Args:
-        hypotheses: tokens joined by white space.
-        references: for each hypothesis one or more references, tokens joined likewise.
+        references: for each prediction one or more references, tokens joined by white space.
+        predictions: tokens joined likewise.
 
     Returns:
         (n,) float64 in [0, 10]; the corpus score is their mean. A corpus of one item scores 0
         whatever it says, because log 1 = 0 weighs every n-gram with nothing.
 
     Raises:
-        ValueError: different lengths, or an item without a list of references (names it).
+        InputError: different lengths, an item without a list of references, or one that is no text
+            (names the item).
 
     Example:
-        >>> cider_d(["cut the onion", "boil water"], [["cut the onion"], ["boil some water"]])
+        >>> cider_d([["cut the onion"], ["boil some water"]], ["cut the onion", "boil water"])
         array([7.5       , 2.01308685])
     """
-    if len(hypotheses) != len(references):
-        raise ValueError(f"{len(hypotheses)} hypotheses but {len(references)} lists of references")
-    for item, captions in enumerate(references):
-        if isinstance(captions, str) or not captions:
-            raise ValueError(f"item {item} needs a list of references, got {captions!r:.60}")
+    if len(predictions) != len(references):
+        raise InputError(
+            f"{len(references)} lists of references but {len(predictions)} predictions"
+        )
+    for item, (captions, prediction) in enumerate(zip(references, predictions, strict=True)):
+        if not is_list(captions) or not captions:
+            raise InputError(f"item {item} needs a list of references, got {captions!r:.60}")
+        for text in (*captions, prediction):
+            if not isinstance(text, str):
+                raise InputError(f"item {item}: a caption must be text, got {text!r:.60}")
     num_references = np.array([len(captions) for captions in references], dtype=np.int64)
-    item_of_pair = np.repeat(np.arange(len(hypotheses), dtype=np.int64), num_references)
-    ngrams = count_ngrams([*hypotheses, *(text for captions in references for text in captions)])
+    item_of_pair = np.repeat(np.arange(len(predictions), dtype=np.int64), num_references)
+    ngrams = count_ngrams([*predictions, *(text for captions in references for text in captions)])
     scores = pair_scores(
         ngrams,
-        hypotheses=item_of_pair,
-        references=np.arange(len(item_of_pair), dtype=np.int64) + len(hypotheses),
+        references=np.arange(len(item_of_pair), dtype=np.int64) + len(predictions),
+        predictions=item_of_pair,
         groups=np.zeros(len(item_of_pair), dtype=np.int64),
         documents=item_of_pair,
-        num_documents=np.array([len(hypotheses)], dtype=np.int64),
+        num_documents=np.array([len(predictions)], dtype=np.int64),
     )
-    return _sums(item_of_pair, scores, len(hypotheses)) / num_references
+    return _sums(item_of_pair, scores, len(predictions)) / num_references
 
 
 def pair_scores(
     ngrams: NgramCounts,
     *,
-    hypotheses: IntArray,
     references: IntArray,
+    predictions: IntArray,
     groups: IntArray,
     documents: IntArray,
     num_documents: IntArray,
 ) -> FloatArray:
-    """CIDEr-D of each (hypothesis, reference) pair, in [0, 10].
+    """CIDEr-D of each (reference, prediction) pair, in [0, 10].
 
     Args:
         ngrams: counts of every caption the next two arguments speak of.
-        hypotheses: (p,) caption number of each pair's hypothesis.
         references: (p,) caption number of each pair's reference.
+        predictions: (p,) caption number of each pair's prediction.
         groups: (p,) group of each pair; it decides the document frequency.
         documents: (p,) document of each pair; an n-gram counts once a document. Pairs of one
             document must be of one group.
         num_documents: (groups,) documents of each group, those without a pair here included.
     """
-    num_pairs = len(hypotheses)
+    num_pairs = len(predictions)
     log_documents = np.log(np.maximum(num_documents, 1).astype(np.float64))
     weights = _NgramWeights(ngrams, references, groups, documents, log_documents)
 
-    pair, entry = ngrams.entries_of(hypotheses)
+    pair, entry = ngrams.entries_of(predictions)
     count = ngrams.counts[entry]
     other = _counts_in(ngrams, references[pair], ngrams.ngrams[entry])
     shared = other > 0.0
@@ -89,11 +96,12 @@ def pair_scores(
     clipped = np.minimum(count, other) * other * idf * idf
     dot = _sums(place, clipped, num_pairs * MAX_ORDER).reshape(num_pairs, MAX_ORDER)
 
-    norm = _norms(ngrams, weights, hypotheses, groups) * _norms(ngrams, weights, references, groups)
+    norm = _norms(ngrams, weights, predictions, groups)
+    norm *= _norms(ngrams, weights, references, groups)
     similarity = np.divide(dot, norm, out=np.zeros_like(dot), where=norm > 0.0)
-    # Number of bigrams, not of words: they differ for an empty caption only.
+    # In bigrams, as the original: counted in words, only an empty caption would be further off.
     length = np.maximum(ngrams.num_words - 1, 0)
-    difference = (length[hypotheses] - length[references]).astype(np.float64)
+    difference = (length[predictions] - length[references]).astype(np.float64)
     penalty = np.exp(-(difference**2) / (2.0 * SIGMA**2))
     mean: FloatArray = (similarity * penalty[:, None]).sum(axis=1) / MAX_ORDER * 10.0
     return mean

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import importlib
+import math
 import os
 import signal
 import sys
@@ -188,7 +189,12 @@ def _add_compare(commands: _Commands) -> None:
     parser.add_argument("first", metavar="A")
     parser.add_argument("second", metavar="B")
     parser.add_argument("--references", metavar="FILE", help="score A and B against these first")
-    parser.add_argument("--task", choices=("dvc", "tvg"), default="dvc", help="with --references")
+    parser.add_argument(
+        "--task",
+        choices=("dvc", "tvg"),
+        default="dvc",
+        help="what to score A and B as with --references (default: dvc)",
+    )
     parser.add_argument("--first-system", metavar="NAME", help="which system of A")
     parser.add_argument("--second-system", metavar="NAME", help="which system of B")
     parser.add_argument("--benchmark", metavar="NAME", action="append", default=[])
@@ -280,23 +286,28 @@ def _add_resampling(parser: argparse.ArgumentParser) -> None:
 
 
 def _add_json(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--json", metavar="OUT", help="also write everything as JSON; - for stdout")
+    parser.add_argument(
+        "--json", metavar="FILE", help="also write everything as JSON; - for standard output"
+    )
 
 
 _SPLIT_HELP = "subset of a YouCook2 annotation file, or all (default: validation)"
 
 
 def _count(text: str) -> int:
-    number = int(text)
-    if number < 0:
-        raise argparse.ArgumentTypeError(f"must not be negative, got {number}")
-    return number
+    # argparse would answer a ValueError with the name of this function.
+    if not text.isascii() or not text.isdigit():
+        raise argparse.ArgumentTypeError(f"must be a whole number from 0 on, got {text!r}")
+    return int(text)
 
 
 def _level(text: str) -> float:
-    level = float(text)
+    try:
+        level = float(text)
+    except ValueError:
+        level = math.nan
     if not 0.0 < level < 1.0:
-        raise argparse.ArgumentTypeError(f"must lie strictly between 0 and 1, got {text}")
+        raise argparse.ArgumentTypeError(f"must lie strictly between 0 and 1, got {text!r}")
     return level
 
 

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -12,19 +10,31 @@ from vidmetrics.dense_cli import dense_jobs, score_dense_job
 from vidmetrics.errors import InputError
 from vidmetrics.grounding import evaluate_grounding
 from vidmetrics.grounding_cli import grounding_jobs, spans_only
-from vidmetrics.output_cli import resampling_of, write_output
+from vidmetrics.output_cli import print_signatures, resampling_of, say, text_stream, write_output
 from vidmetrics.protocol_options import protocol_from_options
 from vidmetrics.readers.documents import load_document
 from vidmetrics.resampling import Comparison, compare
-from vidmetrics.results_file import StoredResult, is_results_file, results_from_json
+from vidmetrics.results_file import (
+    StoredResult,
+    is_results_file,
+    json_document,
+    results_from_json,
+)
 from vidmetrics.score_tables import percent, title
 from vidmetrics.tables import printable, render_table
+
+FORMAT = "vidmetrics-comparison"
+FORMAT_VERSION = 1
+
+_Compared = tuple[StoredResult, StoredResult, dict[str, Comparison]]
 
 
 def compare_systems(parsed: argparse.Namespace) -> int:
     """`vidmetrics compare`."""
     if parsed.resamples == 0:
         raise InputError("--resamples must be at least 1 for a comparison")
+    if parsed.set and parsed.references is None:
+        raise InputError("--set is for scoring with --references; results are compared as they are")
     first = _results(parsed, parsed.first, parsed.first_system)
     second = _results(parsed, parsed.second, parsed.second_system)
     pairs = [(first[name], second[name]) for name in first if name in second]
@@ -33,27 +43,27 @@ def compare_systems(parsed: argparse.Namespace) -> int:
             f"no benchmark in common: {', '.join(map(repr, first))} "
             f"against {', '.join(map(repr, second))}"
         )
-    compared: list[tuple[StoredResult, StoredResult, dict[str, Comparison]]] = []
+    compared: list[_Compared] = []
     for a, b in pairs:
         _check_signatures(a, b)
-        try:
-            compared.append((a, b, compare(a.statistics, b.statistics, resampling_of(parsed))))
-        except ValueError as error:
-            raise InputError(f"{error}; a comparison needs the same references") from None
-    if parsed.json is not None:
-        _write_json(parsed.json, compared)
-    out = sys.stderr if parsed.json == "-" else sys.stdout
+        compared.append((a, b, compare(a.statistics, b.statistics, resampling_of(parsed))))
+    _write_json(parsed, compared)
+    out = text_stream(parsed)
     for a, b, scores in compared:
         label = f"{a.benchmark}: " if a.benchmark else ""
         names = [_name(parsed.first, a), _name(parsed.second, b)]
-        print(printable(f"{label}A = {names[0]}, B = {names[1]}"), file=out)
+        units = len(a.statistics.ids)
+        print(printable(f"{label}A = {names[0]}, B = {names[1]}, units: {units}"), file=out)
         print(f"{_table(scores, parsed.level)}\n", file=out)
     print(
-        f"p: paired randomization over {len(compared[0][0].statistics.ids)} units, "
-        f"{parsed.resamples} trials, seed {parsed.seed}; interval: paired bootstrap",
+        f"p: paired randomization over the units, {parsed.resamples} trials, seed {parsed.seed}; "
+        "interval: paired bootstrap",
         file=out,
     )
-    print(f"\n{compared[0][0].signature}", file=out)
+    for name in [*first, *second]:
+        if (name in first) != (name in second):
+            say(f"{name}: only {'A' if name in first else 'B'} has this benchmark (left out)")
+    print_signatures([a.signature for a, _, _ in compared], out)
     return 0
 
 
@@ -136,22 +146,29 @@ def _name(path: str, result: StoredResult) -> str:
     return f"{result.system} ({path})" if result.system else path
 
 
-def _write_json(
-    target: str, compared: Sequence[tuple[StoredResult, StoredResult, dict[str, Comparison]]]
-) -> None:
-    content = json.dumps(
-        [
+def _write_json(parsed: argparse.Namespace, compared: Sequence[_Compared]) -> None:
+    if parsed.json is None:
+        return
+    content = json_document(
+        FORMAT,
+        FORMAT_VERSION,
+        files={"first": parsed.first, "second": parsed.second},
+        confidence_level=parsed.level,
+        trials=parsed.resamples,
+        seed=parsed.seed,
+        comparisons=[
             {
                 "benchmark": a.benchmark,
                 "first_system": a.system,
                 "second_system": b.system,
                 "signature": a.signature,
+                "units": len(a.statistics.ids),
                 "scores": {
                     name: {**one._asdict(), "interval": list(one.interval)}
                     for name, one in scores.items()
                 },
             }
             for a, b, scores in compared
-        ]
+        ],
     )
-    write_output(target, content + "\n")
+    write_output(parsed.json, content)

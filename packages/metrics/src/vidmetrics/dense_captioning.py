@@ -10,6 +10,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
+from pathlib import Path
 
 import numpy as np
 
@@ -17,7 +18,9 @@ from vidmetrics.coverage import f_score
 from vidmetrics.dense_scores import DenseScores, score_layouts
 from vidmetrics.errors import InputError
 from vidmetrics.events import Event, FloatArray, check_videos
+from vidmetrics.iou import exact
 from vidmetrics.meteor import Meteor, MeteorMode, load_meteor
+from vidmetrics.meteor_data import data_path
 from vidmetrics.protocol import Protocol, protocol_named
 from vidmetrics.resampling import (
     Interval,
@@ -30,7 +33,8 @@ from vidmetrics.resampling import (
 from vidmetrics.signature import dense_captioning_signature
 from vidmetrics.video_layout import Video, lay_out
 
-References = Mapping[str, Sequence[Event]]
+Videos = Mapping[str, Sequence[Event]]
+"""Events of each video."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,8 +69,8 @@ class DenseCaptioningResult:
 
 
 def evaluate_dense_captions(
-    references: References | Sequence[References],
-    predictions: References,
+    references: Videos | Sequence[Videos],
+    predictions: Videos,
     protocol: Protocol | str = "timechat",
     *,
     resampling: Resampling | None = None,
@@ -131,9 +135,15 @@ def evaluate_dense_captions(
     )
 
 
-@lru_cache(maxsize=3)
 def loaded_meteor(mode: MeteorMode) -> Meteor:
-    """METEOR of that mode, loaded once a process."""
+    """METEOR of that mode, loaded once a process, and anew where its data has come meanwhile."""
+    path = data_path()
+    return _loaded_meteor(mode, path, path.exists())
+
+
+@lru_cache(maxsize=3)
+def _loaded_meteor(mode: MeteorMode, path: Path, is_there: bool) -> Meteor:
+    del path, is_there
     return load_meteor(mode)
 
 
@@ -184,7 +194,7 @@ def _statistics(scores: DenseScores, protocol: Protocol) -> dict[str, Statistic]
     meteor = {
         "video": lambda: mean_statistic(scores.meteor, once),
         "pairs": lambda: mean_statistic(_pair_means(scores), once),
-        "corpus": lambda: Statistic("meteor", meteor_sums, np.ones((num_videos, 1))),
+        "corpus": lambda: Statistic("meteor", meteor_sums, once),
     }
     best = protocol.several_references == "best"
     return {
@@ -229,10 +239,8 @@ def _per_video(
 ) -> dict[str, dict[str, float]]:
     columns = {name: values.tolist() for name, values in _video_scores(scores, protocol).items()}
     for column, threshold in enumerate(protocol.iou_thresholds):
-        columns[f"precision@{threshold:g}"] = scores.precision[:, column].tolist()
-        columns[f"recall@{threshold:g}"] = scores.recall[:, column].tolist()
-        columns[f"cider@{threshold:g}"] = scores.cider[:, column].tolist()
-        columns[f"meteor@{threshold:g}"] = scores.meteor[:, column].tolist()
+        for name, table in _threshold_scores(scores).items():
+            columns[f"{name}@{exact(threshold)}"] = table[:, column].tolist()
     return {
         video.id: {name: values[row] for name, values in columns.items()}
         | {
@@ -244,16 +252,20 @@ def _per_video(
 
 
 def _per_threshold(scores: DenseScores, protocol: Protocol) -> dict[float, dict[str, float]]:
-    tables = {
+    return {
+        threshold: {
+            name: float(table[:, column].mean()) if len(table) else 0.0
+            for name, table in _threshold_scores(scores).items()
+        }
+        for column, threshold in enumerate(protocol.iou_thresholds)
+    }
+
+
+def _threshold_scores(scores: DenseScores) -> dict[str, FloatArray]:
+    """The scores that there are at each threshold: (V, T) arrays."""
+    return {
         "precision": scores.precision,
         "recall": scores.recall,
         "cider": scores.cider,
         "meteor": scores.meteor,
-    }
-    return {
-        threshold: {
-            name: float(table[:, column].mean()) if len(table) else 0.0
-            for name, table in tables.items()
-        }
-        for column, threshold in enumerate(protocol.iou_thresholds)
     }

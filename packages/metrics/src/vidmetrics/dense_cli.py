@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from vidmetrics.dense_captioning import DenseCaptioningResult, evaluate_dense_captions
 from vidmetrics.jobs import Job, make_jobs
+from vidmetrics.meteor import BARE
 from vidmetrics.output_cli import (
     label,
     print_heading,
@@ -50,7 +51,12 @@ def score_dense(parsed: argparse.Namespace) -> int:
             print_heading(job, len(results), out)
             print("\n" + unit_table(result.per_video, _VIDEO_COLUMNS, "video", "soda_c"), file=out)
         _say_dense(job, result)
-    print_signatures([result for _, result in results], out)
+    if any(BARE in result.signature for _, result in results):
+        say(
+            "METEOR went without paraphrases and synonyms: SODA_c and METEOR are close to, but not "
+            "the published metric; `vidmetrics fetch meteor-data` makes them exact"
+        )
+    print_signatures([result.signature for _, result in results], out)
     return 0
 
 
@@ -69,7 +75,7 @@ def dense_jobs(
         for record in records
         if record.duration_seconds is not None
     }
-    predicted = read_dense_predictions(predictions, durations)
+    predicted = read_dense_predictions(predictions, durations=durations)
     return make_jobs(sets, predicted, benchmarks=benchmarks, systems=systems)
 
 
@@ -93,8 +99,3 @@ def _say_dense(job: Job, result: DenseCaptioningResult) -> None:
     say_if(counts, "empty", "videos with an empty list of predictions")
     say_if(counts, "unknown", "predicted videos that the references do not have (ignored)")
     say_rest(job)
-    if "noparaphrase" in result.signature:
-        say(
-            "METEOR went without paraphrases and synonyms: SODA_c and METEOR are close to, but not "
-            "the published metric; `vidmetrics fetch meteor-data` makes them exact"
-        )

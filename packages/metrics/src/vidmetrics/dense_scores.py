@@ -7,12 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from vidmetrics.caption_pairs import (
-    NOTHING,
-    MeteorTable,
-    score_pairs,
-    sums_by_group,
-)
+from vidmetrics.caption_pairs import NOTHING, MeteorTable, score_pairs, sums_by_group
 from vidmetrics.cider import pair_scores
 from vidmetrics.coverage import precision_and_recall
 from vidmetrics.events import FloatArray, IntArray
@@ -66,13 +61,13 @@ def score_layouts(
     """
     num_thresholds = len(protocol.iou_thresholds)
     shape = (len(layouts), num_thresholds)
-    hypotheses, references, groups = _caption_pairs(layouts, protocol)
+    references, predictions, groups = _caption_pairs(layouts, protocol)
     num_pairs = np.bincount(groups, minlength=len(layouts) * num_thresholds).astype(np.int64)
     matrices = [layout.soda_matrices(protocol) for layout in layouts]
-    table = _meteor_table(meteor, tokens, (hypotheses, references), matrices, protocol)
-    rows = table.rows_of(hypotheses, references)
+    table = _meteor_table(meteor, tokens, (references, predictions), matrices, protocol)
+    rows = table.rows_of(references, predictions)
     sums = sums_by_group(additive(table.statistics)[rows], groups, len(num_pairs))
-    cider, cider_corpus_sum = _cider(tokens, hypotheses, references, groups, num_pairs, shape)
+    cider, cider_corpus_sum = _cider(tokens, references, predictions, groups, num_pairs, shape)
     precision, recall = _coverage(layouts, protocol)
     soda, has_set = _soda(matrices, table, protocol)
     return DenseScores(
@@ -92,24 +87,22 @@ def score_layouts(
 def _caption_pairs(
     layouts: Sequence[Layout], protocol: Protocol
 ) -> tuple[IntArray, IntArray, IntArray]:
-    """Prediction, reference and group (video x threshold, rising) of every caption pair."""
+    """Reference, prediction and group (video x threshold, rising) of every caption pair."""
     strict = protocol.paired_if == ">"
-    hypotheses: list[IntArray] = [np.zeros(0, dtype=np.int64)]
     references: list[IntArray] = [np.zeros(0, dtype=np.int64)]
+    predictions: list[IntArray] = [np.zeros(0, dtype=np.int64)]
     sizes: list[int] = []
     for layout in layouts:
         for threshold in protocol.iou_thresholds:
-            predicted, reference = layout.caption_pairs(threshold, strict=strict)
+            reference, prediction = layout.caption_pairs(threshold, strict=strict)
             if protocol.unmatched == "dropped":
-                predicted, reference = (
-                    predicted[reference != NOTHING],
-                    reference[reference != NOTHING],
-                )
-            hypotheses.append(predicted)
+                matched = reference != NOTHING
+                reference, prediction = reference[matched], prediction[matched]
             references.append(reference)
-            sizes.append(len(predicted))
+            predictions.append(prediction)
+            sizes.append(len(prediction))
     groups = np.repeat(np.arange(len(sizes), dtype=np.int64), sizes)
-    return np.concatenate(hypotheses), np.concatenate(references), groups
+    return np.concatenate(references), np.concatenate(predictions), groups
 
 
 def _meteor_table(
@@ -120,18 +113,18 @@ def _meteor_table(
     protocol: Protocol,
 ) -> MeteorTable:
     """METEOR of the caption pairs, and of the SODA pairs whose spans overlap at all."""
-    hypotheses, references = [caption_pairs[0]], [caption_pairs[1]]
+    references, predictions = [caption_pairs[0]], [caption_pairs[1]]
     for matrix in (matrix for of_video in matrices for matrix in of_video):
-        hypothesis, reference = matrix.meteor_pairs(*matrix.overlapping(), protocol.soda_roles)
-        hypotheses.append(hypothesis)
+        reference, prediction = matrix.meteor_pairs(*matrix.overlapping(), protocol.soda_roles)
         references.append(reference)
-    return score_pairs(meteor, tokens, np.concatenate(hypotheses), np.concatenate(references))
+        predictions.append(prediction)
+    return score_pairs(meteor, tokens, np.concatenate(references), np.concatenate(predictions))
 
 
 def _cider(
     tokens: list[str],
-    hypotheses: IntArray,
     references: IntArray,
+    predictions: IntArray,
     groups: IntArray,
     num_pairs: IntArray,
     shape: tuple[int, int],
@@ -139,13 +132,13 @@ def _cider(
     """CIDEr of each group: its mean by its own documents, its sum by the corpus' documents."""
     ngrams = count_ngrams(tokens)
     matched = np.flatnonzero(references != NOTHING)  # an unmatched pair only counts as a document
-    hypotheses, references, groups = hypotheses[matched], references[matched], groups[matched]
+    references, predictions, groups = references[matched], predictions[matched], groups[matched]
 
     def sums(frequency_groups: IntArray, num_documents: IntArray) -> FloatArray:
         scores = pair_scores(
             ngrams,
-            hypotheses=hypotheses,
             references=references,
+            predictions=predictions,
             groups=frequency_groups,
             documents=matched,
             num_documents=num_documents,

@@ -20,6 +20,8 @@ Event = tuple[float, float, str]
 """`(start_seconds, end_seconds, caption)`."""
 Span = tuple[float, float]
 """`(start_seconds, end_seconds)`."""
+ScoredSpan = Span | tuple[float, float, float]
+"""The same, perhaps with a score behind."""
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
 BoolArray = NDArray[np.bool_]
@@ -107,7 +109,7 @@ def check_span(span: object, place: Callable[[], str]) -> Span:
     return seconds(span[0], place), seconds(span[1], place)
 
 
-def check_scored_span(span: object, place: Callable[[], str]) -> Span | tuple[float, float, float]:
+def check_scored_span(span: object, place: Callable[[], str]) -> ScoredSpan:
     """The span as floats, with its score if it carries one.
 
     Raises:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import sys
-from pathlib import Path
 
 from vidmetrics.meteor_data import fetch_meteor_data
 
@@ -18,20 +17,16 @@ _STAGES = {
 
 def fetch(parsed: argparse.Namespace) -> int:
     """`vidmetrics fetch meteor-data`."""
-    progress = _Progress()
+    stages = _StageLine()
     try:
-        path = fetch_meteor_data(
-            Path(parsed.cache).expanduser() if parsed.cache else None,
-            wheel=Path(parsed.wheel) if parsed.wheel else None,
-            progress=progress,
-        )
+        path = fetch_meteor_data(parsed.cache, wheel=parsed.wheel, on_stage=stages)
     finally:
-        progress.end()
+        stages.end()
     print(f"METEOR's data is in {path}")
     return 0
 
 
-class _Progress:
+class _StageLine:
     """One line that rewrites itself on a terminal; one line a stage elsewhere."""
 
     def __init__(self) -> None:

@@ -17,6 +17,7 @@ import numpy as np
 from vidmetrics.errors import InputError
 from vidmetrics.events import (
     FloatArray,
+    ScoredSpan,
     Span,
     check_scored_span,
     check_span,
@@ -24,7 +25,7 @@ from vidmetrics.events import (
     plain,
     span_array,
 )
-from vidmetrics.iou import IouRule, ReversedSpans, check_iou_thresholds, iou_pairs
+from vidmetrics.iou import IouRule, ReversedSpans, check_iou_thresholds, exact, iou_pairs
 from vidmetrics.moments import MOMENT_IOU_THRESHOLDS, average_precision
 from vidmetrics.resampling import (
     Interval,
@@ -35,7 +36,6 @@ from vidmetrics.resampling import (
 )
 from vidmetrics.signature import grounding_signature
 
-ScoredSpan = tuple[float, float] | tuple[float, float, float]
 Predictions = Mapping[str, Sequence[ScoredSpan] | None]
 
 
@@ -110,7 +110,8 @@ def evaluate_grounding(
         resampling: how intervals are drawn; 1000 resamples at 95 % with seed 0 if not given.
 
     Raises:
-        InputError: a span that is none, a query without a window, no queries at all.
+        InputError: a span that is none, a query without a window, no queries at all, or with
+            `moments` an answer of which only some spans carry a score.
         ValueError: thresholds outside (0, 1].
 
     Example:
@@ -126,12 +127,13 @@ def evaluate_grounding(
     queries = tuple(windows)
     iou = _best_iou(windows, answers, rule)
     columns = {"iou": iou} | {
-        f"recall_at_1@{threshold:g}": (iou >= threshold).astype(np.float64)
+        f"recall_at_1@{exact(threshold)}": (iou >= threshold).astype(np.float64)
         for threshold in thresholds
     }
     metrics = {name: values for name, values in columns.items() if name != "iou"}
     metrics["mean_iou"] = iou
     if moments:
+        _check_ranks(answers)
         precision = np.stack([average_precision(windows[q], answers.get(q, ())) for q in queries])
         metrics["map"] = columns["map"] = precision.mean(axis=1)
         for threshold in (0.5, 0.75):
@@ -185,6 +187,16 @@ def _checked_answers(predictions: Predictions) -> dict[str, list[ScoredSpan]]:
             for i, span in enumerate(spans or ())
         ]
     return answers
+
+
+def _check_ranks(answers: Mapping[str, Sequence[ScoredSpan]]) -> None:
+    """Raise InputError where some spans of a query carry a score and others do not."""
+    for query, spans in answers.items():
+        if len({len(span) for span in spans}) > 1:
+            raise InputError(
+                f"predictions[{query!r}]: some spans carry a score and others do not, so they "
+                "cannot be ranked; give all of them one, or none"
+            )
 
 
 def _check_mapping(given: object, name: str) -> None:

@@ -54,7 +54,7 @@ def score_grounding(parsed: argparse.Namespace) -> int:
             print_heading(job, len(results), out)
             print("\n" + unit_table(result.per_query, ("iou",), "query", "iou"), file=out)
         _say_grounding(job, result)
-    print_signatures([result for _, result in results], out)
+    print_signatures([result.signature for _, result in results], out)
     return 0
 
 
@@ -66,7 +66,7 @@ def grounding_jobs(
 ) -> list[Job]:
     """Read files of grounding and match them."""
     queries = read_queries(references)
-    answers = read_answers(predictions, queries)
+    answers = read_answers(predictions, queries=queries)
     return make_jobs([queries], answers, benchmarks=benchmarks, systems=systems)
 
 

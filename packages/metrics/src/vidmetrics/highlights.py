@@ -10,7 +10,8 @@ from functools import cached_property
 import numpy as np
 
 from vidmetrics.errors import InputError
-from vidmetrics.events import BoolArray, FloatArray, is_list
+from vidmetrics.events import BoolArray, FloatArray, is_list, plain
+from vidmetrics.iou import exact
 from vidmetrics.resampling import (
     Interval,
     Resampling,
@@ -25,7 +26,7 @@ VERY_GOOD = 4
 MAX_CLIPS = 1_000_000  # more than three weeks of video; a matrix of more may not fit in memory
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Saliency:
     """What annotators said about one query.
 
@@ -147,7 +148,7 @@ def evaluate_highlights(
             query: {"map": float(precision[row]), "hit_at_1": float(hit[row])}
             for row, query in enumerate(queries)
         },
-        signature=f"VHD|rating:>={min_rating:g}|clip:{CLIP_SECONDS:g}s|missing:0|v:{__version__}",
+        signature=f"VHD|rating:>={exact(min_rating)}|clip:{CLIP_SECONDS:g}s|missing:0|v:{__version__}",
         counts={
             "queries": len(queries),
             "missing": sum(query not in predictions for query in queries),
@@ -160,25 +161,32 @@ def evaluate_highlights(
 
 def _rating_matrix(rows: Sequence[Sequence[float]]) -> FloatArray:
     """Ratings as (rated clips, annotators) float64."""
-    try:
-        ratings = np.array(rows, dtype=np.float64)
-    except (TypeError, ValueError, OverflowError):
-        ratings = np.array([np.nan])
-    if not np.isfinite(ratings).all():
+    ratings = _finite_numbers(rows)
+    if ratings is None:
         raise InputError("ratings must be lists of numbers, one list a clip, all equally long")
     return ratings
 
 
 def _clip_scores(values: object, query: str) -> FloatArray:
-    if not is_list(values):
-        raise InputError(f"predictions[{query!r}] must be a list of numbers, one a clip")
-    try:
-        scores = np.array(values, dtype=np.float64)
-    except (TypeError, ValueError, OverflowError):
-        scores = np.array([np.nan])
-    if scores.ndim != 1 or not np.isfinite(scores).all():
+    scores = _finite_numbers(values)
+    if scores is None or scores.ndim != 1:
         raise InputError(f"predictions[{query!r}] must be a list of finite numbers, one a clip")
     return scores
+
+
+def _finite_numbers(values: object) -> FloatArray | None:
+    """Lists or an array of numbers as float64; None where they are anything else."""
+    values = plain(values)
+    if not is_list(values):
+        return None
+    try:
+        numbers = np.array(values)
+    except (ValueError, OverflowError):  # lists of different lengths, numbers beyond all types
+        return None
+    # NumPy would read texts as numbers, True as 1, and None as NaN.
+    if numbers.dtype.kind not in "iuf" or not np.isfinite(numbers).all():
+        return None
+    return numbers.astype(np.float64)
 
 
 def _average_precision(positive: BoolArray, scores: FloatArray) -> float:

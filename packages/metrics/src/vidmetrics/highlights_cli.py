@@ -6,7 +6,14 @@ import argparse
 
 from vidmetrics.highlights import evaluate_highlights
 from vidmetrics.jobs import Job
-from vidmetrics.output_cli import print_signatures, resampling_of, say, text_stream, write_json
+from vidmetrics.output_cli import (
+    print_signatures,
+    resampling_of,
+    say,
+    say_if,
+    text_stream,
+    write_json,
+)
 from vidmetrics.readers import read_clip_scores, read_saliency
 from vidmetrics.score_tables import score_table
 
@@ -22,7 +29,8 @@ def score_highlights(parsed: argparse.Namespace) -> int:
     write_json(parsed, "highlights", [(Job("", "", (), {}, ()), result)])
     out = text_stream(parsed)
     print(score_table(result), file=out)
-    counts = result.counts
-    say(f"{counts['queries']} queries, {counts['missing']} without predictions (count 0)")
-    print_signatures([result], out)
+    say(f"{result.counts['queries']} queries")
+    say_if(result.counts, "missing", "queries without predictions (count 0)")
+    say_if(result.counts, "unknown", "predictions for no query of the references (ignored)")
+    print_signatures([result.signature], out)
     return 0

@@ -55,6 +55,15 @@ def check_iou_thresholds(iou_thresholds: tuple[float, ...]) -> None:
         raise ValueError(f"an IoU threshold stands twice in {iou_thresholds!r}")
 
 
+def exact(value: float) -> str:
+    """The shortest text that is read back as the same number: `0.3`, `1`, `0.3333333333333333`.
+
+    Thresholds name scores and stand in signatures: rounded, two of them could become one.
+    """
+    short = f"{value:g}"
+    return short if float(short) == value else repr(float(value))
+
+
 def iou_matrix(references: FloatArray, predictions: FloatArray, rule: IouRule) -> FloatArray:
     """IoU of every reference span (row) with every predicted span (column).
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from vidmetrics.errors import InputError
 from vidmetrics.readers.records import Record
 
-_VIDEO_EXTENSIONS = (".mp4", ".mkv", ".webm", ".avi", ".mov")
+VIDEO_EXTENSIONS = (".mp4", ".mkv", ".webm", ".avi", ".mov")
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -77,14 +77,7 @@ def make_jobs(
             f"{_listed(wanted)} against {_listed(_names(r.benchmark for r in predictions))}"
         )
     if skipped:
-        first = jobs[0]
-        jobs[0] = Job(
-            first.benchmark,
-            first.system,
-            first.references,
-            first.predictions,
-            [*first.notes, *skipped],
-        )
+        jobs[0] = replace(jobs[0], notes=[*jobs[0].notes, *skipped])
     return jobs
 
 
@@ -150,6 +143,6 @@ def _examples(names: Iterable[str]) -> str:
 
 def _stem(name: str) -> str:
     stem = name.replace("\\", "/").rsplit("/", 1)[-1]
-    for extension in _VIDEO_EXTENSIONS:
+    for extension in VIDEO_EXTENSIONS:
         stem = stem.removesuffix(extension)
     return stem

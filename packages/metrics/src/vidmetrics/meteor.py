@@ -12,9 +12,10 @@ from pathlib import Path
 from typing import Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
 from vidmetrics._native import Backend, backend, make_aligner
+from vidmetrics.errors import InputError
+from vidmetrics.events import is_list
 from vidmetrics.meteor_score import STATISTICS, Statistics, additive, score_statistics
 from vidmetrics.meteor_tables import MeteorDataError, Tables, open_tables
 from vidmetrics.meteor_words import Vocabulary
@@ -58,71 +59,62 @@ class Meteor:
         self._vocabulary = Vocabulary(tables)
         self._aligner = make_aligner(tables, self.backend)
 
-    def pair_statistics(self, hypotheses: Sequence[str], references: Sequence[str]) -> Statistics:
-        """The 23 statistics of each pair `(hypotheses[k], references[k])`.
+    def pair_statistics(self, references: Sequence[str], predictions: Sequence[str]) -> Statistics:
+        """The 23 statistics of each pair `(references[k], predictions[k])`.
 
         Args:
-            hypotheses: tokenized captions; METEOR is not symmetric, so mind the roles.
-            references: as many.
+            references: tokenized captions; METEOR is not symmetric, so mind the roles.
+            predictions: as many; METEOR calls them hypotheses.
 
         Returns:
             (n, 23) int64, columns as in `STATISTICS`.
 
         Raises:
-            ValueError: the two sequences differ in length.
-            InputError: a pair of captions is so long and repetitive that it cannot be aligned.
+            InputError: the two sequences differ in length, or a pair of captions is so long and
+                repetitive that it cannot be aligned.
+            MeteorDataError: a number in the data file leads out of it.
         """
-        if len(hypotheses) != len(references):
-            raise ValueError(
-                f"{len(hypotheses)} hypotheses but {len(references)} references: pairs need as many"
+        if len(references) != len(predictions):
+            raise InputError(
+                f"{len(references)} references but {len(predictions)} predictions: pairs need as "
+                "many"
             )
         numbers: dict[str, int] = {}
-        hypothesis_numbers = [numbers.setdefault(text, len(numbers)) for text in hypotheses]
+        prediction_numbers = [numbers.setdefault(text, len(numbers)) for text in predictions]
         reference_numbers = [numbers.setdefault(text, len(numbers)) for text in references]
-        return self._aligner.statistics(
-            self._vocabulary.sentences(list(numbers)),
-            np.array(hypothesis_numbers, dtype=np.int64),
-            np.array(reference_numbers, dtype=np.int64),
-        )
+        try:
+            return self._aligner.statistics(
+                self._vocabulary.sentences(list(numbers)),
+                hypotheses=np.array(prediction_numbers, dtype=np.int64),
+                references=np.array(reference_numbers, dtype=np.int64),
+            )
+        except IndexError as error:
+            if self.label == BARE:
+                raise
+            raise MeteorDataError(
+                f"METEOR's data is damaged: {error}. Rebuild it with: vidmetrics fetch meteor-data"
+            ) from error
 
-    def statistics_matrix(self, hypotheses: Sequence[str], references: Sequence[str]) -> Statistics:
-        """(n, m, 23) int64: the statistics of every hypothesis with every reference."""
-        n, m = len(hypotheses), len(references)
-        sentences = self._vocabulary.sentences([*hypotheses, *references])
-        statistics = self._aligner.statistics(
-            sentences,
-            np.repeat(np.arange(n, dtype=np.int64), m),
-            np.tile(np.arange(n, n + m, dtype=np.int64), n),
-        )
-        return statistics.reshape(n, m, len(STATISTICS))
-
-    def score_matrix(
-        self, hypotheses: Sequence[str], references: Sequence[str]
-    ) -> NDArray[np.float64]:
-        """(n, m) float64 in [0, 1]: METEOR of every hypothesis (row) with every reference."""
-        return score_statistics(self.statistics_matrix(hypotheses, references))
-
-    def best_statistics(self, hypothesis: str, references: Sequence[str]) -> Statistics:
+    def best_statistics(self, references: Sequence[str], prediction: str) -> Statistics:
         """(23,) int64: statistics against the reference with the best score (first on ties).
 
         Raises:
-            ValueError: there is no reference.
+            InputError: there is no list of references, or nothing in it.
         """
-        if not references:
-            raise ValueError("a caption needs at least one reference")
-        statistics = self.statistics_matrix([hypothesis], references)[0]
+        if not is_list(references) or not references:
+            raise InputError(f"expected a list of at least one reference, got {references!r:.60}")
+        statistics = self.pair_statistics(references, [prediction] * len(references))
         best: Statistics = statistics[int(np.argmax(score_statistics(statistics)))]
         return best
 
-    def score(self, hypothesis: str, references: Sequence[str] | str) -> float:
-        """METEOR of one hypothesis against its best reference, in [0, 1].
+    def score(self, references: Sequence[str], prediction: str) -> float:
+        """METEOR of one caption against its best reference, in [0, 1].
 
         Example:
-            >>> load_meteor("noparaphrase").score("slice the onions", ["slice an onion"])
+            >>> load_meteor("noparaphrase").score(["slice an onion"], "slice the onions")
             0.2742857142857143
         """
-        texts = [references] if isinstance(references, str) else references
-        return float(score_statistics(self.best_statistics(hypothesis, texts)))
+        return float(score_statistics(self.best_statistics(references, prediction)))
 
     def corpus_score(self, statistics: Statistics) -> float:
         """The corpus-level METEOR of rows of statistics: (n, 23) int64, summed, scored once.
@@ -132,7 +124,7 @@ class Meteor:
         return float(score_statistics(additive(statistics).sum(axis=0)))
 
 
-def load_meteor(mode: MeteorMode = "auto", cache_dir: Path | None = None) -> Meteor:
+def load_meteor(mode: MeteorMode = "auto", *, cache_dir: str | Path | None = None) -> Meteor:
     """A METEOR ready to score.
 
     Args:

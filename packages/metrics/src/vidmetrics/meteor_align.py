@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from vidmetrics.errors import InputError
 from vidmetrics.meteor_phrases import Phrase, PhraseTable
+from vidmetrics.meteor_score import CHUNKS, HYPOTHESIS_MATCHED, REFERENCE_MATCHED, STATISTICS
 from vidmetrics.meteor_tables import Tables
 from vidmetrics.meteor_words import Sentences
 
@@ -22,8 +23,7 @@ BEAM = 40
 MAX_CANDIDATES = 1_000_000
 """Proposed matches of one pair; beyond, the search would run for minutes."""
 
-EXACT, STEM, SYNONYM, PARAPHRASE = range(4)
-_STATISTICS = 23
+EXACT, STEM, SYNONYM, PARAPHRASE = range(4)  # in the order of `meteor_score.MODULES`
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +94,7 @@ class PythonAligner:
     def statistics(
         self,
         sentences: Sentences,
+        *,
         hypotheses: NDArray[np.int64],
         references: NDArray[np.int64],
     ) -> NDArray[np.int64]:
@@ -103,7 +104,7 @@ class PythonAligner:
             for number in range(len(sentences.starts) - 1)
         ]
         paraphrases = self._paraphrases(sentences, prepared)
-        result = np.zeros((len(hypotheses), _STATISTICS), dtype=np.int64)
+        result = np.zeros((len(hypotheses), len(STATISTICS)), dtype=np.int64)
         for row, (hypothesis, reference) in enumerate(
             zip(hypotheses.tolist(), references.tolist(), strict=True)
         ):
@@ -126,7 +127,7 @@ def pair_statistics(
     hypothesis: Sentence, reference: Sentence, matches: Sequence[Match]
 ) -> list[int]:
     """The 23 statistics of an alignment, in the order of `STATISTICS`."""
-    counts = [0] * _STATISTICS
+    counts = [0] * len(STATISTICS)
     counts[0], counts[1] = len(hypothesis.words), len(reference.words)
     counts[2], counts[3] = sum(hypothesis.is_function), sum(reference.is_function)
     expected = None
@@ -138,9 +139,9 @@ def pair_statistics(
         end = match.reference_start + candidate.reference_length
         for place in range(match.reference_start, end):
             counts[first + 1 + 2 * reference.is_function[place]] += 1
-        counts[20] += (candidate.start, match.reference_start) != expected
-        counts[21] += candidate.length
-        counts[22] += candidate.reference_length
+        counts[CHUNKS] += (candidate.start, match.reference_start) != expected
+        counts[HYPOTHESIS_MATCHED] += candidate.length
+        counts[REFERENCE_MATCHED] += candidate.reference_length
         expected = candidate.start + candidate.length, end
     return counts
 

@@ -19,7 +19,8 @@ from numpy.typing import NDArray
 
 from vidmetrics.meteor_tables import NOT_THERE, Tables, hash_slots, pack_words
 
-Progress = Callable[[float], None]
+Progress = Callable[[int, int], None]
+"""Called with the bytes of the paraphrase table that are done, and all that it has."""
 
 _BLOCK_BYTES = 1 << 22
 _LINES_PER_ENTRY = 3
@@ -64,7 +65,7 @@ def compile_tables(
         paraphrases: the gzipped paraphrase table.
         synsets: word and synonym set offsets, in alternating lines.
         exceptions: base form and irregular forms, in alternating lines.
-        progress: called now and then with the share of the paraphrase table that is done.
+        progress: told how far the paraphrase table is.
 
     Raises:
         ValueError: the table is not in entries of three lines, or has too many words.
@@ -81,7 +82,7 @@ def _read_paraphrases(compressed: IO[bytes], progress: Progress | None) -> _Para
         for lines in _blocks_of_lines(text):
             table.add(lines[1::_LINES_PER_ENTRY], lines[2::_LINES_PER_ENTRY])
             if progress is not None:
-                progress(compressed.tell() / size)
+                progress(compressed.tell(), size)
     return table
 
 

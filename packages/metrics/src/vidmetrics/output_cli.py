@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, TextIO
 
 from vidmetrics.jobs import Job
 from vidmetrics.resampling import Resampling
@@ -52,20 +52,20 @@ def write_output(target: str, content: str) -> None:
         write_whole(Path(target), content.encode())
 
 
-def text_stream(parsed: argparse.Namespace) -> Any:
+def text_stream(parsed: argparse.Namespace) -> TextIO:
     """Tables go to stderr when stdout carries the JSON."""
     return sys.stderr if parsed.json == "-" else sys.stdout
 
 
-def print_heading(job: Job, num_jobs: int, out: Any) -> None:
+def print_heading(job: Job, num_jobs: int, out: TextIO) -> None:
     """Name the benchmark and system where there are several."""
     if num_jobs > 1:
         print(f"\n{printable(job.benchmark)}  {printable(job.system)}".rstrip(), file=out)
 
 
-def print_signatures(results: Sequence[Result], out: Any) -> None:
+def print_signatures(signatures: Iterable[str], out: TextIO) -> None:
     """Print each signature once."""
-    for signature in dict.fromkeys(result.signature for result in results):
+    for signature in dict.fromkeys(signatures):
         print(f"\n{signature}", file=out)
 
 

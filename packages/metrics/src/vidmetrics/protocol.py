@@ -41,8 +41,9 @@ class Protocol:
         soda_columns: METEOR columns beside the IoU columns: `"permuted"` into string order, as
             published scorers have them beyond ten predictions, or `"natural"`.
         soda_order: predictions in `"file"` order or sorted by `"start"`.
-        soda_roles: METEOR with the reference caption as its hypothesis (`"swapped"`, as all
-            published scorers do) or the prediction (`"straight"`).
+        soda_roles: METEOR of the reference caption against the prediction (`"swapped"`, as all
+            published scorers have it) or of the prediction against the reference
+            (`"straight"`).
         missing: a video without an entry in the predictions counts 0 (`"zero"`) or is left out of
             every mean (`"skipped"`).
         empty: the same for a video whose list of predictions is empty.

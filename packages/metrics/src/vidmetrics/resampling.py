@@ -14,6 +14,7 @@ from typing import NamedTuple
 import numpy as np
 
 from vidmetrics.coverage import f_score
+from vidmetrics.errors import InputError
 from vidmetrics.events import FloatArray
 
 _BLOCK = 100_000  # random numbers drawn at once: few enough to stay in the processor's cache
@@ -199,7 +200,8 @@ def compare(
             at 95 % with seed 0 if not given.
 
     Raises:
-        ValueError: the units differ (names one), no score is in both, or no resamples.
+        InputError: the units differ (names one), there are none, or no score is in both.
+        ValueError: no resamples.
     """
     resampling = resampling or Resampling()
     first, second = _aligned(first, second)
@@ -223,18 +225,15 @@ def compare(
                 (np.abs(swapped_b[name] - swapped_a[name]) >= observed - 1e-12).sum()
             )
     return {
-        name: _comparison(
-            first.metrics[name].score,
-            second.metrics[name].score,
-            percentile_interval(np.concatenate(differences[name]), resampling.level),
-            (extreme[name] + 1) / (resampling.num_resamples + 1),
+        name: Comparison(
+            first=one.score,
+            second=second.metrics[name].score,
+            difference=second.metrics[name].score - one.score,
+            interval=percentile_interval(np.concatenate(differences[name]), resampling.level),
+            p_value=(extreme[name] + 1) / (resampling.num_resamples + 1),
         )
-        for name in first.metrics
+        for name, one in first.metrics.items()
     }
-
-
-def _comparison(first: float, second: float, interval: Interval, p_value: float) -> Comparison:
-    return Comparison(first, second, second - first, interval, p_value)
 
 
 def bootstrap_weights(num_units: int, resampling: Resampling) -> Iterator[FloatArray]:
@@ -273,18 +272,23 @@ def _aligned(first: Statistics, second: Statistics) -> tuple[Statistics, Statist
     odd = sorted(set(row_of) ^ set(first.ids))
     if odd:
         where = "second" if odd[0] in row_of else "first"
-        raise ValueError(
+        raise InputError(
             "the two evaluations cover different videos or queries: "
-            f"{odd[0]!r} is in the {where} only"
+            f"{odd[0]!r} is in the {where} only; a comparison needs the same references, and a "
+            "protocol that skips no video"
         )
+    if not first.ids:
+        raise InputError("no comparison can be made: no video or query was scored")
     rows = np.array([row_of[unit] for unit in first.ids], dtype=np.int64)
     names = [name for name in first.metrics if name in second.metrics]
     if not names:
-        raise ValueError("the two evaluations have no score in common")
+        raise InputError("the two evaluations have no score in common: no comparison can be made")
     for name in names:
         a, b = first.metrics[name], second.metrics[name]
         if (a.kind, a.numerators.shape[1]) != (b.kind, b.numerators.shape[1]):
-            raise ValueError(f"the two evaluations made {name} by different protocols")
+            raise InputError(
+                f"the two evaluations made {name} by different protocols: no comparison can be made"
+            )
     return (
         Statistics(first.ids, {name: first.metrics[name] for name in names}),
         Statistics(

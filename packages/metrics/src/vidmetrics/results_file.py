@@ -1,7 +1,7 @@
 """Scores as a JSON file: everything that was printed, and what comparisons need.
 
-The format is described in `docs/formats.md` of this package's repository; `compare` reads it back,
-so that two systems are compared without scoring either again.
+`docs/formats.md` describes the format; `compare` reads it back, so that two systems are compared
+without scoring either again.
 """
 
 from __future__ import annotations
@@ -103,14 +103,14 @@ def results_to_json(task: str, files: Mapping[str, Any], results: Sequence[Any])
         files: what was scored, for the record.
         results: values of `result_to_json`.
     """
-    content = {
-        "format": FORMAT,
-        "version": FORMAT_VERSION,
-        "task": task,
-        "files": dict(files),
-        "results": list(results),
-    }
-    return json.dumps(content, allow_nan=False) + "\n"
+    return json_document(
+        FORMAT, FORMAT_VERSION, task=task, files=dict(files), results=list(results)
+    )
+
+
+def json_document(name: str, version: int, **content: object) -> str:
+    """The text of a JSON file that says which format and version it has."""
+    return json.dumps({"format": name, "version": version, **content}, allow_nan=False) + "\n"
 
 
 def is_results_file(value: object) -> bool:
@@ -147,8 +147,10 @@ def _statistics(value: Mapping[str, Any]) -> Statistics:
     ids = tuple(str(name) for name in value["ids"])
     metrics: dict[str, Statistic] = {}
     for name, item in value["scores"].items():
-        numerators = np.array(item["numerators"], dtype=np.float64).reshape(len(ids), -1)
-        denominators = np.array(item["denominators"], dtype=np.float64).reshape(len(ids), -1)
+        # Without units no row says how many columns there are, and none is needed.
+        shape = (len(ids), -1) if ids else (0, 0)
+        numerators = np.array(item["numerators"], dtype=np.float64).reshape(shape)
+        denominators = np.array(item["denominators"], dtype=np.float64).reshape(shape)
         possible = (np.abs(np.hstack([numerators, denominators])) < _LARGEST).all()  # nor NaN
         if item["kind"] not in FINISHERS or not possible:
             raise ValueError(f"statistics of {name}")

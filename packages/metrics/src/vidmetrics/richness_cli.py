@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import argparse
-import json
 from dataclasses import asdict
 
 from vidmetrics.errors import InputError
-from vidmetrics.output_cli import write_output
+from vidmetrics.output_cli import print_signatures, text_stream, write_output
 from vidmetrics.readers import Record, read_dense_predictions, read_dense_references
+from vidmetrics.readers.dense_formats import PREDICTION_FORMATS
+from vidmetrics.readers.documents import load_document
+from vidmetrics.results_file import json_document
 from vidmetrics.tables import render_table
 from vidmetrics.text_stats import TextRichness, text_richness
+
+FORMAT = "vidmetrics-richness"
+FORMAT_VERSION = 1
 
 
 def measure_richness(parsed: argparse.Namespace) -> int:
@@ -28,12 +33,9 @@ def measure_richness(parsed: argparse.Namespace) -> int:
                 raise InputError(f"{path} holds no captions")
             measured.append((path, system, text_richness(captions, tokenizer=parsed.tokenizer)))
     if parsed.json is not None:
-        content = json.dumps(
-            [{"file": path, "system": system, **asdict(row)} for path, system, row in measured]
-        )
-        write_output(parsed.json, content + "\n")
-        if parsed.json == "-":
-            return 0
+        rows = [{"file": path, "system": system, **asdict(row)} for path, system, row in measured]
+        write_output(parsed.json, json_document(FORMAT, FORMAT_VERSION, results=rows))
+    out = text_stream(parsed)
     print(
         render_table(
             ["file", "system", "captions", "mean length", "TTR video", "TTR corpus", "TTR caption"],
@@ -50,9 +52,10 @@ def measure_richness(parsed: argparse.Namespace) -> int:
                 for path, system, row in measured
             ],
             text_columns=2,
-        )
+        ),
+        file=out,
     )
-    print(f"\n{measured[0][2].signature}")
+    print_signatures([row.signature for _, _, row in measured], out)
     return 0
 
 
@@ -63,5 +66,7 @@ def _read(path: str, split: str) -> list[Record]:
     except InputError as error:
         try:
             return read_dense_references(path, split=split)
-        except InputError:
-            raise error from None
+        except InputError as other:
+            document = load_document(path)
+            is_prediction = any(one.matches(document) for one in PREDICTION_FORMATS)
+            raise (error if is_prediction else other) from None

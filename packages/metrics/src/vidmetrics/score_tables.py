@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
+from vidmetrics.iou import exact
 from vidmetrics.resampling import Interval
 from vidmetrics.tables import render_table
 
@@ -58,7 +59,7 @@ def threshold_table(per_threshold: Mapping[float, Mapping[str, float]]) -> str:
     return render_table(
         ["IoU", *map(title, names)],
         [
-            [f"{threshold:g}", *(percent(scores[name]) for name in names)]
+            [exact(threshold), *(percent(scores[name]) for name in names)]
             for threshold, scores in per_threshold.items()
         ],
     )
@@ -87,7 +88,7 @@ def unit_table(
             [
                 name,
                 *(
-                    f"{row[column]:g}" if column.startswith("num_") else percent(row[column])
+                    f"{row[column]:.0f}" if column.startswith("num_") else percent(row[column])
                     for column in names
                 ),
             ]

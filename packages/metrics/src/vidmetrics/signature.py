@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from vidmetrics.iou import exact
 from vidmetrics.version import __version__
 
 if TYPE_CHECKING:
@@ -60,9 +61,9 @@ def grounding_signature(rule: IouRule, iou_thresholds: Sequence[float], *extra: 
 
 
 def _iou_parts(rule: IouRule) -> tuple[str, str]:
-    epsilon = f"+{rule.epsilon:g}" if rule.epsilon else ""
+    epsilon = f"+{exact(rule.epsilon)}" if rule.epsilon else ""
     return f"union:{rule.union}{epsilon}", f"reversed:{rule.reversed_spans}"
 
 
 def _numbers(values: Sequence[float]) -> str:
-    return ",".join(f"{value:g}".removeprefix("0") for value in values)
+    return ",".join(exact(value).removeprefix("0") for value in values)

@@ -53,11 +53,14 @@ def text_richness(
 
     Raises:
         InputError: no captions, or one that is no text.
+        ValueError: an unknown tokenizer.
 
     Example:
         >>> text_richness({"a": ["cut the onion", "fry the onion"]}).type_token_ratio.__round__(3)
         0.667
     """
+    if tokenizer not in _TOKENIZERS:
+        raise ValueError(f"tokenizer {tokenizer!r}: choose {' or '.join(_TOKENIZERS)}")
     by_video = {"": captions} if is_list(captions) else captions
     if not isinstance(by_video, Mapping):
         raise InputError(f"captions must be a mapping or a list, got {type(captions).__name__}")

@@ -63,9 +63,9 @@ class SodaMatrix:
     def meteor_pairs(
         self, row: IntArray, column: IntArray, roles: Literal["swapped", "straight"]
     ) -> tuple[IntArray, IntArray]:
-        """Caption numbers of METEOR's hypothesis and reference in each cell."""
+        """Caption numbers of what METEOR takes as reference and as prediction in each cell."""
         reference, prediction = self.references[row], self.columns[column]
-        return (prediction, reference) if roles == "straight" else (reference, prediction)
+        return (reference, prediction) if roles == "straight" else (prediction, reference)
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -87,20 +87,20 @@ class Layout:
     prediction_order: IntArray
 
     def caption_pairs(self, threshold: float, *, strict: bool) -> tuple[IntArray, IntArray]:
-        """Predictions and references that are compared at one IoU threshold.
+        """References and predictions that are compared at one IoU threshold.
 
         Every prediction stands with each reference that it overlaps enough; one that overlaps none
         stands with `NOTHING`.
 
         Returns:
-            Caption numbers of the predictions and of the references, two (pairs,) arrays.
+            Caption numbers of the references and of the predictions, two (pairs,) arrays.
         """
         enough = self.iou > threshold if strict else self.iou >= threshold
         prediction, reference = np.nonzero(enough.T)
         alone = np.flatnonzero(~enough.any(axis=0))
         return (
-            np.concatenate([self.predictions[prediction], self.predictions[alone]]),
             np.concatenate([self.references[reference], np.full(len(alone), NOTHING)]),
+            np.concatenate([self.predictions[prediction], self.predictions[alone]]),
         )
 
     def soda_matrices(self, protocol: Protocol) -> list[SodaMatrix]:

@@ -58,7 +58,7 @@ def wheel(tmp_path: Path, sources: dict[str, bytes], monkeypatch: pytest.MonkeyP
 def test_a_wheel_becomes_a_data_file(tmp_path: Path, wheel: Path, tables: Tables) -> None:
     stages: list[tuple[str, float]] = []
     path = fetch_meteor_data(
-        tmp_path / "cache", wheel=wheel, progress=lambda *stage: stages.append(stage)
+        str(tmp_path / "cache"), wheel=str(wheel), on_stage=lambda *stage: stages.append(stage)
     )
     assert path == data_path(tmp_path / "cache")
     assert [stage for stage, share in stages if share == 1.0] == ["check", "compile", "write"]
@@ -104,6 +104,14 @@ def test_a_wheel_with_other_content_is_refused(
     with pytest.raises(MeteorDataError, match="expected 0000"):
         fetch_meteor_data(tmp_path / "cache", wheel=wheel)
     assert not data_path(tmp_path / "cache").exists()
+
+
+def test_a_wheel_that_is_not_there_is_named(tmp_path: Path) -> None:
+    for path in (tmp_path / "no.whl", tmp_path):
+        with pytest.raises(MeteorDataError, match="there is no such wheel") as error:
+            fetch_meteor_data(tmp_path / "cache", wheel=path)
+        assert str(path) in str(error.value)
+        assert "SEQ2TIME_CACHE" not in str(error.value)
 
 
 def test_a_file_that_is_no_wheel_is_refused(

@@ -2,6 +2,7 @@
 
 import importlib.util
 import logging
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -28,8 +29,8 @@ def meteor(request: pytest.FixtureRequest, tables: Tables) -> Meteor:
 def wrong_cases(meteor: Meteor, cases: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """Cases with other statistics or another score than the original gave."""
     statistics = meteor.pair_statistics(
-        [case["hyp"] for case in cases for _ in case["refs"]],
         [reference for case in cases for reference in case["refs"]],
+        [case["hyp"] for case in cases for _ in case["refs"]],
     )
     ends = np.cumsum([len(case["refs"]) for case in cases])
     wrong = []
@@ -68,7 +69,7 @@ def test_golden_pairs_use_every_matcher(golden_pairs: Any) -> None:
 
 def test_blocks_aggregate_as_the_original(meteor: Meteor, golden_pairs: Any) -> None:
     cases, size = golden_pairs["cases"], golden_pairs["block_size"]
-    statistics = np.array([meteor.best_statistics(c["hyp"], c["refs"]) for c in cases[: 4 * size]])
+    statistics = np.array([meteor.best_statistics(c["refs"], c["hyp"]) for c in cases[: 4 * size]])
     scores = [meteor.corpus_score(statistics[k : k + size]) for k in range(0, 4 * size, size)]
     assert scores == golden_pairs["block_corpus_scores"][:4]
 
@@ -82,88 +83,106 @@ def test_every_block_score_follows_from_the_golden_statistics(
     assert [meteor.corpus_score(b) for b in blocks] == golden_pairs["block_corpus_scores"]
 
 
-def test_a_matrix_holds_the_scores_of_its_pairs(meteor: Meteor) -> None:
-    hypotheses = ["slice the onions", "stir", ""]
+def test_pairs_score_as_they_do_alone(meteor: Meteor) -> None:
+    predictions = ["slice the onions", "stir", ""]
     references = ["cut an onion into slices", "slice the onions", "stir the soup", "x"]
-    matrix = meteor.score_matrix(hypotheses, references)
-    assert matrix.shape == (3, 4)
-    for i, hypothesis in enumerate(hypotheses):
-        for j, reference in enumerate(references):
-            assert matrix[i, j] == meteor.score(hypothesis, reference)
-    assert matrix[0, 1] == 1.0
-    assert not matrix[2].any()
+    pairs = [(r, p) for p in predictions for r in references]
+    scores = score_statistics(meteor.pair_statistics(*zip(*pairs, strict=True)))
+    assert scores.tolist() == [meteor.score([r], p) for r, p in pairs]
+    assert scores[1] == 1.0
+    assert not scores[8:].any()
 
 
 def test_empty_inputs_have_their_shapes(meteor: Meteor) -> None:
-    assert meteor.score_matrix([], ["a"]).shape == (0, 1)
-    assert meteor.score_matrix(["a"], []).shape == (1, 0)
     assert meteor.pair_statistics([], []).shape == (0, 23)
     assert meteor.corpus_score(meteor.pair_statistics([], [])) == 0.0
-    assert meteor.score("", "") == 0.0
+    assert meteor.score([""], "") == 0.0
 
 
 def test_the_best_reference_counts_and_the_first_of_equals(meteor: Meteor) -> None:
-    best = meteor.best_statistics("slice the onions", ["slice it", "slice the onions", "x"])
+    best = meteor.best_statistics(["slice it", "slice the onions", "x"], "slice the onions")
     assert best[STATISTICS.index("chunks")] == 1
     assert best[STATISTICS.index("reference_words")] == 3
-    tied = meteor.best_statistics("a", ["x", "y z"])
+    tied = meteor.best_statistics(["x", "y z"], "a")
     assert tied[STATISTICS.index("reference_words")] == 1
-    with pytest.raises(ValueError, match="at least one reference"):
-        meteor.best_statistics("a", [])
+    for references in ([], "slice it"):
+        with pytest.raises(InputError, match="expected a list of at least one reference"):
+            meteor.best_statistics(references, "a")
 
 
 def test_roles_matter(meteor: Meteor) -> None:
     long, short = "slice the onions into thin rings with a knife", "slice the onions"
-    assert meteor.score(long, short) > meteor.score(short, long)
+    # Recall weighs more than precision: to say too much costs less than to say too little.
+    assert meteor.score([short], long) > meteor.score([long], short)
 
 
-def test_pairs_need_as_many_hypotheses_as_references(meteor: Meteor) -> None:
-    with pytest.raises(ValueError, match="2 hypotheses but 1 references"):
-        meteor.pair_statistics(["a", "b"], ["a"])
+def test_pairs_need_as_many_references_as_predictions(meteor: Meteor) -> None:
+    with pytest.raises(InputError, match="1 references but 2 predictions"):
+        meteor.pair_statistics(["a"], ["a", "b"])
 
 
 def test_captions_that_cannot_be_aligned_are_named(meteor: Meteor) -> None:
     with pytest.raises(InputError, match=r"captions of 1,001 and 1,000 words .* too long"):
-        meteor.score("a " * 1001, "a " * 1000)
+        meteor.score(["a " * 1000], "a " * 1001)
 
 
 def test_a_long_caption_is_scored(meteor: Meteor) -> None:
     words = [f"w{k}" for k in range(5000)]
-    assert meteor.score(" ".join(words), " ".join(words)) == 1.0
-    assert 0.0 < meteor.score(" ".join(words), "w7 w9 w8") < 1.0
+    assert meteor.score([" ".join(words)], " ".join(words)) == 1.0
+    assert 0.0 < meteor.score(["w7 w9 w8"], " ".join(words)) < 1.0
 
 
 def test_without_data_words_match_by_letters_and_stems_only(golden_pairs: Any) -> None:
     bare = load_meteor("noparaphrase")
     assert bare.label == "meteor:1.5-noparaphrase-nosynonym"
-    assert bare.score("slices the onions", "slice the onions") > 0.5
-    statistics = dict(zip(STATISTICS, bare.best_statistics("cut it", ["chop it"]), strict=True))
+    assert bare.score(["slice the onions"], "slices the onions") > 0.5
+    statistics = dict(zip(STATISTICS, bare.best_statistics(["chop it"], "cut it"), strict=True))
     assert statistics["hypothesis_matched_words"] == 1
     exact_and_stem = [case for case in golden_pairs["cases"] if len(case["refs"]) == 1]
     for case in exact_and_stem[:200]:
-        counts = bare.best_statistics(case["hyp"], case["refs"])
+        counts = bare.best_statistics(case["refs"], case["hyp"])
         assert not counts[12:20].any()
 
 
 def test_auto_says_what_it_goes_without(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.WARNING, logger="vidmetrics.meteor"):
-        assert load_meteor("auto", tmp_path).label == "meteor:1.5-noparaphrase-nosynonym"
+        label = load_meteor("auto", cache_dir=tmp_path).label
+    assert label == "meteor:1.5-noparaphrase-nosynonym"
     assert "vidmetrics fetch meteor-data" in caplog.text
     assert str(tmp_path) in caplog.text
 
 
 def test_full_wants_its_data_and_takes_it(tmp_path: Path, tables: Tables) -> None:
     with pytest.raises(MeteorDataError, match="vidmetrics fetch meteor-data"):
-        load_meteor("full", tmp_path)
+        load_meteor("full", cache_dir=tmp_path)
     path = data_path(tmp_path)
     path.parent.mkdir()
     path.write_bytes(tables_bytes(tables, "test"))
     for mode in ("full", "auto"):
-        meteor = load_meteor(mode, tmp_path)  # type: ignore[arg-type]
+        meteor = load_meteor(mode, cache_dir=str(tmp_path))  # type: ignore[arg-type]
         assert meteor.label == "meteor:1.5"
-    assert load_meteor("noparaphrase", tmp_path).label != "meteor:1.5"
+    assert load_meteor("noparaphrase", cache_dir=tmp_path).label != "meteor:1.5"
     with pytest.raises(ValueError, match="'fast'"):
-        load_meteor("fast", tmp_path)  # type: ignore[arg-type]
+        load_meteor("fast", cache_dir=tmp_path)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("which", ["python", pytest.param("native", marks=NATIVE)])
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("right_lengths", 0),
+        ("right_starts", 1 << 30),
+        ("table_slots", 0),
+        ("table_slots", 1 << 30),
+        ("synonym_slots", 1 << 30),
+    ],
+)
+def test_damaged_data_says_what_to_do(
+    which: Literal["python", "native"], name: str, value: int, tables: Tables
+) -> None:
+    damaged = replace(tables, **{name: np.full_like(getattr(tables, name), value)})
+    with pytest.raises(MeteorDataError, match=r"is damaged: .*vidmetrics fetch meteor-data"):
+        Meteor(damaged, which).score(["chop an onion in a pan"], "cut the onions into pieces")
 
 
 def test_requiring_native_code_fails_without_it(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from vidmetrics._native import make_aligner
 from vidmetrics.errors import InputError
-from vidmetrics.meteor import Meteor
+from vidmetrics.meteor import STATISTICS, Meteor
 from vidmetrics.meteor_compile import compile_tables
 from vidmetrics.meteor_tables import MeteorDataError, Tables
 from vidmetrics.meteor_words import Sentences
@@ -44,8 +44,10 @@ def test_random_captions_give_the_same_statistics(
 ) -> None:
     tables = tables_of(paraphrases) if paraphrases else None
     shuffled = [" ".join(random.sample(text.split(), len(text.split()))) for text in texts]
-    expected = Meteor(tables, "python").statistics_matrix(texts, [*texts, *shuffled])
-    native = Meteor(tables, "native").statistics_matrix(texts, [*texts, *shuffled])
+    pairs = [(a, b) for a in texts for b in [*texts, *shuffled]]
+    references, predictions = zip(*pairs, strict=True)
+    expected = Meteor(tables, "python").pair_statistics(references, predictions)
+    native = Meteor(tables, "native").pair_statistics(references, predictions)
     assert native.dtype == expected.dtype
     assert native.tolist() == expected.tolist()
 
@@ -61,12 +63,12 @@ def test_sentences_around_the_width_of_a_machine_word(length: int, tables: Table
 
 def test_pairs_may_come_in_any_order(tables: Tables, golden_pairs: dict) -> None:
     cases = golden_pairs["cases"][:300]
-    hypotheses = [case["hyp"] for case in cases]
     references = [case["refs"][0] for case in cases]
+    predictions = [case["hyp"] for case in cases]
     order = np.random.default_rng(0).permutation(len(cases))
     native = Meteor(tables, "native")
-    straight = native.pair_statistics(hypotheses, references)
-    mixed = native.pair_statistics([hypotheses[k] for k in order], [references[k] for k in order])
+    straight = native.pair_statistics(references, predictions)
+    mixed = native.pair_statistics([references[k] for k in order], [predictions[k] for k in order])
     assert mixed.tolist() == straight[order].tolist()
 
 
@@ -74,9 +76,18 @@ def test_both_refuse_the_same_pairs_in_the_same_words(tables: Tables) -> None:
     messages = []
     for backend in ("python", "native"):
         with pytest.raises(InputError) as error:
-            Meteor(tables, backend).score("a b " * 900, "b a " * 900)
+            Meteor(tables, backend).score(["a b " * 900], "b a " * 900)
         messages.append(str(error.value))
     assert messages[0] == messages[1]
+
+
+def test_phrases_of_any_length_are_found() -> None:
+    long = " ".join(WORDS[:10])
+    tables = tables_of([(long, "x y")])
+    pair = [f"the {long} the"], ["in x y"]
+    expected = Meteor(tables, "python").pair_statistics(*pair)
+    assert expected[0, STATISTICS.index("reference_matched_words")] == 10
+    assert Meteor(tables, "native").pair_statistics(*pair).tolist() == expected.tolist()
 
 
 def arrays(**changes: np.ndarray) -> Sentences:
@@ -93,7 +104,7 @@ def arrays(**changes: np.ndarray) -> Sentences:
     return Sentences(**{**fields, **changes})
 
 
-PAIR = np.array([0]), np.array([1])
+PAIR = {"hypotheses": np.array([0]), "references": np.array([1])}
 
 
 @pytest.mark.parametrize(
@@ -112,17 +123,17 @@ PAIR = np.array([0]), np.array([1])
 )
 def test_wrong_arrays_are_refused(changes: dict[str, np.ndarray]) -> None:
     kernel = make_aligner(None, "native")
-    assert kernel.statistics(arrays(), *PAIR).shape == (1, 23)
+    assert kernel.statistics(arrays(), **PAIR).shape == (1, 23)
     with pytest.raises(ValueError, match="must"):
-        kernel.statistics(arrays(**changes), *PAIR)
+        kernel.statistics(arrays(**changes), **PAIR)
 
 
 def test_sentence_numbers_are_checked() -> None:
     kernel = make_aligner(None, "native")
-    with pytest.raises(MeteorDataError, match="pair 0 names sentence 2 of 2"):
-        kernel.statistics(arrays(), np.array([2]), np.array([0]))
+    with pytest.raises(IndexError, match="pair 0 names sentence 2 of 2"):
+        kernel.statistics(arrays(), hypotheses=np.array([2]), references=np.array([0]))
     with pytest.raises(ValueError, match="same length"):
-        kernel.statistics(arrays(), np.array([0]), np.array([0, 1]))
+        kernel.statistics(arrays(), hypotheses=np.array([0]), references=np.array([0, 1]))
 
 
 def test_a_damaged_table_is_an_error_and_no_crash() -> None:
@@ -139,7 +150,7 @@ def test_a_damaged_table_is_an_error_and_no_crash() -> None:
             }
         )
         try:
-            Meteor(damaged, "native").score("cut a pan", "chop the x pan")
+            Meteor(damaged, "native").score(["chop the x pan"], "cut a pan")
         except MeteorDataError:
             refused += 1
     assert refused > 20

@@ -78,7 +78,7 @@ def test_statistics_and_scores(jars: Jars, tables: Tables, pairs: list[tuple[str
     backends = ["python"] + ["native"] * (importlib.util.find_spec("seqnative") is not None)
     for backend in backends:
         meteor = Meteor(tables, backend)  # type: ignore[arg-type]
-        ours = meteor.pair_statistics([h for h, _ in pairs], [r for _, r in pairs])
+        ours = meteor.pair_statistics([r for _, r in pairs], [p for p, _ in pairs])
         wrong = np.flatnonzero((ours != theirs).any(axis=1))
         shown = [(pairs[k], printed[k], ours[k].tolist()) for k in wrong[:3]]
         assert not len(wrong), f"seed {SEED}, {backend}: {len(wrong)} of {len(pairs)}: {shown}"

@@ -119,9 +119,9 @@ def test_precision_and_recall_swap_with_their_sides(videos) -> None:
 @PATIENT
 @given(st.lists(st.tuples(CAPTIONS, st.lists(CAPTIONS, min_size=1, max_size=3)), max_size=6))
 def test_cider_is_bounded_and_ignores_the_order_of_items(items) -> None:
-    scores = cider_d([h for h, _ in items], [r for _, r in items])
+    scores = cider_d([r for _, r in items], [p for p, _ in items])
     assert ((scores >= 0.0) & (scores <= 10.0 + 1e-9)).all()
-    backwards = cider_d([h for h, _ in items[::-1]], [r for _, r in items[::-1]])
+    backwards = cider_d([r for _, r in items[::-1]], [p for p, _ in items[::-1]])
     assert backwards[::-1] == pytest.approx(scores)
 
 
@@ -156,6 +156,10 @@ def test_average_precision_falls_with_the_threshold(windows, predictions) -> Non
     st.lists(st.floats(-1e6, 1e6), max_size=10),
 )
 def test_highlight_scores_are_bounded(ratings, scores) -> None:
-    rated = Saliency(2.0 * len(ratings), list(range(len(ratings))), ratings)
+    rated = Saliency(
+        duration_seconds=2.0 * len(ratings),
+        clip_indices=list(range(len(ratings))),
+        ratings=ratings,
+    )
     result = evaluate_highlights({"q": rated}, {"q": scores}, resampling=NO_INTERVALS)
     assert all(0.0 <= score <= 1.0 for score in result.scores.values())

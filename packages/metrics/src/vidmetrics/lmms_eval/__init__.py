@@ -5,8 +5,7 @@ The harness runs the model, this package reads its answers and scores them:
     export YOUCOOK2_REFERENCES=youcookii_annotations_trainval.json YOUCOOK2_VIDEOS=videos/
     lmms-eval --include_path "$(python -m vidmetrics.lmms_eval)" --tasks youcook2_dvc ...
 
-`--include_path` is the way in. `LMMS_EVAL_PLUGINS=vidmetrics.lmms_eval` is understood too, but
-lmms-eval 0.7 looks at it only after it has made its list of tasks.
+`LMMS_EVAL_PLUGINS` is not a way in: lmms-eval 0.7 looks at it after it has made its list of tasks.
 """
 
 from pathlib import Path

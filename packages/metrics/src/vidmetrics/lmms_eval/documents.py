@@ -11,9 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from vidmetrics.errors import InputError
+from vidmetrics.jobs import VIDEO_EXTENSIONS
 from vidmetrics.readers.records import Record
-
-_EXTENSIONS = ("", ".mp4", ".mkv", ".webm", ".avi", ".mov")
 
 
 def file_from_environment(variable: str, what: str) -> Path:
@@ -54,8 +53,8 @@ def video_path(variable: str, name: str) -> str:
         InputError: there is none (names the folder and the video).
     """
     folder = file_from_environment(variable, "the folder of the videos")
-    for extension in _EXTENSIONS:
+    for extension in ("", *VIDEO_EXTENSIONS):
         path = folder / f"{name}{extension}"
         if path.is_file():
             return str(path)
-    raise InputError(f"{variable}: {folder} has no video {name!r} ({', '.join(_EXTENSIONS[1:])})")
+    raise InputError(f"{variable}: {folder} has no video {name!r} ({', '.join(VIDEO_EXTENSIONS)})")

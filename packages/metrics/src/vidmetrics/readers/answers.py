@@ -38,7 +38,7 @@ def events_in_seconds(text: str) -> tuple[list[Event], int]:
     return events, len(found) - len(events)
 
 
-def span_in_percent(text: str, duration_seconds: float) -> Span | None:
+def span_in_percent(text: str, *, duration_seconds: float) -> Span | None:
     """The first `from 12 to 34` of the text, hundredths of the video, in seconds; None if none."""
     found = _PERCENT.search(text)
     if found is None:
@@ -46,7 +46,7 @@ def span_in_percent(text: str, duration_seconds: float) -> Span | None:
     return float(found[1]) * duration_seconds / 100.0, float(found[2]) * duration_seconds / 100.0
 
 
-def events_in_percent(text: str, duration_seconds: float) -> tuple[list[Event], int]:
+def events_in_percent(text: str, *, duration_seconds: float) -> tuple[list[Event], int]:
     """VTimeLLM's JSON list of `{"event": ..., "timestamps": "from 12 to 34"}` as events.
 
     The last hundredth counts whole: `to 34` ends at 35 % of the video, as its scorer has it.

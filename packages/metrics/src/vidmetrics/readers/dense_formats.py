@@ -32,6 +32,12 @@ from vidmetrics.readers.records import (
     text_member,
     without_duplicates,
 )
+from vidmetrics.readers.shared_formats import (
+    etbench_items,
+    is_activitynet,
+    is_etbench,
+    is_vtimellm,
+)
 
 Durations = Mapping[str, float]
 DENSE_TASKS = ("dvc",)
@@ -75,12 +81,12 @@ def read_dense_references(path: str | Path, *, split: str = "validation") -> lis
     return records
 
 
-def read_dense_predictions(path: str | Path, durations: Durations | None = None) -> list[Record]:
+def read_dense_predictions(path: str | Path, *, durations: Durations | None = None) -> list[Record]:
     """Predicted events of each video.
 
     Args:
         path: the file.
-        durations: seconds of each video, for formats that keep percentages (VTimeLLM).
+        durations: seconds of each video, for formats that keep hundredths of it (VTimeLLM).
 
     Raises:
         InputError: an unknown or broken format (names file, line, video).
@@ -165,10 +171,6 @@ def _read_youcook2(document: Document, split: str) -> Iterator[Record]:
         )
 
 
-def _is_activitynet(document: Document) -> bool:
-    return has_keys(_first_value(document), "timestamps", "sentences")
-
-
 def _read_activitynet(document: Document, durations: Durations) -> Iterator[Record]:
     """`{video: {"duration", "timestamps": [[s, e]], "sentences": [...]}}`."""
     del durations
@@ -219,17 +221,10 @@ def _videos(document: Document, videos: dict[str, Any]) -> Iterator[Record]:
             yield Record(id=video, place=place, events=events_of(items, place))
 
 
-def _is_etbench(document: Document) -> bool:
-    return has_keys(document.first_entry(), "task", "video", "tgt")
-
-
 def _etbench_items(
     document: Document,
 ) -> Iterator[tuple[str, Callable[[], str], dict[str, Any]]]:
-    for place, item in document.entries():
-        if has_keys(item) and item.get("task") in ("dvc", "slc"):
-            video = f"{item['task']}/{text_member(item, 'video', place)}"
-            yield video, named(place, "video", video), item
+    return etbench_items(document, ("dvc", "slc"), key="video", what="video")
 
 
 def _read_etbench_references(document: Document, durations: Durations) -> Iterator[Record]:
@@ -273,10 +268,6 @@ def _read_timechat_answers(document: Document, durations: Durations) -> Iterator
         )
 
 
-def _is_vtimellm(document: Document) -> bool:
-    return has_keys(document.first_entry(), "video_id", "task", "answer")
-
-
 def _read_vtimellm(document: Document, durations: Durations) -> Iterator[Record]:
     """VTimeLLM's log lines `{"video_id", "task": "captioning", "answer"}`, in hundredths."""
     for place, item in document.entries():
@@ -288,7 +279,9 @@ def _read_vtimellm(document: Document, durations: Durations) -> Iterator[Record]
                 f"{place()}: video {video!r} is not in the references or has no duration there, "
                 "and this format keeps hundredths of the video"
             )
-        events, malformed = events_in_percent(member(item, "answer", str, place), durations[video])
+        events, malformed = events_in_percent(
+            member(item, "answer", str, place), duration_seconds=durations[video]
+        )
         yield Record(
             id=video,
             place=named(place, "video", video),
@@ -327,25 +320,20 @@ def _zip_events(
     )
 
 
-def _first_value(document: Document) -> Any:
-    value = document.value
-    return next(iter(value.values()), None) if isinstance(value, dict) else None
-
-
 REFERENCE_FORMATS: tuple[DenseFormat, ...] = (
     DenseFormat("references.jsonl", is_own, _read_own),
     DenseFormat("examples.jsonl", is_examples, _read_examples),
     DenseFormat("TimeChat annotations", _is_coco, _read_coco),
-    DenseFormat("ActivityNet Captions", _is_activitynet, _read_activitynet),
-    DenseFormat("E.T. Bench", _is_etbench, _read_etbench_references),
+    DenseFormat("ActivityNet Captions", is_activitynet, _read_activitynet),
+    DenseFormat("E.T. Bench", is_etbench, _read_etbench_references),
     DenseFormat("{video: [[start, end, caption]]}", _is_video_lists, _read_video_lists),
 )
 
 PREDICTION_FORMATS: tuple[DenseFormat, ...] = (
     DenseFormat("predictions.jsonl", is_own, _read_own),
     DenseFormat("ActivityNet/SODA results", _is_results, _read_results),
-    DenseFormat("E.T. Bench answers", _is_etbench, _read_etbench_answers),
+    DenseFormat("E.T. Bench answers", is_etbench, _read_etbench_answers),
     DenseFormat("TimeChat's raw results", _is_timechat_answers, _read_timechat_answers),
-    DenseFormat("VTimeLLM log", _is_vtimellm, _read_vtimellm),
+    DenseFormat("VTimeLLM log", is_vtimellm, _read_vtimellm),
     DenseFormat("TimeChat or {video: [[start, end, caption]]}", _is_video_lists, _read_video_lists),
 )

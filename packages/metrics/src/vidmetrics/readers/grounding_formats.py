@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from vidmetrics.errors import InputError
+from vidmetrics.events import ScoredSpan
 from vidmetrics.readers.answers import span_in_percent, spans_in_seconds
 from vidmetrics.readers.documents import (
     Document,
@@ -24,7 +25,6 @@ from vidmetrics.readers.documents import (
 from vidmetrics.readers.own_format import is_examples, is_own, read_examples, read_own
 from vidmetrics.readers.records import (
     Record,
-    ScoredSpan,
     duration_member,
     member,
     named,
@@ -32,6 +32,12 @@ from vidmetrics.readers.records import (
     spans_of,
     text_member,
     without_duplicates,
+)
+from vidmetrics.readers.shared_formats import (
+    etbench_items,
+    is_activitynet,
+    is_etbench,
+    is_vtimellm,
 )
 
 Queries = Mapping[str, Record]
@@ -69,7 +75,7 @@ def read_queries(path: str | Path) -> list[Record]:
     return records
 
 
-def read_answers(path: str | Path, queries: Sequence[Record] = ()) -> list[Record]:
+def read_answers(path: str | Path, *, queries: Sequence[Record] = ()) -> list[Record]:
     """Predicted spans of each query; an answer that could not be read has none.
 
     Args:
@@ -174,12 +180,6 @@ def _read_qvhighlights(document: Document, queries: Queries) -> Iterator[Record]
         )
 
 
-def _is_activitynet(document: Document) -> bool:
-    value = document.value
-    first = next(iter(value.values()), None) if isinstance(value, dict) else None
-    return has_keys(first, "timestamps", "sentences")
-
-
 def _read_activitynet(document: Document, queries: Queries) -> Iterator[Record]:
     """ActivityNet Captions, every sentence a query; ids are `VIDEO>>>NUMBER`, from 0."""
     del queries
@@ -200,17 +200,10 @@ def _read_activitynet(document: Document, queries: Queries) -> Iterator[Record]:
             )
 
 
-def _is_etbench(document: Document) -> bool:
-    return has_keys(document.first_entry(), "task", "video", "tgt")
-
-
 def _etbench_items(
     document: Document,
 ) -> Iterator[tuple[str, Callable[[], str], dict[str, Any]]]:
-    for place, item in document.entries():
-        if isinstance(item, dict) and item.get("task") in ("tvg", "epm"):
-            name = f"{item['task']}/{text_member(item, 'idx', place)}"
-            yield name, named(place, "query", name), item
+    return etbench_items(document, ("tvg", "epm"), key="idx", what="query")
 
 
 def _read_etbench_queries(document: Document, queries: Queries) -> Iterator[Record]:
@@ -267,10 +260,6 @@ def _read_timechat_answers(document: Document, queries: Queries) -> Iterator[Rec
         )
 
 
-def _is_vtimellm(document: Document) -> bool:
-    return has_keys(document.first_entry(), "video_id", "task", "answer")
-
-
 def _read_vtimellm(document: Document, queries: Queries) -> Iterator[Record]:
     """VTimeLLM's log lines `{"video_id", "task": "grounding", "answer", "info"}`."""
     for place, item in document.entries():
@@ -285,7 +274,9 @@ def _read_vtimellm(document: Document, queries: Queries) -> Iterator[Record]:
                 f"{place()}: query {name!r} is not in the references or has no duration there, "
                 "and this format keeps hundredths of the video"
             )
-        span = span_in_percent(member(item, "answer", str, place), query.duration_seconds)
+        span = span_in_percent(
+            member(item, "answer", str, place), duration_seconds=query.duration_seconds
+        )
         yield Record(
             id=name,
             place=named(place, "query", name),
@@ -335,8 +326,8 @@ QUERY_FORMATS: tuple[GroundingFormat, ...] = (
     GroundingFormat("Charades-STA", _is_charades, _read_charades),
     GroundingFormat("TimeChat annotations", _is_coco, _read_coco),
     GroundingFormat("QVHighlights", _is_qvhighlights, _read_qvhighlights),
-    GroundingFormat("ActivityNet Captions", _is_activitynet, _read_activitynet),
-    GroundingFormat("E.T. Bench", _is_etbench, _read_etbench_queries),
+    GroundingFormat("ActivityNet Captions", is_activitynet, _read_activitynet),
+    GroundingFormat("E.T. Bench", is_etbench, _read_etbench_queries),
     GroundingFormat("{query: [[start, end]]}", _is_mapping, _read_query_lists),
 )
 
@@ -344,8 +335,8 @@ ANSWER_FORMATS: tuple[GroundingFormat, ...] = (
     GroundingFormat("predictions.jsonl", is_own, _read_own),
     GroundingFormat("QVHighlights submission", _is_submission, _read_submission),
     GroundingFormat("TimeChat's raw results", _is_timechat_answers, _read_timechat_answers),
-    GroundingFormat("VTimeLLM log", _is_vtimellm, _read_vtimellm),
-    GroundingFormat("E.T. Bench answers", _is_etbench, _read_etbench_answers),
+    GroundingFormat("VTimeLLM log", is_vtimellm, _read_vtimellm),
+    GroundingFormat("E.T. Bench answers", is_etbench, _read_etbench_answers),
     GroundingFormat(
         "TimeChat, TimeLens or {query: [[start, end]]}", _is_mapping, _read_answer_lists
     ),

@@ -25,9 +25,9 @@ def read_saliency(path: str | Path) -> dict[str, Saliency]:
         if duration is None:
             raise InputError(f"{place()}: 'duration' is missing")
         saliency = Saliency(
-            duration,
-            member(item, "relevant_clip_ids", list, place),
-            member(item, "saliency_scores", list, place),
+            duration_seconds=duration,
+            clip_indices=member(item, "relevant_clip_ids", list, place),
+            ratings=member(item, "saliency_scores", list, place),
         )
         try:
             saliency.matrix()

@@ -5,7 +5,8 @@ And `examples.jsonl` as references: sequences with the places that their questio
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from typing import Any
 
 from vidmetrics.errors import InputError
 from vidmetrics.readers.documents import Document
@@ -35,9 +36,7 @@ def read_own(document: Document) -> Iterator[Record]:
         InputError: names the line.
     """
     for line_place, item in document.entries():
-        name = text_member(item, "id", line_place) if item.get("id") is not None else ""
-        if not name:
-            raise InputError(f"{line_place()}: 'id' is missing or empty")
+        name = _id(item, line_place)
         place = named(line_place, "id", name)
         task = text_member(item, "task", place)
         if task not in TASKS + UNSCORED_TASKS:
@@ -73,7 +72,7 @@ def read_examples(document: Document) -> Iterator[Record]:
         InputError: names the line.
     """
     for line_place, item in document.entries():
-        example = text_member(item, "id", line_place)
+        example = _id(item, line_place)
         place = named(line_place, "id", example)
         seconds = duration_member(item, place)
         if seconds is None:
@@ -92,3 +91,10 @@ def read_examples(document: Document) -> Iterator[Record]:
                 benchmark=example.rpartition("-")[0],
                 duration_seconds=seconds,
             )
+
+
+def _id(item: dict[str, Any], place: Callable[[], str]) -> str:
+    name = text_member(item, "id", place)
+    if not name:
+        raise InputError(f"{place()}: 'id' is missing or empty")
+    return name

@@ -6,9 +6,14 @@ from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 from vidmetrics.errors import InputError
-from vidmetrics.events import Event, check_event, check_scored_span, is_list, seconds
-
-ScoredSpan = tuple[float, float] | tuple[float, float, float]
+from vidmetrics.events import (
+    Event,
+    ScoredSpan,
+    check_event,
+    check_scored_span,
+    is_list,
+    seconds,
+)
 
 
 class Record(NamedTuple):

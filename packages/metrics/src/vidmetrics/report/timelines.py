@@ -21,6 +21,8 @@ from vidmetrics.video_layout import Layout, Video, lay_out
 
 MAX_BARS = 200  # a side of one timeline; more could not be told apart
 _TRUE_IOU = IouRule(union="true", reversed_spans="repaired")
+_Cells = Mapping[tuple[int, int], tuple[float, float | None]]
+"""IoU and METEOR of the reference (row) and prediction (column) that overlap, from 0."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +32,7 @@ class Match:
     Attributes:
         number: of that span, from 1.
         iou: overlap in [0, 1].
-        meteor: of the two captions, prediction as hypothesis; None for grounding.
+        meteor: of the two captions, in their own roles; None for grounding.
     """
 
     number: int
@@ -104,7 +106,7 @@ def dense_timelines(
     ]
     layouts, tokens = lay_out(videos, protocol)
     return [
-        _dense_timeline(job, video, result.per_video[video.id], _matches(layout, tokens, meteor))
+        _dense_timeline(job, video, result.per_video[video.id], _overlaps(layout, tokens, meteor))
         for video, layout in zip(videos, layouts, strict=True)
     ]
 
@@ -116,13 +118,18 @@ def grounding_timelines(job: Job, result: GroundingResult, limit: int) -> list[T
     for name in _both_ends(sorted(quality, key=quality.__getitem__), limit):
         record = job.references[0][name]
         windows = record.spans[:MAX_BARS]
-        answers = job.predictions[name].spans[:MAX_BARS] if name in job.predictions else ()
+        answered = job.predictions[name].spans if name in job.predictions else ()
+        answers = answered[:MAX_BARS]
         iou = iou_matrix(
             span_array([span[:2] for span in windows]),
             span_array([span[:2] for span in answers]),
             _TRUE_IOU,
         )
-        cells = {(g, p): Match(0, float(iou[g, p])) for g, p in zip(*np.nonzero(iou), strict=True)}
+        rows, columns = np.nonzero(iou)
+        cells: _Cells = {
+            (row, column): (float(iou[row, column]), None)
+            for row, column in zip(rows.tolist(), columns.tolist(), strict=True)
+        }
         references, predictions = _bars(
             [(span[0], span[1], "") for span in windows],
             [(span[0], span[1], "") for span in answers],
@@ -137,7 +144,7 @@ def grounding_timelines(job: Job, result: GroundingResult, limit: int) -> list[T
                 duration_seconds=_axis(record.duration_seconds, references, predictions),
                 references=references,
                 predictions=predictions,
-                num_hidden=len(record.spans) - len(windows),
+                num_hidden=len(record.spans) + len(answered) - len(windows) - len(answers),
             )
         )
     return timelines
@@ -147,7 +154,7 @@ def _dense_timeline(
     job: Job,
     video: Video,
     scores: Mapping[str, float],
-    cells: Mapping[tuple[int, int], Match],
+    cells: _Cells,
 ) -> Timeline:
     references, predictions = _bars(video.references, video.predictions, cells)
     whole: list[Record] = [one[video.id] for one in job.references if video.id in one]
@@ -167,16 +174,15 @@ def _dense_timeline(
     )
 
 
-def _matches(layout: Layout, tokens: list[str], meteor: Meteor) -> dict[tuple[int, int], Match]:
-    """IoU and METEOR of every reference (row) and prediction (column) that overlap."""
+def _overlaps(layout: Layout, tokens: list[str], meteor: Meteor) -> _Cells:
     rows: IntArray
     columns: IntArray
     rows, columns = np.nonzero(layout.iou)
-    hypotheses, references = layout.predictions[columns], layout.references[rows]
-    table = score_pairs(meteor, tokens, hypotheses, references)
-    scores = table.scores[table.rows_of(hypotheses, references)]
+    references, predictions = layout.references[rows], layout.predictions[columns]
+    table = score_pairs(meteor, tokens, references, predictions)
+    scores = table.scores[table.rows_of(references, predictions)]
     return {
-        (row, column): Match(0, float(layout.iou[row, column]), score)
+        (row, column): (float(layout.iou[row, column]), score)
         for row, column, score in zip(rows.tolist(), columns.tolist(), scores.tolist(), strict=True)
     }
 
@@ -184,17 +190,13 @@ def _matches(layout: Layout, tokens: list[str], meteor: Meteor) -> dict[tuple[in
 def _bars(
     references: Sequence[tuple[float, float, str]],
     predictions: Sequence[tuple[float, float, str]],
-    cells: Mapping[tuple[int, int], Match],
+    cells: _Cells,
 ) -> tuple[list[Bar], list[Bar]]:
     of_reference: dict[int, list[Match]] = {}
     of_prediction: dict[int, list[Match]] = {}
-    for (row, column), match in cells.items():
-        of_reference.setdefault(int(row), []).append(
-            Match(int(column) + 1, match.iou, match.meteor)
-        )
-        of_prediction.setdefault(int(column), []).append(
-            Match(int(row) + 1, match.iou, match.meteor)
-        )
+    for (row, column), (iou, meteor) in cells.items():
+        of_reference.setdefault(row, []).append(Match(column + 1, iou, meteor))
+        of_prediction.setdefault(column, []).append(Match(row + 1, iou, meteor))
     return (
         [Bar(*event, _best_first(of_reference.get(n, []))) for n, event in enumerate(references)],
         [Bar(*event, _best_first(of_prediction.get(n, []))) for n, event in enumerate(predictions)],

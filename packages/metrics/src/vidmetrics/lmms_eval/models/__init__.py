@@ -1,3 +1,0 @@
-"""No models: lmms-eval asks every plugin for this module."""
-
-AVAILABLE_MODELS: dict[str, str] = {}

@@ -1,0 +1,43 @@
+"""Files that hold dense captions and grounding alike, and how both tables of formats tell them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterator
+from typing import Any
+
+from vidmetrics.readers.documents import Document, has_keys
+from vidmetrics.readers.records import named, text_member
+
+
+def is_activitynet(document: Document) -> bool:
+    """Whether the file is ActivityNet Captions: `{video: {"timestamps", "sentences"}}`."""
+    value = document.value
+    first = next(iter(value.values()), None) if isinstance(value, dict) else None
+    return has_keys(first, "timestamps", "sentences")
+
+
+def is_vtimellm(document: Document) -> bool:
+    """Whether the file is a log of VTimeLLM: lines of `{"video_id", "task", "answer"}`."""
+    return has_keys(document.first_entry(), "video_id", "task", "answer")
+
+
+def is_etbench(document: Document) -> bool:
+    """Whether the file is of E.T. Bench: `[{"task", "video", "tgt"}]`, with answers or without."""
+    return has_keys(document.first_entry(), "task", "video", "tgt")
+
+
+def etbench_items(
+    document: Document, tasks: Collection[str], *, key: str, what: str
+) -> Iterator[tuple[str, Callable[[], str], dict[str, Any]]]:
+    """Name, place and content of each item of these tasks.
+
+    Args:
+        document: the file.
+        tasks: of E.T. Bench; it has others in the same file.
+        key: what an item is called by, behind its task.
+        what: what that is, for errors.
+    """
+    for place, item in document.entries():
+        if isinstance(item, dict) and item.get("task") in tasks:
+            name = f"{item['task']}/{text_member(item, key, place)}"
+            yield name, named(place, what, name), item
