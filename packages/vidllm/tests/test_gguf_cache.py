@@ -1,10 +1,13 @@
 """The dequantised copy: made once, checked, made again when it is not what it says."""
 
+import errno
+import socket
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
+from safetensors import SafetensorError
 
 from vidllm.adapters.random import RandomAdapter
 from vidllm.config import ModelConfig
@@ -67,13 +70,63 @@ def test_a_missing_file_says_how_to_get_it(tmp_path: Path) -> None:
         load_gguf_llm(tmp_path / "absent.gguf")
 
 
+@pytest.mark.parametrize("place", ["vidllm.scratch.scratch_of", "safetensors.torch.save_model"])
 def test_an_unwritable_place_costs_the_copy_only(
-    gguf_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    gguf_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    place: str,
 ) -> None:
-    def refuse(*_: object, **__: object) -> str:
-        raise PermissionError(13, "Permission denied")
+    def refuse(*_: object, **__: object) -> Path:
+        if place.endswith("scratch_of"):
+            raise PermissionError(13, "Permission denied")
+        raise SafetensorError("I/O error: No space left on device (os error 28)")
 
-    monkeypatch.setattr(gguf_cache.tempfile, "mkdtemp", refuse)
+    monkeypatch.setattr(place, refuse)
     model, _ = load_gguf_llm(gguf_path)
     assert model.config.hidden_size == 64
     assert "cannot be written" in caplog.text
+    assert list(gguf_path.parent.iterdir()) == [gguf_path]
+
+
+def test_a_copy_that_cannot_be_opened_is_left_alone(
+    gguf_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def busy(path: Path) -> str:
+        raise OSError(errno.EMFILE, "Too many open files", str(path))
+
+    load_gguf_llm(gguf_path)
+    with monkeypatch.context() as patched:
+        patched.setattr(gguf_cache, "file_sha256", busy)
+        with pytest.raises(OSError, match="Too many open files"):
+            load_gguf_llm(gguf_path)
+    load_gguf_llm(gguf_path)
+    assert num_reads() == 1
+
+
+def test_what_a_killed_process_had_begun_is_removed(gguf_path: Path) -> None:
+    left = gguf_path.with_name(f".{socket.gethostname()}-{2**22 + 1}-model.float32")  # no such pid
+    left.mkdir()
+    (left / "model.safetensors").write_bytes(b"half")
+    load_gguf_llm(gguf_path)
+    assert {path.name for path in gguf_path.parent.iterdir()} == {"model.gguf", "model.float32"}
+
+
+def test_the_copy_of_a_faster_process_stays(
+    gguf_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Somebody may be reading it."""
+    read = gguf_cache._load_gguf
+    weights = gguf_path.with_name("model.float32") / "model.safetensors"
+    written: list[int] = []
+
+    def overtaken(path: Path) -> tuple[Any, Any]:
+        monkeypatch.setattr(gguf_cache, "_load_gguf", read)
+        load_gguf_llm(path)
+        written.append(weights.stat().st_ino)
+        return read(path)
+
+    monkeypatch.setattr(gguf_cache, "_load_gguf", overtaken)
+    load_gguf_llm(gguf_path)
+    assert num_reads() == 2
+    assert written == [weights.stat().st_ino]

@@ -2,7 +2,8 @@
 
 transformers needs about half a minute of CPU to dequantise SmolLM2-135M; its safetensors copy
 loads in two seconds. The copy says which file it came from and what each of its files should
-hash to; whatever does not match is made again.
+hash to; whatever does not match is made again. A copy that cannot be opened may be whole, and is
+left alone.
 """
 
 from __future__ import annotations
@@ -10,10 +11,12 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
-import shutil
-import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from safetensors import SafetensorError
+
+from seqsynth.example_files import is_out_of_reach
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -23,7 +26,7 @@ log = logging.getLogger(__name__)
 RECORD_NAME = "source.json"
 
 
-def load_gguf_llm(gguf_path: Path) -> tuple[Any, PreTrainedTokenizerBase]:
+def load_gguf_llm(gguf_path: str | Path) -> tuple[Any, PreTrainedTokenizerBase]:
     """The model in float32 and its tokenizer; the first call writes the copy.
 
     Args:
@@ -32,7 +35,9 @@ def load_gguf_llm(gguf_path: Path) -> tuple[Any, PreTrainedTokenizerBase]:
 
     Raises:
         FileNotFoundError: no such file.
+        OSError: the copy is there and cannot be opened.
     """
+    gguf_path = Path(gguf_path)
     if not gguf_path.is_file():
         raise FileNotFoundError(f"{gguf_path}: no such file; fetch it with: seqsynth fetch default")
     _silence_progress_bars()
@@ -44,7 +49,7 @@ def load_gguf_llm(gguf_path: Path) -> tuple[Any, PreTrainedTokenizerBase]:
     model, tokenizer = _load_gguf(gguf_path)
     try:
         _write_copy(copy, source, model, tokenizer)
-    except OSError as error:
+    except (OSError, SafetensorError) as error:
         log.warning("%s cannot be written (%s): the next start dequantises again", copy, error)
     return model, tokenizer
 
@@ -69,7 +74,11 @@ def _is_intact(copy: Path, source: dict[str, object]) -> bool:
         return bool(record["source"] == source) and all(
             file_sha256(copy / name) == digest for name, digest in record["sha256"].items()
         )
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+    except FileNotFoundError:
+        return False
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        if is_out_of_reach(error):
+            raise
         return False
 
 
@@ -101,21 +110,25 @@ def _write_copy(
     """Writes to a folder of its own and renames it, so that a half-written copy is never read."""
     from safetensors.torch import save_model
 
-    scratch = Path(tempfile.mkdtemp(prefix=copy.name, dir=copy.parent))
+    from vidllm.scratch import remove, scratch_of
+
+    scratch = scratch_of(copy)
     try:
+        scratch.mkdir()
         save_model(model, str(scratch / "model.safetensors"), metadata={"format": "pt"})
         model.config.save_pretrained(scratch)
         tokenizer.save_pretrained(scratch)
         files = sorted(path.name for path in scratch.iterdir())
         record = {"source": source, "sha256": {n: file_sha256(scratch / n) for n in files}}
         (scratch / RECORD_NAME).write_text(json.dumps(record, indent=2) + "\n", "utf-8")
-        shutil.rmtree(copy, ignore_errors=True)
-        scratch.replace(copy)
+        if not _is_intact(copy, source):  # unless another process was faster: some may read it now
+            remove(copy)
+            scratch.rename(copy)
     finally:
-        shutil.rmtree(scratch, ignore_errors=True)
+        remove(scratch)
 
 
-def file_sha256(path: Path) -> str:
+def file_sha256(path: str | Path) -> str:
     """Hex sha256 of a file's content."""
-    with path.open("rb") as handle:
+    with Path(path).open("rb") as handle:
         return hashlib.file_digest(handle, "sha256").hexdigest()
