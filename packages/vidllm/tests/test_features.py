@@ -3,6 +3,7 @@
 import shutil
 from collections.abc import Callable
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from seqsynth import Corpus, FrameRef
+from vidllm import features as features_module
 from vidllm.adapters.base import Eye
 from vidllm.adapters.random import RandomAdapter
 from vidllm.assembly import load_features
@@ -166,8 +168,31 @@ def test_progress_ends_at_the_end(corpus: Corpus, build: Callable[..., FeatureSt
     assert seen == sorted(seen)
 
 
+def test_a_large_cache_is_written_less_often(
+    corpus: Corpus, build: Callable[..., FeatureStore], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sizes: list[int] = []
+
+    def count(path: Path, known: dict[str, int], features_NC: Tensor) -> None:
+        assert len(known) == len(features_NC)
+        sizes.append(len(known))
+        write(path, known, features_NC)
+
+    write = features_module._write_cache
+    monkeypatch.setattr(features_module, "_write_cache", count)
+    monkeypatch.setattr(features_module, "CHUNK", 1)
+    monkeypatch.setattr(features_module, "SAVE_EVERY", 1)
+    frames = frames_of_corpus(corpus, 4, heldout=True)[:60]
+    store = build(frames, CountingEye)
+    assert sizes[:9] == list(range(1, 10))
+    assert all(after - before <= before / 8 + 1 for before, after in pairwise(sizes))
+    assert sizes[-1] == 60
+    assert len(sizes) < 30
+    assert torch.equal(build(frames, no_eye).lookup(frames), store.lookup(frames))
+
+
 def test_no_frames_is_an_error(build: Callable[..., FeatureStore]) -> None:
-    with pytest.raises(ValueError, match="the corpus is empty"):
+    with pytest.raises(ValueError, match="is empty"):
         build([], no_eye)
 
 

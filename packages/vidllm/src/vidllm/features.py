@@ -20,16 +20,19 @@ import torch
 from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
-from seqsynth import ClipItem, Corpus, FrameRef, ImageItem
+from seqsynth import ClipItem, Corpus, FrameRef, ImageItem, load_frames
 from seqsynth.example_files import is_out_of_reach
 from seqsynth.frames import PIXELS_VERSION
+from seqsynth.unpack import sha256_of
 from vidllm.adapters.base import Eye, Shown
 from vidllm.scratch import keep_tensors
 
 log = logging.getLogger(__name__)
 
 CHUNK = 64
-SAVE_EVERY = 256  # frames; a killed start loses at most so much work
+# All of the cache is written each time, so a large one is written less often.
+SAVE_EVERY = 256  # frames; a killed start loses at most so much work,
+SAVE_SHARE = 1 / 8  # or this share of what is kept
 
 
 class FeatureStore:
@@ -43,7 +46,7 @@ class FeatureStore:
     """
 
     def __init__(
-        self, features_NC: Tensor, row_of: dict[tuple[str, int], int], clip_frame_step: int = 1
+        self, features_NC: Tensor, row_of: dict[tuple[str, int], int], *, clip_frame_step: int = 1
     ):
         self.features_NC = features_NC
         self._row_of = row_of
@@ -58,7 +61,7 @@ class FeatureStore:
 
     def like(self, rows_ND: Tensor) -> FeatureStore:
         """A store of other values for the same frames."""
-        return FeatureStore(rows_ND, self._row_of, self.clip_frame_step)
+        return FeatureStore(rows_ND, self._row_of, clip_frame_step=self.clip_frame_step)
 
     @property
     def width(self) -> int:
@@ -93,7 +96,7 @@ def side_by_side(stores: Sequence[FeatureStore], frames: Sequence[FrameRef]) -> 
     kept = list(dict.fromkeys(frames))
     rows_NC = torch.cat([store.lookup(kept) for store in stores], dim=1)
     row_of = {(frame.path, frame.frame_index): row for row, frame in enumerate(kept)}
-    return FeatureStore(rows_NC, row_of, stores[0].clip_frame_step)
+    return FeatureStore(rows_NC, row_of, clip_frame_step=stores[0].clip_frame_step)
 
 
 def frames_of_items(items: Iterable[ImageItem | ClipItem], clip_frame_step: int) -> list[FrameRef]:
@@ -126,7 +129,7 @@ def build_features(
     *,
     key: str,
     image_size: int,
-    cache_dir: Path,
+    cache_dir: str | Path,
     clip_frame_step: int = 1,
     progress: Callable[[int, int], None] | None = None,
 ) -> FeatureStore:
@@ -143,34 +146,35 @@ def build_features(
 
     Raises:
         FileNotFoundError: a picture is gone.
+        ValueError: there are no frames.
     """
-    cache_path = cache_dir / f"{key}-{image_size}px-pixels{PIXELS_VERSION}.safetensors"
+    if not frames:
+        raise ValueError(
+            "no frames to look at: the corpus has no stills, or the benchmark is empty"
+        )
+    cache_path = Path(cache_dir) / f"{key}-{image_size}px-pixels{PIXELS_VERSION}.safetensors"
     names = _content_names(frames)
-    known, features_NC = _read_cache(cache_path)
+    known, parts = _read_cache(cache_path)
+    num_kept = len(known)
     missing = [name for name in dict.fromkeys(names.values()) if name not in known]
     frame_of = {name: frame for frame, name in names.items()}
     eye = load_eye() if missing else None
     for start in range(0, len(missing), CHUNK):
         assert eye is not None
         chunk = missing[start : start + CHUNK]
-        new_NC = _compute([frame_of[name] for name in chunk], eye, image_size)
-        features_NC = new_NC if features_NC is None else torch.cat([features_NC, new_NC])
+        frames_FHWC = load_frames([frame_of[name] for name in chunk], image_size)
+        parts.append(eye.features(torch.from_numpy(frames_FHWC)))
         known.update({name: len(known) + offset for offset, name in enumerate(chunk)})
         done = start + len(chunk)
-        if done == len(missing) or done % SAVE_EVERY == 0:
-            _write_cache(cache_path, known, features_NC)
+        num_new = len(known) - num_kept
+        if done == len(missing) or num_new >= max(SAVE_EVERY, SAVE_SHARE * num_kept):
+            parts = [torch.cat(parts)]
+            _write_cache(cache_path, known, parts[0])
+            num_kept = len(known)
         if progress is not None:
             progress(done, len(missing))
-    if features_NC is None:
-        raise ValueError("no frames: the corpus is empty")
     row_of = {(f.path, f.frame_index): known[name] for f, name in names.items()}
-    return FeatureStore(features_NC, row_of, clip_frame_step)
-
-
-def _compute(frames: Sequence[FrameRef], eye: Eye, image_size: int) -> Tensor:
-    from seqsynth import load_frames
-
-    return eye.features(torch.from_numpy(load_frames(frames, image_size)))
+    return FeatureStore(parts[0], row_of, clip_frame_step=clip_frame_step)
 
 
 def _content_names(frames: Iterable[FrameRef]) -> dict[FrameRef, str]:
@@ -179,16 +183,15 @@ def _content_names(frames: Iterable[FrameRef]) -> dict[FrameRef, str]:
     names = {}
     for frame in frames:
         if frame.path not in digests:
-            content = Path(frame.path).read_bytes()
-            digests[frame.path] = hashlib.sha256(content).hexdigest()[:32]
+            digests[frame.path] = sha256_of(Path(frame.path))[:32]
         names[frame] = f"{digests[frame.path]}:{frame.frame_index}"
     return names
 
 
-def _read_cache(path: Path) -> tuple[dict[str, int], Tensor | None]:
-    """The row of each name, and the rows; nothing when there is no cache or it is damaged."""
+def _read_cache(path: Path) -> tuple[dict[str, int], list[Tensor]]:
+    """The row of each name, and the rows, if any; none when there is no cache or it is damaged."""
     if not path.exists():
-        return {}, None
+        return {}, []
     try:
         with safe_open(path, framework="pt") as handle:
             metadata = handle.metadata()
@@ -196,12 +199,12 @@ def _read_cache(path: Path) -> tuple[dict[str, int], Tensor | None]:
         names = json.loads(metadata["names"])
         if hashlib.sha256(features_NC.numpy().tobytes()).hexdigest() != metadata["sha256"]:
             raise ValueError("checksum does not match")
-        return {name: row for row, name in enumerate(names)}, features_NC
+        return {name: row for row, name in enumerate(names)}, [features_NC]
     except (OSError, SafetensorError, ValueError, KeyError, TypeError) as error:
         if is_out_of_reach(error):  # it may be whole, and would be replaced
             raise
         log.warning("%s is damaged (%s): computing the features again", path, error)
-        return {}, None
+        return {}, []
 
 
 def _write_cache(path: Path, known: dict[str, int], features_NC: Tensor) -> None:
