@@ -112,7 +112,7 @@ def bases(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
 
     def folder(family: str, *, tied: bool = False) -> Path:
         path = root / f"{family}-{'tied' if tied else 'untied'}"
-        return path if path.exists() else write_tiny_vlm(path, family, tied=tied)
+        return path if path.exists() else write_tiny_vlm(family, path, tied=tied)
 
     return folder
 

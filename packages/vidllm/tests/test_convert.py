@@ -102,17 +102,19 @@ def test_golden_checkpoint_comes_back_exactly(
     assert counts.split() == ["240", "0", "0", "2", "0", str(tmp_path / "released.pth")]
     assert len(list(ours.glob("model-*.safetensors"))) > 5
     assert not list(tmp_path.glob(".*"))
-    assert main(["convert", str(ours), "--to", "timechat", "--out", str(back)]) == 0
+    told = tmp_path / "told.json"
+    again = ["convert", str(ours), "--to", "timechat"]
+    assert main([*again, "--out", str(back), "--json", str(told)]) == 0
+    assert json.loads(told.read_text("utf-8"))["counts"]["taken"] == 240
+    assert capsys.readouterr().out.split()[:5] == [*KINDS[:-1]]
     found = torch.load(back, weights_only=True)["model"]
     assert sorted(found) == sorted(original)
     for name, tensor in original.items():
         assert found[name].dtype == tensor.dtype
         assert torch.equal(found[name], tensor), name
     trained = tmp_path / "trained.pth"
-    assert (
-        main(["convert", str(ours), "--to", "timechat", "--out", str(trained), "--trained-only"])
-        == 0
-    )
+    assert main([*again, "--out", str(trained), "--trained-only", "--json", "-"]) == 0
+    assert json.loads(capsys.readouterr().out)["counts"]["taken"] == 187
     names = set(torch.load(trained, weights_only=True)["model"])
     assert len(names) == 187 + 2
     assert not any(name.startswith("visual_encoder") for name in names)
@@ -290,6 +292,27 @@ def test_what_does_not_fit_is_refused(
     assert list(tmp_path.iterdir()) == [path]
 
 
+def test_both_halves_of_a_bias_are_overridden(tmp_path: Path, tiny: dict[str, Tensor]) -> None:
+    released = {name: tensor.contiguous() for name, tensor in as_released(EVA, tiny).items()}
+    paths = [tmp_path / f"{name}.safetensors" for name in ("first", "second")]
+    for path in paths:
+        save_file(released, path)
+    report = to_ours([(EVA, path) for path in paths], tiny_timechat(), tmp_path / "ours")
+    for kind, path in zip(("overridden", "taken"), paths, strict=True):
+        rows = [row for row in report.rows if row.kind == kind]
+        assert {(row.checkpoint, row.source) for row in rows} == {(str(path), n) for n in released}
+
+
+def test_nothing_to_write_is_an_error(tmp_path: Path, tiny: dict[str, Tensor]) -> None:
+    released = {name: tensor.contiguous() for name, tensor in as_released(EVA, tiny).items()}
+    save_file(released, tmp_path / "eva.safetensors")
+    to_ours([(EVA, tmp_path / "eva.safetensors")], tiny_timechat(), tmp_path / "ours")
+    for form, trained_only in ((LLAMA, False), (EVA, True)):
+        with pytest.raises(ValueError, match=f"has no tensor .*that '{form.name}' has a name for"):
+            from_ours(tmp_path / "ours", form, tmp_path / "back.pth", trained_only=trained_only)
+    assert not (tmp_path / "back.pth").exists()
+
+
 def test_half_a_bias_is_not_taken(tmp_path: Path) -> None:
     path = tmp_path / "released.safetensors"
     save_file({"blocks.0.attn.q_bias": torch.ones(32), "blocks.0.norm1.bias": torch.ones(32)}, path)
@@ -316,6 +339,8 @@ def test_bias_of_keys_cannot_go_back(tmp_path: Path, tiny: dict[str, Tensor]) ->
         (["eva=absent.pth", "--out", "y"], "absent.pth: no such file"),
         (["eva=x.pth", "--out", "y", "--model", "timechap"], "did you mean timechat?"),
         (["eva=x.pth", "--out", "y", "--trained-only"], "--trained-only goes with --to"),
+        (["eva=x.pth", "--out", "y", "--shard-gib", "inf"], "--shard-gib is inf"),
+        (["eva=x.pth", "--out", "y", "--shard-gib", "nan"], "--shard-gib is nan"),
         (["a", "b", "--to", "eva", "--out", "y"], "--to takes one folder"),
         (["absent", "--to", "eva", "--out", "y"], "absent is not a converted checkpoint"),
         (["eva=x.pth", "--out", "."], ". exists already"),

@@ -52,7 +52,7 @@ def test_old_files_are_read_as_a_whole(tmp_path: Path) -> None:
     ("content", "message"),
     [
         (b"version https://git-lfs.github.com/spec/v1\noid sha256:0\n", "Git LFS"),
-        (b"<html>not found</html>", "is not a PyTorch checkpoint|holds Python objects"),
+        (b"<html>not found</html>", "is not a PyTorch checkpoint, but begins with b'<html>no'"),
     ],
 )
 def test_files_that_are_no_checkpoints_are_named(
@@ -106,6 +106,15 @@ def test_a_damaged_index_is_named(
         next(read_folder(folder))
 
 
+def test_a_damaged_shard_is_named(tmp_path: Path) -> None:
+    write_shards([("a", torch.ones(8))], tmp_path, max_shard_bytes=100)
+    shard = tmp_path / "model-00001-of-00001.safetensors"
+    assert [name for name, _ in read_folder(str(tmp_path))] == ["a"]
+    shard.write_bytes(shard.read_bytes()[:-5])
+    with pytest.raises(ValueError, match=rf"{shard.name} is damaged .*: convert again"):
+        next(read_folder(tmp_path))
+
+
 def test_only_one_shard_is_held(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Neither the tensors that were read nor those that wait to be written pile up."""
     alive: list[weakref.ref[Tensor]] = []
@@ -120,7 +129,7 @@ def test_only_one_shard_is_held(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
             del tensor
             held.append(sum(ref() is not None for ref in alive))
 
-    write_shards(tmp_path, read(), max_shard_bytes=4 * 160)
+    write_shards(read(), tmp_path, max_shard_bytes=4 * 160)
     assert max(held) <= 1
     shards = sorted(tmp_path.glob("*.safetensors"))
     written = [sum(len(t) for t in load_file(shard).values()) for shard in shards]

@@ -36,7 +36,7 @@ def moved_run(parts: Assembly, config: TrainConfig, run_dir: Path) -> None:
         for parameter in parts.model.parameters():  # type: ignore[attr-defined]
             if parameter.requires_grad:
                 parameter.add_(0.1 * torch.randn(parameter.shape, generator=generator))
-    run_folder.create(run_dir, config)
+    run_folder.create(config, run_dir)
     scratch = checkpoint.scratch_path(run_dir, 7)
     scratch.mkdir()
     checkpoint.save_weights(parts.model, scratch)
@@ -65,9 +65,11 @@ def test_plain_transformers_loads_a_merged_vlm(
     with torch.no_grad():
         cache, following = parts.model.begin(ids[:, :length], inputs)
         positions = following[:, None] + torch.arange(ids.shape[1] - length)
-        logits = parts.model.go_on(ids[:, length:], torch.ones_like(ids), positions, cache)
+        logits = parts.model.go_on(
+            ids[:, length:], mask_RT=torch.ones_like(ids), positions_RT=positions, cache=cache
+        )
 
-    assert merge(config, tmp_path / "run", tmp_path / "out").step == 7
+    assert merge(tmp_path / "run", tmp_path / "out").step == 7
     tokenizer = AutoTokenizer.from_pretrained(tmp_path / "out")
     merged = AutoModelForImageTextToText.from_pretrained(tmp_path / "out").eval()
     visual = ids == VISUAL_TOKEN
@@ -95,6 +97,7 @@ def test_plain_transformers_loads_a_merged_vlm(
     assert tokenizer.decode(answer, skip_special_tokens=True) == "<6><6><6><7>"
     AutoImageProcessor.from_pretrained(tmp_path / "out", backend="pil")
     record = json.loads((tmp_path / "out" / "merged.json").read_text())
+    assert record["format_version"] == 1
     assert record["time_tokens"] == {f"<{n}>": answer[0] - 6 + n for n in range(10)}
 
 
@@ -107,7 +110,7 @@ def test_plain_transformers_loads_the_language_model_of_a_pooled_base(
         torch.tensor([[5, 6, *range(259, 269)]]), features.features_NC[:0]
     )
     ours = assembly.model.logits(assembly.model.decode(embeds)[0])
-    merge(config, tmp_path / "run", tmp_path / "out")
+    merge(tmp_path / "run", tmp_path / "out")
     merged = AutoModelForCausalLM.from_pretrained(tmp_path / "out").eval()
     with torch.no_grad():
         theirs = merged(torch.tensor([[5, 6, *range(259, 269)]])).logits[0]

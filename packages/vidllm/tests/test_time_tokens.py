@@ -25,7 +25,7 @@ def llama_with_codes(tokenizer: PreTrainedTokenizerBase) -> tuple[TimeChat, list
     torch.manual_seed(1)
     base = llama(sizes.llm)
     ids = tt.add_to(tokenizer, base)
-    return TimeChat.from_parts(sizes, base, ids), ids
+    return TimeChat.from_parts(sizes, base, code_ids=ids), ids
 
 
 def test_time_tokens_follow_the_placeholder_and_learn_at_both_ends(

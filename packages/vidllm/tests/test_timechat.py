@@ -16,6 +16,7 @@ from transformers import PreTrainedTokenizerBase
 from vidllm.convert.key_maps import TIMECHAT
 from vidllm.timechat import (
     Differences,
+    QFormerSizes,
     TimeChatConfig,
     compat,
     tiny_timechat,
@@ -28,7 +29,7 @@ from vidllm.timechat.weights import disk_name, expected_shapes, load_tensors, tr
 GOLDEN = Path(__file__).parent / "golden" / "timechat"
 TOLERANCE = 1e-5
 
-CONFIG = TimeChatConfig.from_json((GOLDEN / "timechat.json").read_text("utf-8"))
+CONFIG = TimeChatConfig.read(GOLDEN / "timechat.json")
 
 
 @pytest.fixture(scope="module")
@@ -160,7 +161,7 @@ def test_loss_and_gradients_equal_the_original(
 def test_ragged_videos_equal_the_original(model: TimeChat, recorded: dict[str, Tensor]) -> None:
     seen, hooks = watch(model)
     ids = recorded["B.input_ids"]
-    mask = attention_mask(ids, [0, 0], model.settings.differences)
+    mask = attention_mask(ids, [0, 0], differences=model.settings.differences)
     with torch.no_grad():
         out = model(ids, recorded["B.labels"], attention_mask=mask, **packed(case_b(recorded)))
         for hook in hooks:
@@ -207,7 +208,7 @@ def test_answer_equals_the_original(
         llama_tokenizer,
         timechat_notes["text"]["conversations"][0]["msg"],
         "When does the dog walk?",
-        model.settings.num_video_tokens(6),
+        num_video_tokens=model.settings.num_video_tokens(6),
         system="You are able to see the video.",
         differences=greedy,
     )
@@ -323,16 +324,26 @@ def test_places_that_do_not_fit_are_refused(model: TimeChat) -> None:
         ({"window": 4, "stride": 5}, "stride is 5: give 1 to 4"),
         ({"window": -1}, "window is -1"),
         ({"max_frames": 0}, "max_frames is 0"),
+        ({"qformer": QFormerSizes(num_heads=0)}, r"qformer\.num_heads is 0"),
     ],
 )
-def test_sizes_that_cannot_work_are_refused(values: dict[str, int], message: str) -> None:
+def test_sizes_that_cannot_work_are_refused(values: dict[str, Any], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         replace(TimeChatConfig(), **values)
 
 
-def test_configuration_survives_json() -> None:
+def test_configuration_survives_json(tmp_path: Path) -> None:
     assert TimeChatConfig.from_json(CONFIG.to_json()) == CONFIG
-    with pytest.raises(ValueError, match="not a TimeChat configuration"):
-        TimeChatConfig.from_json("{}")
+    for text in ("", "[]", '"timechat"', '{"format_version": 1}'):
+        with pytest.raises(ValueError, match="not a TimeChat configuration"):
+            TimeChatConfig.from_json(text)
+    path = tmp_path / "timechat.json"
+    for version in (None, 2):
+        path.write_text(json.dumps({**json.loads(CONFIG.to_json()), "format_version": version}))
+        with pytest.raises(ValueError, match=rf"timechat\.json: .* {version}, this vidllm reads 1"):
+            TimeChatConfig.read(path)
+
+
+def test_an_unknown_original_is_refused() -> None:
     with pytest.raises(ValueError, match="no switches for 'timechar'"):
         compat("timechar")

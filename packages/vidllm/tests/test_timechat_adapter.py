@@ -73,7 +73,7 @@ def test_a_constrained_answer_may_end_as_training_answers_do(
 ) -> None:
     """A space stands before the end: where it were not allowed, an answer would never end."""
     parts, _ = opened(recipe("timechat", cache_dir), corpus)
-    form = answer_form(parts.prompter, tt.CODECS["rpt"], "dvc", "paper")
+    form = answer_form(parts.prompter, tt.CODECS["rpt"], "dvc", templates="paper")
     assert form is not None
     event = "<0><0><0><0> - <1><0><0><0>, a cat."
     written = list(parts.prompter.answer_ids(event))[len(form.lead) :]
@@ -132,7 +132,7 @@ def test_questions_are_answered_from_one_encoding(made: Any, example: Example) -
         for number, text in enumerate(("Where is a cat?", "Where?"))
     ]
     end_id = parts.prompter.end_ids[0]
-    [found] = answers(parts.model, source, [(prefix, questions)], end_id)
+    [found] = answers(parts.model, source, [(prefix, questions)], end_id=end_id)
     for question, answer in zip(questions, found, strict=True):
         ids = [*prefix.input_ids, *question.input_ids]
         for _ in range(len(answer.ids)):
@@ -141,9 +141,9 @@ def test_questions_are_answered_from_one_encoding(made: Any, example: Example) -
             length = text.shape[1]
             scores = parts.model.go_on(
                 text[:, -1:],
-                torch.ones(1, length, dtype=torch.long),
-                torch.tensor([[length - 1]]),
-                cache,
+                mask_RT=torch.ones(1, length, dtype=torch.long),
+                positions_RT=torch.tensor([[length - 1]]),
+                cache=cache,
             )
             ids.append(int(scores.argmax()))
         assert tuple(ids[-len(answer.ids) :]) == answer.ids
@@ -165,6 +165,13 @@ def test_time_text_says_the_place(cache_dir: Path, corpus: Corpus, example: Exam
     assert wording_of("seconds", ["1.0", "2.5"]) == "seconds"
     captions = parts.prompter.encode_captions([(example.frames[0], "a cat")])
     assert not source.inputs([captions])["text_mask"].any()
+
+
+def test_a_codec_of_ones_own_is_spoken_of_in_its_unit(monkeypatch: pytest.MonkeyPatch) -> None:
+    seconds: Any = tt.CODECS["seconds"]
+    monkeypatch.setitem(tt.CODECS, "clock", replace(seconds, name="clock"))
+    assert wording_of("clock", ["1.0", "2.5"]) == "seconds"
+    assert wording_of("percent", ["1", "2"]) == "frames"
 
 
 def test_images_without_rpt_are_indexed_and_videos_sampled(
@@ -285,6 +292,8 @@ def test_bases_that_cannot_work_are_refused(cache_dir: Path, tmp_path: Path) -> 
     other = changed(adapter="videollama", base=str(tmp_path / "base"))
     with pytest.raises(ValueError, match="is not of the kind 'videollama'"):
         assemble(other, 0)
+    with pytest.raises(ValueError, match="set lora_rank and lora_targets to what it was trained"):
+        assemble(changed(base=str(tmp_path / "base"), lora_rank=config.model.lora_rank + 1), 0)
     values = load_file(tmp_path / "base" / "model.safetensors")
     for lost, message in (("llm.lm_head.weight", "llama=FOLDER"), ("projector.bias", "projector")):
         kept = {name: lost for name in values if name != lost}

@@ -42,7 +42,7 @@ def test_dialogues_and_labels_equal_the_original(
         assert sentence == recorded["msg"]
         turns = [Turn(qa["q"], qa["a"]) for qa in recorded["qa"]]
         ids, labels = encode_dialogue(
-            llama_tokenizer, sentence, turns, num_tokens, differences=differences
+            llama_tokenizer, sentence, turns, num_video_tokens=num_tokens, differences=differences
         )
         assert ids == recorded["input_ids"]
         assert labels == recorded["labels"]
@@ -81,7 +81,7 @@ def test_bright_edges_stay_bright() -> None:
     frames = torch.zeros(2, 16, 16, 3, dtype=torch.uint8)
     frames[:, :, 8:] = 255
     ours = cropped(frames, random.Random(0), 40)
-    theirs = cropped(frames, random.Random(0), 40, ORIGINAL)
+    theirs = cropped(frames, random.Random(0), 40, differences=ORIGINAL)
     assert ours.shape == (2, 40, 40, 3)
     assert ours.dtype == torch.uint8
     differing = ours != theirs
@@ -116,8 +116,10 @@ def test_pixels_are_normalised_to_the_bits_of_torch() -> None:
 
 def test_labels_break_off_in_the_original_alone(llama_tokenizer: PreTrainedTokenizerBase) -> None:
     turns = [Turn("Where?", "here [/INST] there"), Turn("What?", "a cat")]
-    _, ours = encode_dialogue(llama_tokenizer, SENTENCE, turns, 2)
-    _, theirs = encode_dialogue(llama_tokenizer, SENTENCE, turns, 2, differences=ORIGINAL)
+    _, ours = encode_dialogue(llama_tokenizer, SENTENCE, turns, num_video_tokens=2)
+    _, theirs = encode_dialogue(
+        llama_tokenizer, SENTENCE, turns, num_video_tokens=2, differences=ORIGINAL
+    )
     assert set(theirs) == {IGNORED}
     learned = llama_tokenizer.decode([label for label in ours if label != IGNORED])
     assert "here [/INST] there" in learned
@@ -129,31 +131,38 @@ def test_only_answers_are_learned_and_the_rest_can_be_cut(
     llama_tokenizer: PreTrainedTokenizerBase,
 ) -> None:
     turns = [Turn("When?", "then"), Turn("Where?", "there")]
-    ids, labels = encode_dialogue(llama_tokenizer, SENTENCE, turns, 2)
+    ids, labels = encode_dialogue(llama_tokenizer, SENTENCE, turns, num_video_tokens=2)
     learned = [label for label in labels if label != IGNORED]
     assert learned.count(llama_tokenizer.eos_token_id) == 2
     last_of_first = labels.index(llama_tokenizer.eos_token_id)
     cut, cut_labels = encode_dialogue(
-        llama_tokenizer, SENTENCE, turns, 2, max_tokens=last_of_first + 1
+        llama_tokenizer, SENTENCE, turns, num_video_tokens=2, max_tokens=last_of_first + 1
     )
     assert (cut, cut_labels) == (ids[: last_of_first + 1], labels[: last_of_first + 1])
     with pytest.raises(ValueError, match="no answer is left to learn"):
-        encode_dialogue(llama_tokenizer, SENTENCE, turns, 2, max_tokens=10)
+        encode_dialogue(llama_tokenizer, SENTENCE, turns, num_video_tokens=2, max_tokens=10)
     with pytest.raises(ValueError, match="</s> stands in the text"):
-        encode_dialogue(llama_tokenizer, SENTENCE, [Turn("When?", "now</s>")], 2)
+        encode_dialogue(llama_tokenizer, SENTENCE, [Turn("When?", "now</s>")], num_video_tokens=2)
 
 
 def test_questions_are_asked_as_they_were_trained(llama_tokenizer: PreTrainedTokenizerBase) -> None:
-    ids, labels = encode_dialogue(llama_tokenizer, SENTENCE, [Turn("When?", "then")], 2)
+    ids, labels = encode_dialogue(
+        llama_tokenizer, SENTENCE, [Turn("When?", "then")], num_video_tokens=2
+    )
     first_learned = next(place for place, label in enumerate(labels) if label != IGNORED)
-    assert encode_question(llama_tokenizer, SENTENCE, "When?", 2) == ids[:first_learned]
+    assert (
+        encode_question(llama_tokenizer, SENTENCE, "When?", num_video_tokens=2)
+        == ids[:first_learned]
+    )
     for name in ("asked_with_other_system", "message_followed_by_two_spaces"):
         one = replace(Differences(), **{name: True})
-        other = encode_question(llama_tokenizer, SENTENCE, "When?", 2, differences=one)
+        other = encode_question(
+            llama_tokenizer, SENTENCE, "When?", num_video_tokens=2, differences=one
+        )
         assert other != ids[:first_learned]
         assert other.count(llama_tokenizer.convert_tokens_to_ids("<ImageHere>")) == 2
     text = llama_tokenizer.decode(
-        encode_question(llama_tokenizer, SENTENCE, "?", 2, differences=ORIGINAL)
+        encode_question(llama_tokenizer, SENTENCE, "?", num_video_tokens=2, differences=ORIGINAL)
     )
     assert QUESTION_SYSTEM[:20] in text
 
@@ -161,12 +170,15 @@ def test_questions_are_asked_as_they_were_trained(llama_tokenizer: PreTrainedTok
 def test_unknown_tokens_are_seen() -> None:
     ids = torch.tensor([[1, 0, 5, 0], [1, 2, 3, 4]])
     assert attention_mask(ids, [3, 4]).tolist() == [[1, 1, 1, 0], [1, 1, 1, 1]]
-    assert attention_mask(ids, [3, 4], ORIGINAL).tolist() == [[1, 0, 1, 0], [1, 1, 1, 1]]
+    assert attention_mask(ids, [3, 4], differences=ORIGINAL).tolist() == [
+        [1, 0, 1, 0],
+        [1, 1, 1, 1],
+    ]
 
 
 def test_placeholder_is_added_once(llama_tokenizer: PreTrainedTokenizerBase) -> None:
     before = len(llama_tokenizer)
     assert add_image_token(llama_tokenizer) == 420
     with pytest.raises(ValueError, match="call add_image_token first"):
-        encode_question(byte_tokenizer(), SENTENCE, "?", 2, differences=ORIGINAL)
+        encode_question(byte_tokenizer(), SENTENCE, "?", num_video_tokens=2, differences=ORIGINAL)
     assert len(llama_tokenizer) == before

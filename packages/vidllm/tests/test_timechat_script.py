@@ -49,17 +49,20 @@ def test_training_examples_have_the_ids_and_labels_of_the_original(
     image_id = add_image_token(llama_tokenizer)
     sentence = sequence_sentence(shown.frame_codes)
     encoded = llama_prompter(llama_tokenizer).encode(shown)
-    ids, labels = encode_dialogue(llama_tokenizer, sentence, shown.turns, 4)
+    ids, labels = encode_dialogue(llama_tokenizer, sentence, shown.turns, num_video_tokens=4)
     assert as_text(encoded.input_ids, image_id) == ids
     assert list(encoded.labels) == labels
-    asked = encode_question(llama_tokenizer, sentence, shown.turns[0].prompt, 4)
+    asked = encode_question(llama_tokenizer, sentence, shown.turns[0].prompt, num_video_tokens=4)
     assert as_text(encoded.input_ids, image_id)[: len(asked)] == asked
     apart = llama_prompter(llama_tokenizer, turns="apart").encode(shown)
     for number, turn in enumerate(shown.turns, start=1):
         seen = [
             id_ for id_, own in zip(apart.input_ids, apart.turns, strict=True) if own in (0, number)
         ]
-        assert as_text(seen, image_id) == encode_dialogue(llama_tokenizer, sentence, [turn], 4)[0]
+        assert (
+            as_text(seen, image_id)
+            == encode_dialogue(llama_tokenizer, sentence, [turn], num_video_tokens=4)[0]
+        )
 
 
 @pytest.mark.parametrize("switch", ["", *(f.name for f in dataclasses.fields(Differences))])
@@ -75,13 +78,20 @@ def test_prompts_have_the_ids_of_the_original(
     for prompt in ("When is a cat seen?", " Is  'x' at 12.5 - 13 s? ", "[INST] é"):
         ids = as_text([*prefix, *prompter.question(prompt)], image_id)
         assert ids == encode_question(
-            llama_tokenizer, sentence, prompt, 4, differences=Differences(**switched)
+            llama_tokenizer,
+            sentence,
+            prompt,
+            num_video_tokens=4,
+            differences=Differences(**switched),
         )
     answer, [end_id] = prompter.answer_ids("1.5 - 3.0, a cat."), prompter.end_ids
     whole = [*prefix, *prompter.question("When?"), *answer, *prompter.closing_ids, end_id]
     if switch not in ("asked_with_other_system", "message_followed_by_two_spaces"):
         turn = Turn("When?", "1.5 - 3.0, a cat.")
-        assert as_text(whole, image_id) == encode_dialogue(llama_tokenizer, sentence, [turn], 4)[0]
+        assert (
+            as_text(whole, image_id)
+            == encode_dialogue(llama_tokenizer, sentence, [turn], num_video_tokens=4)[0]
+        )
 
 
 def test_the_chats_own_tokens_in_a_text_are_text(

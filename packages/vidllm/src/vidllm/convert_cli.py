@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from vidllm.arguments import UsageError, is_flag, near_names, parse
+from vidllm.terminal import write_json
 
 if TYPE_CHECKING:
     from vidllm.convert.key_maps import Format
@@ -44,8 +46,8 @@ class ConvertOptions:
     """With --to: only what learns, as in TimeChat's own checkpoints."""
     shard_gib: float = 1.0
     """Size of a file, and about what memory holds."""
-    json: bool = False
-    """Print the whole report as JSON."""
+    json: str = ""
+    """Write the whole report to this file as JSON; - is stdout, in place of the table."""
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -69,7 +71,10 @@ def main(arguments: Sequence[str]) -> int:
         report = _back(named, options) if options.to else _forth(named, options)
     except FileExistsError as error:
         raise UsageError(str(error)) from None
-    print(report.to_json() if options.json else report.table())
+    if options.json:
+        write_json(report.to_record(), options.json)
+    if options.json != "-":
+        print(report.table())
     return 0
 
 
@@ -87,7 +92,7 @@ def _forth(named: Sequence[str], options: ConvertOptions) -> Report:
 
     if options.trained_only:
         raise UsageError("--trained-only goes with --to")
-    if options.shard_gib <= 0:
+    if not 0 < options.shard_gib < math.inf:
         raise UsageError(f"--shard-gib is {options.shard_gib}: give more than 0")
     checkpoints = []
     for argument in named:
@@ -129,4 +134,4 @@ def _config(model: str) -> TimeChatConfig:
     path = Path(model)
     if not path.exists():
         raise UsageError(f"--model is {model!r}: no such file{near_names(model, MODELS)}")
-    return TimeChatConfig.from_json(path.read_text("utf-8"))
+    return TimeChatConfig.read(path)

@@ -18,13 +18,15 @@ from typing import Any
 import torch
 
 import timetokens as tt
-from vidllm import assembly, checkpoint
+from vidllm import assembly, checkpoint, run_folder
 from vidllm.adapters.timechat import RANDOM
 from vidllm.checkpoint import Checkpoint, CheckpointError
 from vidllm.config import TrainConfig
 from vidllm.scratch import built
 
 RECORD_NAME = "merged.json"
+FORMAT_VERSION = 1
+"""Of that file."""
 PROCESSOR_FILES = (
     "preprocessor_config.json",
     "processor_config.json",
@@ -35,21 +37,23 @@ PROCESSOR_FILES = (
 """What an AutoProcessor reads besides the tokenizer; a base has some of them."""
 
 
-def merge(config: TrainConfig, run_dir: Path, out_dir: Path) -> Checkpoint:
+def merge(run_dir: str | Path, out_dir: str | Path) -> Checkpoint:
     """Writes the newest good checkpoint of a run as a full model; returns which one it was.
 
     Args:
-        config: of the run.
-        run_dir: its folder.
+        run_dir: a run folder.
         out_dir: new or empty; it appears when everything is in it.
 
     Raises:
+        RunFolderError: no run there.
         CheckpointError: no good checkpoint.
         FileExistsError: something lies in `out_dir`.
     """
+    run_dir, out_dir = Path(run_dir), Path(out_dir)
+    config = run_folder.load_config(run_dir)
     found = checkpoint.newest_good(run_dir)
     if found is None:
-        raise CheckpointError(f"{run_dir} has no checkpoint")
+        raise CheckpointError(f"{run_dir} has no checkpoint yet: train it first")
     if out_dir.exists() and (not out_dir.is_dir() or any(out_dir.iterdir())):
         raise FileExistsError(f"{out_dir} is not empty: name another folder with --out")
     description = assembly.adapter_of(config.model).describe(config.model)
@@ -104,6 +108,7 @@ def _write_record(
     tokenizer: Any = parts.tokenizer
     tokens = tt.CODECS[config.model.codec].new_tokens
     record = {
+        "format_version": FORMAT_VERSION,
         "run": str(run_dir),
         "recipe": config.recipe,
         "step": found.step,

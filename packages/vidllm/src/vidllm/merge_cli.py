@@ -37,12 +37,12 @@ def main(arguments: Sequence[str]) -> int:
     if not options.out:
         raise UsageError("name the folder to write: vidllm merge RUN_DIR --out DIR")
     run_dir = Path(arguments[0])
-    config = run_folder.load_config(run_dir)
+    run_folder.load_config(run_dir)  # a wrong folder is told before torch is loaded
 
     from vidllm.merge import merge
 
     try:
-        found = merge(config, run_dir, Path(options.out))
+        found = merge(run_dir, options.out)
     except FileExistsError as error:
         raise UsageError(str(error)) from None
     messages().print(f"step {found.step} of {run_dir} is merged into {options.out}")

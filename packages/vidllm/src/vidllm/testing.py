@@ -119,8 +119,10 @@ def tiny_config(model_type: str, token_ids: dict[str, int], *, tied: bool) -> An
     )
 
 
-def write_tiny_vlm(directory: Path, model_type: str, *, tied: bool = False, seed: int = 0) -> Path:
-    """Writes a random base and returns its folder."""
+def write_tiny_vlm(
+    model_type: str, directory: str | Path, *, tied: bool = False, seed: int = 0
+) -> Path:
+    """Writes a random base and returns its folder; for the rest see `tiny_config`."""
     import torch
     from transformers import AutoModelForImageTextToText
 
@@ -136,6 +138,7 @@ def write_tiny_vlm(directory: Path, model_type: str, *, tied: bool = False, seed
         for parameter in model.parameters():  # far from zero, or logits would hardly differ
             if parameter.ndim > 1:
                 torch.nn.init.normal_(parameter, std=0.15)
+    directory = Path(directory)
     directory.mkdir(parents=True, exist_ok=True)
     model.save_pretrained(directory)
     tokenizer.save_pretrained(directory)

@@ -47,8 +47,6 @@ from vidllm.timechat.weights import (
 RANDOM = "random"
 SEED = 3
 LLAMA_SPECIAL = ("<unk>", BEGIN, END)
-# Codecs whose places in videos are seconds; those of others are codes or numbers.
-SECONDS_CODECS = ("seconds", "index", "absolute_digits")
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,12 +134,9 @@ class TimeChatAdapter:
             torch.manual_seed(SEED)
             llm = llama(sizes.llm, getattr(torch, config.weights))
         if config.base != RANDOM:
+            own = read_folder(self._folder(config), wanted=_is_llm)
             missing = load_tensors(
-                llm,
-                (
-                    (name.removeprefix("llm."), tensor)
-                    for name, tensor in read_folder(self._folder(config), _is_llm)
-                ),
+                llm, ((name.removeprefix("llm."), tensor) for name, tensor in own)
             )
             if missing:
                 raise FileNotFoundError(
@@ -165,9 +160,8 @@ class TimeChatAdapter:
             torch.manual_seed(SEED)
             model = TimeChat(sizes, llm)
             if config.base != RANDOM:
-                missing = load_tensors(
-                    model, read_folder(self._folder(config), lambda name: not _is_llm(name))
-                )
+                rest = read_folder(self._folder(config), wanted=lambda name: not _is_llm(name))
+                missing = load_tensors(model, rest)
                 lacking = sorted(name for name in missing if not name.startswith("llm."))
                 if lacking:
                     raise FileNotFoundError(
@@ -202,8 +196,7 @@ class TimeChatAdapter:
                 window=min(released.window, tiny_timechat().window),
             )
         else:
-            path = self._folder(config) / CONFIG_NAME
-            sizes = TimeChatConfig.from_json(path.read_text("utf-8"))
+            sizes = TimeChatConfig.read(self._folder(config) / CONFIG_NAME)
             if sizes.has_frame_text != released.has_frame_text:
                 raise ValueError(f"model.base {config.base!r} is not of the kind {self.name!r}")
         if config.image_sizes != (sizes.vision.image_size,):
@@ -221,7 +214,6 @@ class TimeChatAdapter:
         )
 
     def _folder(self, config: ModelConfig) -> Path:
-
         folder = Path(config.base).expanduser()
         if not config.base or not (folder / CONFIG_NAME).exists():
             raise FileNotFoundError(
@@ -276,7 +268,9 @@ def script_of(sizes: TimeChatConfig, tokenizer: PreTrainedTokenizerBase, codec: 
     return Script(
         together=together,
         sentence=lambda codes: f" {sentence_of(codes)}",
-        dialogues=Dialogues(tokenizer, sizes.num_video_tokens, sentence_of, sizes.differences),
+        dialogues=Dialogues(
+            tokenizer, sizes.num_video_tokens, sentence_of, differences=sizes.differences
+        ),
     )
 
 
@@ -287,7 +281,7 @@ def wording_of(codec: str, places: Sequence[str]) -> str:
         codec: of the run; image sequences may have the codec `index` beside it (`image_codec`).
         places: of the sequence's frames. Whole numbers are indices: seconds have a decimal.
     """
-    if codec not in SECONDS_CODECS:
+    if not tt.CODECS[codec].time_unit:  # codes or numbers
         return "frames"
     return "images" if all(place.isdigit() for place in places) else "seconds"
 

@@ -6,6 +6,7 @@ file appears under its name when it is complete.
 
 from __future__ import annotations
 
+import json
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -36,9 +37,9 @@ TOKENIZER_FILES = (
 
 
 def to_ours(
-    checkpoints: Sequence[tuple[Format, Path]],
+    checkpoints: Sequence[tuple[Format, str | Path]],
     config: TimeChatConfig,
-    out_dir: Path,
+    out_dir: str | Path,
     *,
     max_shard_bytes: int = DEFAULT_SHARD_BYTES,
 ) -> Report:
@@ -55,6 +56,7 @@ def to_ours(
         FileExistsError: `out_dir` is.
         ValueError: a file that cannot be read, a tensor that does not fit, none that is known.
     """
+    out_dir = Path(out_dir)
     _refuse_existing(out_dir)
     sources = [(form, open_source(path)) for form, path in checkpoints]
     steps, report = plan_to_ours(sources, expected_shapes(config))
@@ -67,15 +69,18 @@ def to_ours(
     out_dir.parent.mkdir(parents=True, exist_ok=True)
     with built(out_dir) as scratch:
         scratch.mkdir()
-        write_shards(scratch, _values(steps), max_shard_bytes)
+        write_shards(_values(steps), scratch, max_shard_bytes=max_shard_bytes)
         (scratch / CONFIG_NAME).write_text(config.to_json() + "\n", "utf-8")
-        (scratch / REPORT_NAME).write_text(report.to_json() + "\n", "utf-8")
+        content = json.dumps(report.to_record(), indent=1)
+        (scratch / REPORT_NAME).write_text(content + "\n", "utf-8")
         for form, checkpoint in checkpoints:
-            _copy_tokenizers(form, checkpoint, scratch)
+            _copy_tokenizers(form, Path(checkpoint), scratch)
     return report
 
 
-def from_ours(folder: Path, form: Format, out_path: Path, *, trained_only: bool = False) -> Report:
+def from_ours(
+    folder: str | Path, form: Format, out_path: str | Path, *, trained_only: bool = False
+) -> Report:
     """Writes a file in the layout of a released checkpoint from a folder of ours.
 
     Args:
@@ -89,12 +94,14 @@ def from_ours(folder: Path, form: Format, out_path: Path, *, trained_only: bool 
     Raises:
         FileNotFoundError: no such folder.
         FileExistsError: `out_path` is there.
-        ValueError: a bias of attention keys that is not 0, which the layout cannot hold.
+        ValueError: a bias of attention keys that is not 0, which the layout cannot hold, or nothing
+            that it has a name for.
     """
+    folder, out_path = Path(folder), Path(out_path)
     _refuse_existing(out_path)
     if not (folder / CONFIG_NAME).exists():
         raise FileNotFoundError(f"{folder} is not a converted checkpoint: it has no {CONFIG_NAME}")
-    config = TimeChatConfig.from_json((folder / CONFIG_NAME).read_text("utf-8"))
+    config = TimeChatConfig.read(folder / CONFIG_NAME)
     source = open_source(folder)
     wanted = trained_names(config) if trained_only else set(source.shapes)
     tensors: dict[str, Tensor] = {}
@@ -107,11 +114,15 @@ def from_ours(folder: Path, form: Format, out_path: Path, *, trained_only: bool 
             rows.append(Row("unexpected", str(folder), name, "", shape))
         tensors.update(theirs)
         rows += [Row("taken", str(folder), name, target, shape) for target in theirs]
+    if not tensors:
+        which = "that learns and " if trained_only else ""
+        raise ValueError(f"{folder} has no tensor {which}that {form.name!r} has a name for")
     for counter, table in form.counters:
         if table in source.shapes:
             tensors[counter] = torch.arange(source.shapes[table][0])[None]
+    expected = expected_shapes(config)
     absent = sorted(wanted - set(source.shapes))
-    rows += [Row("missing", "", "", name, expected_shapes(config)[name]) for name in absent]
+    rows += [Row("missing", "", "", name, expected[name]) for name in absent]
     _save(tensors, out_path)
     return Report(tuple(rows))
 

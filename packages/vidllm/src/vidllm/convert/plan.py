@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import torch
@@ -64,7 +64,7 @@ def plan_to_ours(
         ValueError: a tensor that does not fit: its name and both shapes, for the first of them.
     """
     steps: dict[str, Step] = {}
-    row_of: dict[str, int] = {}
+    rows_of: dict[str, list[tuple[Source, int]]] = {}  # a bias has two: its halves
     rows: list[Row] = []
     misfits: list[str] = []
     for form, source in sources:
@@ -76,9 +76,6 @@ def plan_to_ours(
             if step is None or step.target not in expected:
                 rows.append(Row("unexpected", str(source.path), name, "", shape))
                 continue
-            if name != step.names[0]:  # the other half of a bias, which goes with the first
-                rows.append(Row("taken", str(source.path), name, step.target, shape))
-                continue
             wanted = expected[step.target]
             step, row = _fitted(step, name, shape, wanted)
             if row is None:
@@ -87,12 +84,13 @@ def plan_to_ours(
                     f"{wanted}"
                 )
                 continue
-            if step.target in row_of:
-                old = rows[row_of[step.target]]
-                rows[row_of[step.target]] = Row(
-                    "overridden", old.checkpoint, old.source, old.target, old.shape
-                )
-            row_of[step.target] = len(rows)
+            kept = []
+            for other, number in rows_of.get(step.target, []):
+                if other is source and rows[number].source in step.names:
+                    kept.append((other, number))
+                else:
+                    rows[number] = replace(rows[number], kind="overridden", target_shape=None)
+            rows_of[step.target] = [*kept, (source, len(rows))]
             steps[step.target] = step
             rows.append(row)
     if misfits:

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from typing import Literal
+from typing import Any, Literal
 
 Kind = Literal["taken", "reshaped", "overridden", "dropped", "unexpected", "missing"]
 KINDS: tuple[Kind, ...] = ("taken", "reshaped", "overridden", "dropped", "unexpected", "missing")
@@ -58,13 +57,11 @@ class Report:
         """The tensors of one kind."""
         return [row for row in self.rows if row.kind == kind]
 
-    def to_json(self) -> str:
-        """Counts, and every tensor."""
+    def to_record(self) -> dict[str, Any]:
+        """For JSON: counts, and every tensor."""
         counts = {kind: len(self.of(kind)) for kind in KINDS}
         rows = [asdict(row) for row in self.rows]
-        return json.dumps(
-            {"counts": counts, "read_whole": self.read_whole, "tensors": rows}, indent=1
-        )
+        return {"counts": counts, "read_whole": self.read_whole, "tensors": rows}
 
     def table(self) -> str:
         """Lines for people: counts by checkpoint, then the names of what was not simply taken."""

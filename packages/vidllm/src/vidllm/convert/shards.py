@@ -13,12 +13,14 @@ from vidllm.timechat.weights import INDEX_NAME
 GIB = 2**30
 
 
-def write_shards(folder: Path, tensors: Iterable[tuple[str, Tensor]], max_shard_bytes: int) -> int:
+def write_shards(
+    tensors: Iterable[tuple[str, Tensor]], folder: str | Path, *, max_shard_bytes: int
+) -> int:
     """Writes tensors in the layout of transformers; at most one shard is held at a time.
 
     Args:
-        folder: exists and is empty.
         tensors: names and values, read as they come.
+        folder: exists and is empty.
         max_shard_bytes: of one file; a larger tensor has a file of its own.
 
     Returns:
@@ -26,6 +28,7 @@ def write_shards(folder: Path, tensors: Iterable[tuple[str, Tensor]], max_shard_
     """
     from safetensors.torch import save_file
 
+    folder = Path(folder)
     held: dict[str, Tensor] = {}
     held_bytes = total_bytes = 0
     names: list[list[str]] = []

@@ -22,6 +22,7 @@ SINGLE_NAMES = ("model.safetensors", "pytorch_model.bin")
 WRAPPERS = ("model", "state_dict", "module")
 """Under which names training scripts put the weights beside optimizer and settings."""
 _LFS_START = b"version https://git-lfs"
+_TORCH_STARTS = (b"PK", b"\x80")  # an archive of torch.save, or a pickle of before PyTorch 1.6
 
 
 @dataclass(frozen=True)
@@ -41,24 +42,32 @@ class Source:
     streams: bool = True
 
 
-def open_source(path: Path) -> Source:
+def open_source(path: str | Path) -> Source:
     """A checkpoint file, or a folder of one or of several with an index.
 
     Raises:
         FileNotFoundError: nothing there, or a folder without weights.
         ValueError: not a file of tensors, or one that holds other Python objects.
     """
+    path = Path(path)
     if path.is_dir():
         return _folder(path)
     if not path.exists():
         raise FileNotFoundError(f"{path}: no such file")
     with path.open("rb") as handle:
-        if handle.read(len(_LFS_START)) == _LFS_START:
-            raise ValueError(
-                f"{path} is the pointer that Git LFS leaves in place of a large file: fetch the "
-                "file itself with git lfs pull"
-            )
-    return _safetensors(path) if path.suffix == ".safetensors" else _pickled(path)
+        start = handle.read(len(_LFS_START))
+    if start == _LFS_START:
+        raise ValueError(
+            f"{path} is the pointer that Git LFS leaves in place of a large file: fetch the "
+            "file itself with git lfs pull"
+        )
+    if path.suffix == ".safetensors":
+        return _safetensors(path)
+    if not start.startswith(_TORCH_STARTS):
+        raise ValueError(
+            f"{path} is not a PyTorch checkpoint, but begins with {start[:8]!r}: fetch it again"
+        )
+    return _pickled(path)
 
 
 def _folder(path: Path) -> Source:

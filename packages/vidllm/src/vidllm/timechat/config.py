@@ -11,9 +11,12 @@ from __future__ import annotations
 import dataclasses
 import json
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Literal
 
 COMPATIBLE_WITH = ("timechat",)
+FORMAT_VERSION = 1
+"""Of the configuration as a file."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -139,9 +142,11 @@ class TimeChatConfig:
             raise ValueError(
                 f"stride is {self.stride}: give 1 to {self.window} (the window), or frames are lost"
             )
-        for name in ("width", "num_heads"):
-            if getattr(self.qformer, name) < 1 or getattr(self.vision, name) < 1:
-                raise ValueError(f"{name} is below 1")
+        for part, sizes in (("vision", self.vision), ("qformer", self.qformer)):
+            for name in ("width", "num_heads"):
+                value = getattr(sizes, name)
+                if value < 1:
+                    raise ValueError(f"{part}.{name} is {value}: give at least 1")
         if self.max_frames < 1 or self.lora_rank < 0:
             raise ValueError(
                 f"max_frames is {self.max_frames} and lora_rank {self.lora_rank}: "
@@ -166,14 +171,15 @@ class TimeChatConfig:
 
     def to_json(self) -> str:
         """All settings, as `from_json` reads them."""
-        return json.dumps(dataclasses.asdict(self), indent=2)
+        record = {"format_version": FORMAT_VERSION, **dataclasses.asdict(self)}
+        return json.dumps(record, indent=2)
 
     @classmethod
     def from_json(cls, text: str) -> TimeChatConfig:
         """What `to_json` wrote.
 
         Raises:
-            ValueError: something else.
+            ValueError: something else, or of another version.
         """
         nested: dict[str, Any] = {
             "vision": VisionSizes,
@@ -183,12 +189,33 @@ class TimeChatConfig:
         }
         try:
             values = json.loads(text)
+            version = values.pop("format_version", None)
+            if version != FORMAT_VERSION:
+                raise ValueError(
+                    f"a TimeChat configuration of format version {version!r}, this vidllm reads "
+                    f"{FORMAT_VERSION}: convert the released checkpoints again"
+                )
             for name, kind in nested.items():
                 values[name] = kind(**values[name])
             values["lora_targets"] = tuple(values["lora_targets"])
             return cls(**values)
-        except (KeyError, TypeError) as error:
-            raise ValueError(f"not a TimeChat configuration: {error}") from None
+        except (KeyError, TypeError, AttributeError, json.JSONDecodeError) as error:
+            raise ValueError(
+                f"not a TimeChat configuration ({type(error).__name__}: {error})"
+            ) from None
+
+    @classmethod
+    def read(cls, path: str | Path) -> TimeChatConfig:
+        """The configuration in a file.
+
+        Raises:
+            FileNotFoundError: no such file.
+            ValueError: see `from_json`; names the file.
+        """
+        try:
+            return cls.from_json(Path(path).read_text("utf-8"))
+        except ValueError as error:
+            raise ValueError(f"{path}: {error}") from None
 
 
 def timechat(original: Literal["", "timechat"] = "") -> TimeChatConfig:

@@ -47,21 +47,29 @@ def packed(videos: Sequence[Video]) -> dict[str, Tensor]:
         frames (N, C, H, W), num_frames (B,), and where there is time text text_ids (N, S),
         text_mask (N, S) and text_widths (B,): how wide each video's own text is, filling included.
     """
-    batch = {
+    return {
         "frames": torch.cat([video.frames_FCHW for video in videos]),
         "num_frames": torch.tensor([len(video.frames_FCHW) for video in videos]),
+        **_packed_text(videos),
     }
+
+
+def _packed_text(videos: Sequence[Video]) -> dict[str, Tensor]:
+    """The time text of all videos as `packed` has it; {} where there is none."""
     ids = [video.text_ids_FS for video in videos if video.text_ids_FS is not None]
     masks = [video.text_mask_FS for video in videos if video.text_mask_FS is not None]
     if not ids:
-        return batch
+        return {}
     widths = [own.shape[1] for own in ids]
 
     def filled(texts: Sequence[Tensor]) -> Tensor:
         return torch.cat([functional.pad(t, (0, max(widths) - t.shape[1])) for t in texts])
 
-    text = {"text_ids": filled(ids), "text_mask": filled(masks)}
-    return {**batch, **text, "text_widths": torch.tensor(widths)}
+    return {
+        "text_ids": filled(ids),
+        "text_mask": filled(masks),
+        "text_widths": torch.tensor(widths),
+    }
 
 
 def unpacked(batch: Mapping[str, Tensor]) -> list[Video]:
@@ -145,7 +153,7 @@ class Connector(nn.Module):
                     f"video {number} has {len(video.frames_FCHW)} frames, but the time text of "
                     f"{len(video.text_ids_FS)}"
                 )
-        text = packed(videos)
+        text = _packed_text(videos)
         mask_NS = text["text_mask"].to(device)
         queries_NQ = mask_NS.new_ones(len(mask_NS), self.settings.qformer.num_frame_queries)
         mask_NX = torch.cat([queries_NQ, mask_NS], dim=1)

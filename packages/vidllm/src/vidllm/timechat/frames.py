@@ -38,6 +38,7 @@ def cropped(
     frames_FHWC: Tensor,
     rng: random.Random,
     size: int,
+    *,
     differences: Differences = Differences(),  # noqa: B008 frozen
 ) -> Tensor:
     """The same random box of every frame, as (F, size, size, 3) uint8: the original's augmentation.

@@ -48,6 +48,7 @@ class TimeChat(nn.Module):
         cls,
         config: TimeChatConfig,
         llm: nn.Module | None = None,
+        *,
         code_ids: Sequence[int] = (),
     ) -> TimeChat:
         """The model with random Q-Formers around a language model that gets LoRA.
@@ -109,7 +110,7 @@ class TimeChat(nn.Module):
         """
         embeds_BTD = self.embed(input_ids, self.encode(unpacked(inputs)))
         hidden_BTD = self.decode(embeds_BTD, position_ids, attention_mask)
-        return labelled_loss(self.logits, hidden_BTD, labels, num_items_in_batch)
+        return labelled_loss(self.logits, hidden_BTD, labels, num_items_in_batch=num_items_in_batch)
 
     def encode(self, videos: Sequence[Video]) -> list[Tensor]:
         """Each video's tokens as input embeddings: (num_video_tokens, D) for each.
@@ -159,8 +160,6 @@ class TimeChat(nn.Module):
             )
         embedding = self.causal_lm.get_input_embeddings()
         embeds_BTD = embed_tokens(embedding, input_ids_BT.masked_fill(video_BT, 0))
-        if not any(places_B):
-            return embeds_BTD
         return embeds_BTD.masked_scatter(
             video_BT[..., None], torch.cat(list(tokens)).to(embeds_BTD)
         )
@@ -173,7 +172,9 @@ class TimeChat(nn.Module):
     ) -> Tensor:
         """Last hidden states (B, T, D); right padding only."""
         decoder = self.causal_lm.get_decoder()
-        return hidden_states(decoder, embeds_BTD, position_ids_BT, attention_mask)
+        return hidden_states(
+            decoder, embeds_BTD, position_ids_BT=position_ids_BT, attention_mask=attention_mask
+        )
 
     def logits(self, hidden_LD: Tensor) -> Tensor:
         """Scores of the next token: (L, K)."""
@@ -185,11 +186,18 @@ class TimeChat(nn.Module):
         return keys_and_values(self.causal_lm.get_decoder(), embeds_STD)
 
     def go_on(
-        self, input_ids_RT: Tensor, mask_RT: Tensor, positions_RT: Tensor, cache: Any
+        self, input_ids_RT: Tensor, *, mask_RT: Tensor, positions_RT: Tensor, cache: Any
     ) -> Tensor:
         """Scores (R, K) of what follows text after the sequences; the cache grows by it."""
         lm = self.causal_lm
-        return scores_after(lm, lm.get_decoder(), input_ids_RT, mask_RT, positions_RT, cache)
+        return scores_after(
+            lm,
+            lm.get_decoder(),
+            input_ids_RT,
+            mask_RT=mask_RT,
+            positions=positions_RT,
+            cache=cache,
+        )
 
     @torch.inference_mode()
     def generate(

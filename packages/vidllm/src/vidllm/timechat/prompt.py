@@ -138,8 +138,8 @@ def encode_dialogue(
     tokenizer: PreTrainedTokenizerBase,
     sentence: str,
     turns: Sequence[Turn],
-    num_video_tokens: int,
     *,
+    num_video_tokens: int,
     max_tokens: int | None = 2048,
     differences: Differences = Differences(),  # noqa: B008 frozen
 ) -> tuple[list[int], list[int]]:
@@ -190,8 +190,8 @@ def encode_question(
     tokenizer: PreTrainedTokenizerBase,
     sentence: str,
     question: str,
-    num_video_tokens: int,
     *,
+    num_video_tokens: int,
     system: str | None = None,
     differences: Differences = Differences(),  # noqa: B008 frozen
 ) -> list[int]:
@@ -210,14 +210,16 @@ def encode_question(
     space = " " if differences.message_followed_by_two_spaces else ""
     text = f"{sentence}{space}{question} {CLOSING}"
     apart = differences.asked_with_other_system
-    return _encode_with_video(tokenizer, text, num_video_tokens, system, apart=apart)
+    return _encode_with_video(
+        tokenizer, text, num_video_tokens=num_video_tokens, system=system, apart=apart
+    )
 
 
 def encode_opening(
     tokenizer: PreTrainedTokenizerBase,
     sentence: str,
-    num_video_tokens: int,
     *,
+    num_video_tokens: int,
     is_asked: bool = False,
     differences: Differences = Differences(),  # noqa: B008 frozen
 ) -> list[int]:
@@ -236,15 +238,17 @@ def encode_opening(
     apart = is_asked and differences.asked_with_other_system
     system = QUESTION_SYSTEM if apart else TRAINING_SYSTEM
     text = sentence.rstrip(" ")
-    return _encode_with_video(tokenizer, text, num_video_tokens, system, apart=apart)
+    return _encode_with_video(
+        tokenizer, text, num_video_tokens=num_video_tokens, system=system, apart=apart
+    )
 
 
 def _encode_with_video(
     tokenizer: PreTrainedTokenizerBase,
     text: str,
+    *,
     num_video_tokens: int,
     system: str,
-    *,
     apart: bool,
 ) -> list[int]:
     """Ids of system text, video and a text; `apart`: what is on either side on its own."""
@@ -272,6 +276,7 @@ class Dialogues:
         tokenizer: PreTrainedTokenizerBase,
         num_video_tokens: Callable[[int], int],
         sentence_of: Callable[[Sequence[str]], str],
+        *,
         differences: Differences = Differences(),  # noqa: B008 frozen
     ):
         self.tokenizer = tokenizer
@@ -279,8 +284,10 @@ class Dialogues:
         self.differences = differences
         self._image_id = image_token_id(tokenizer)
         # Of questions after no sentence and no video: what follows it is the same after any.
-        self._trained_opening = len(encode_opening(tokenizer, "", 0))
-        asked = encode_opening(tokenizer, "", 0, is_asked=True, differences=differences)
+        self._trained_opening = len(encode_opening(tokenizer, "", num_video_tokens=0))
+        asked = encode_opening(
+            tokenizer, "", num_video_tokens=0, is_asked=True, differences=differences
+        )
         self._asked_opening = len(asked)
         space, self.end_id = self.turns([Turn("?", ".")])[0][-2:]
         self.closing: tuple[int, ...] = (space,)
@@ -290,7 +297,7 @@ class Dialogues:
         ids = encode_opening(
             self.tokenizer,
             self.sentence_of(codes),
-            self.num_video_tokens(len(codes)),
+            num_video_tokens=self.num_video_tokens(len(codes)),
             is_asked=is_asked,
             differences=self.differences,
         )
@@ -300,14 +307,21 @@ class Dialogues:
         """Ids and labels of what follows: questions with their answers."""
         plain = [Turn(without_chat_tokens(t.prompt), without_chat_tokens(t.answer)) for t in turns]
         ids, labels = encode_dialogue(
-            self.tokenizer, "", plain, 0, max_tokens=None, differences=self.differences
+            self.tokenizer,
+            "",
+            plain,
+            num_video_tokens=0,
+            max_tokens=None,
+            differences=self.differences,
         )
         return tuple(ids[self._trained_opening :]), tuple(labels[self._trained_opening :])
 
     def question(self, prompt: str) -> tuple[int, ...]:
         """Ids of the first question, up to where its answer begins."""
         plain = without_chat_tokens(prompt)
-        ids = encode_question(self.tokenizer, "", plain, 0, differences=self.differences)
+        ids = encode_question(
+            self.tokenizer, "", plain, num_video_tokens=0, differences=self.differences
+        )
         return tuple(ids[self._asked_opening :])
 
 
@@ -326,6 +340,7 @@ def without_chat_tokens(text: str) -> str:
 def attention_mask(
     input_ids: Tensor,
     lengths: Sequence[int],
+    *,
     differences: Differences = Differences(),  # noqa: B008 frozen
 ) -> Tensor:
     """1 where a token is seen: all of each row's own, in the original only those that are not 0.

@@ -82,12 +82,13 @@ def load_tensors(model: nn.Module, tensors: Iterable[tuple[str, Tensor]]) -> set
     targets = tensors_of(model)
     missing = set(targets)
     for name, tensor in tensors:
+        fix = ": set lora_rank and lora_targets to what it was trained with" * (".lora_" in name)
         if name not in targets:
-            raise ValueError(f"the model has no tensor {name}")
+            raise ValueError(f"the model has no tensor {name}{fix}")
         if targets[name].shape != tensor.shape:
             raise ValueError(
                 f"{name} is {tuple(tensor.shape)} on disk, but the model's is "
-                f"{tuple(targets[name].shape)}"
+                f"{tuple(targets[name].shape)}{fix}"
             )
         targets[name].copy_(tensor)
         missing.discard(name)
@@ -95,7 +96,7 @@ def load_tensors(model: nn.Module, tensors: Iterable[tuple[str, Tensor]]) -> set
 
 
 def read_folder(
-    folder: Path, wanted: Callable[[str], bool] = lambda name: True
+    folder: str | Path, *, wanted: Callable[[str], bool] = lambda name: True
 ) -> Iterator[tuple[str, Tensor]]:
     """Names and tensors of a folder that `vidllm convert` wrote, one at a time.
 
@@ -105,18 +106,22 @@ def read_folder(
 
     Raises:
         FileNotFoundError: no index there.
-        ValueError: it is damaged.
+        ValueError: it or a shard is damaged.
     """
-    from safetensors import safe_open
+    from safetensors import SafetensorError, safe_open
 
-    for shard in shards_of(folder / INDEX_NAME):
-        with safe_open(folder / shard, framework="pt") as handle:
-            for name in handle.keys():  # noqa: SIM118 not a dictionary
-                if wanted(name):
-                    yield name, handle.get_tensor(name)
+    for shard in shards_of(Path(folder) / INDEX_NAME):
+        path = Path(folder) / shard
+        try:
+            with safe_open(path, framework="pt") as handle:
+                for name in handle.keys():  # noqa: SIM118 not a dictionary
+                    if wanted(name):
+                        yield name, handle.get_tensor(name)
+        except SafetensorError as error:
+            raise ValueError(f"{path} is damaged ({error}): convert again") from None
 
 
-def shards_of(index: Path) -> list[str]:
+def shards_of(index: str | Path) -> list[str]:
     """The files that an index in the layout of transformers names, each once.
 
     Raises:
@@ -124,7 +129,7 @@ def shards_of(index: Path) -> list[str]:
         ValueError: it is not such an index (names it).
     """
     try:
-        listed = json.loads(index.read_text("utf-8"))["weight_map"]
+        listed = json.loads(Path(index).read_text("utf-8"))["weight_map"]
         return sorted({str(name) for name in listed.values()})
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise ValueError(
