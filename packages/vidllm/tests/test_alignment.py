@@ -36,7 +36,7 @@ def test_pictures_point_where_their_captions_do(
     projector.fit_scale(features_NC)
     settings = AlignConfig(layer=2, ridge_strength=1e-3, num_folds=1, gain=1.0)
     before = centred(projector(features_NC)[:, 0].detach())
-    align_projector(assembly.model, assembly.prompter, features_NC, captions, settings)
+    align_projector(assembly.model, assembly.prompter, features_NC, captions, config=settings)
     decoder = assembly.model.causal_lm.get_decoder()
     norm, decoder.norm = decoder.norm, torch.nn.Identity()
     targets = centred(caption_states(assembly.model, caption_batches(assembly.prompter, captions)))
@@ -53,7 +53,7 @@ def test_training_pictures_are_shown_by_the_fit_of_the_other_folds(
     model, prompter = assembly.model, assembly.prompter
     model.projector.fit_scale(features_NC)
     settings = AlignConfig(layer=1, ridge_strength=10.0, num_folds=3)
-    offsets = align_projector(model, prompter, features_NC, captions, settings)
+    offsets = align_projector(model, prompter, features_NC, captions, config=settings)
     shown = model.projector(features_NC)[:, 0] + offsets.of(model.projector, features_NC, captions)
     with torch.no_grad():
         shown = shown.detach()
@@ -64,7 +64,7 @@ def test_training_pictures_are_shown_by_the_fit_of_the_other_folds(
             # A change to a picture of this fold must not reach how the fold is shown.
             changed = features_NC.clone()
             changed[left_out] += 3.0
-            again = align_projector(model, prompter, changed, captions, settings)
+            again = align_projector(model, prompter, changed, captions, config=settings)
             ours = model.projector(features_NC)[:, 0] + again.of(
                 model.projector, features_NC, captions
             )
@@ -78,11 +78,13 @@ def test_the_decoder_is_whole_again_afterwards(
     features_NC, captions = pictures(corpus, features)
     ids = torch.tensor([[5, 6, 7]])
     before = assembly.model.causal_lm(ids).logits
-    align_projector(assembly.model, assembly.prompter, features_NC, captions, AlignConfig(layer=1))
+    align_projector(
+        assembly.model, assembly.prompter, features_NC, captions, config=AlignConfig(layer=1)
+    )
     assert torch.equal(assembly.model.causal_lm(ids).logits, before)
     with pytest.raises(ValueError, match=r"model\.align\.layer is 3, but the base has 2 layers"):
         align_projector(
-            assembly.model, assembly.prompter, features_NC, captions, AlignConfig(layer=3)
+            assembly.model, assembly.prompter, features_NC, captions, config=AlignConfig(layer=3)
         )
     assert torch.equal(assembly.model.causal_lm(ids).logits, before)
 
@@ -118,7 +120,9 @@ def test_states_of_captions_are_kept_and_found_again(
     def fit(captions: list[str] = captions, layer: int = 1) -> torch.Tensor:
         settings = AlignConfig(layer=layer)
         model, prompter = assembly.model, assembly.prompter
-        align_projector(model, prompter, features_NC, captions, settings, tmp_path / "kept")
+        align_projector(
+            model, prompter, features_NC, captions, config=settings, cache_dir=tmp_path / "kept"
+        )
         return torch.as_tensor(model.projector.linear.weight).clone()
 
     first = fit()

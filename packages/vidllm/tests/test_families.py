@@ -127,8 +127,8 @@ def test_an_image_is_an_item_of_its_own(
     places = torch.tensor(before.input_ids).eq(VISUAL_TOKEN)
     assert len(seen[0]) == int(places.sum())
     first, second, third = (seen[0] != seen[1]).any(1).chunk(3)
-    num_parameters = 1 if family == "llava_onevision" else 0  # its line break is always the same
-    assert int(second.sum()) == len(second) - num_parameters
+    num_constant = 1 if family == "llava_onevision" else 0  # its line break
+    assert int(second.sum()) == len(second) - num_constant
     assert not first.any()
     assert not third.any()
 

@@ -63,7 +63,7 @@ def test_a_connector_gets_a_gradient_of_zero_from_text_alone(
 ) -> None:
     """Not None, which DDP would wait for."""
     parts, source = opened(vlm_config(family, connector_learns=True), corpus)
-    encoded = parts.prompter.encode(example, ["a cat", "a dog", "a cow"])
+    encoded = parts.prompter.encode(example, captions=["a cat", "a dog", "a cow"])
     batch = batch_of(source, encoded)
     assert set(batch) == {"input_ids", "labels", "position_ids", "attention_mask"}
     parts.model(**batch)["loss"].backward()

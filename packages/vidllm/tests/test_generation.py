@@ -96,7 +96,7 @@ def collect(
     num_beams: int = 1,
 ) -> dict[str, Answer]:
     end = assembly.prompter.end_ids[0]
-    batches = answers(assembly.model.eval(), features, questions, end, num_beams)
+    batches = answers(assembly.model.eval(), features, questions, end_id=end, num_beams=num_beams)
     return {answer.key: answer for batch in batches for answer in batch}
 
 
@@ -105,7 +105,7 @@ def test_sharing_a_prefix_changes_no_answer(
     assembly: Assembly, features: FeatureStore, examples: list[Example], constrained: bool
 ) -> None:
     shaken(assembly)
-    form = answer_form(assembly.prompter, RPT, "dvc", "brief") if constrained else None
+    form = answer_form(assembly.prompter, RPT, "dvc", templates="brief") if constrained else None
     questions = asked(assembly, examples, form)
     found = collect(assembly, features, questions)
     assert len(found) == 3 + 2 + 4 + 3
@@ -144,7 +144,7 @@ def test_beams_find_likelier_places(
     assembly: Assembly, features: FeatureStore, examples: list[Example], task: str
 ) -> None:
     shaken(assembly)
-    form = answer_form(assembly.prompter, RPT, task, "brief")
+    form = answer_form(assembly.prompter, RPT, task, templates="brief")
     assert form is not None
     questions = [
         (prefix, [replace(question, max_new_tokens=24) for question in group])
@@ -181,7 +181,10 @@ def test_small_batches_give_the_same(
     num_beams: int,
 ) -> None:
     shaken(assembly)
-    forms = [answer_form(assembly.prompter, RPT, task, "brief") for task in ("tvg", "dvc", "iic")]
+    forms = [
+        answer_form(assembly.prompter, RPT, task, templates="brief")
+        for task in ("tvg", "dvc", "iic")
+    ]
     questions = [  # of several forms, so that rows have several widths and end at several steps
         (prefix, [replace(q, form=form) for q, form in zip(group, cycle(forms), strict=False)])
         for prefix, group in asked(assembly, examples)
@@ -264,7 +267,7 @@ def test_the_prefix_is_computed_once_for_all_its_questions(
 def forms(assembly: Assembly) -> dict[str, AnswerForm]:
     made = {}
     for task in ("iig", "tvg", "dvc"):
-        form = answer_form(assembly.prompter, RPT, task, "paper")
+        form = answer_form(assembly.prompter, RPT, task, templates="paper")
         assert form is not None
         made[task] = form
     return made
@@ -316,7 +319,7 @@ def test_training_answers_follow_their_forms(
     prompter = assembly.prompter
     for task in ("tvg", "dvc"):
         recipe = SequenceRecipe(tasks={task: 1.0}, templates="brief", num_frames=24, max_clips=5)
-        form = answer_form(prompter, RPT, task, "brief")
+        form = answer_form(prompter, RPT, task, templates="brief")
         assert form is not None
         for index in range(20):
             example = SequenceDataset(corpus, recipe, 0)[index]
@@ -342,8 +345,8 @@ def test_an_answer_begins_as_in_the_wording(
 
 
 def test_nothing_is_imposed_on_codes_that_are_plain_text(assembly: Assembly) -> None:
-    assert answer_form(assembly.prompter, tt.CODECS["seconds"], "iig", "paper") is None
-    assert answer_form(assembly.prompter, RPT, "iic", "paper") is None
+    assert answer_form(assembly.prompter, tt.CODECS["seconds"], "iig", templates="paper") is None
+    assert answer_form(assembly.prompter, RPT, "iic", templates="paper") is None
 
 
 def test_answers_are_cut_at_their_limit(

@@ -231,6 +231,12 @@ def test_the_scale_makes_features_standard(features: FeatureStore) -> None:
     assert (standard_NC.std(0) > 0.9).all()
 
 
+@pytest.mark.parametrize("count", [0, 1])
+def test_a_scale_needs_two_pictures(count: int) -> None:
+    with pytest.raises(ValueError, match=f"there is {count}: give it two at least"):
+        Projector(ModelConfig(), 64, 6).fit_scale(torch.ones(count, 64))
+
+
 def test_a_map_is_given_to_every_visual_token() -> None:
     generator = torch.Generator().manual_seed(0)
     x_NC, map_CD, bias_D = (

@@ -112,7 +112,7 @@ def test_codes_alone_can_be_supervised(
 
 def test_a_frame_can_be_shown_as_text(assembly: Assembly, example: Example) -> None:
     prompter = assembly.prompter
-    encoded = prompter.encode(example, [None, "a cat", None])
+    encoded = prompter.encode(example, captions=[None, "a cat", None])
     assert shown(prompter, encoded.input_ids).startswith(
         "<image> is<3><3><3><3>\n a cat is<6><6><6><7>\n<image> is<9><9><9><9>\n"
     )
@@ -121,7 +121,10 @@ def test_a_frame_can_be_shown_as_text(assembly: Assembly, example: Example) -> N
 
 def test_every_frame_has_its_number_of_visual_tokens(assembly: Assembly, example: Example) -> None:
     prompter = Prompter(
-        assembly.tokenizer, assembly.prompter.config, Script(picture=(VISUAL_TOKEN,) * 3), [259]
+        assembly.tokenizer,
+        assembly.prompter.config,
+        Script(picture=(VISUAL_TOKEN,) * 3),
+        code_token_ids=[259],
     )
     assert prompter.encode(example).input_ids.count(VISUAL_TOKEN) == 9
 

@@ -11,7 +11,6 @@ import numpy as np
 import timetokens as tt
 from seqsynth import AnnotatedVideo, Example, Turn, load_templates
 from seqsynth.index_probe import ProbeError, probe_video
-from seqsynth.mixture import MixtureRecipe
 from seqsynth.tasks import TaskSettings
 from seqsynth.video_tasks import VideoSettings, video_example
 from vidllm import assembly, checkpoint, run_folder
@@ -19,7 +18,7 @@ from vidllm.benchmarks import queries_of
 from vidllm.checkpoint import CheckpointError
 from vidllm.config import TrainConfig
 from vidllm.generation import answers
-from vidllm.mixture_data import mixture_recipe
+from vidllm.mixture_data import mixture_recipe, sequences_of
 from vidllm.predict import PredictionSettings, events_of, group_by_prefix, weights_name
 from vidllm.processes import own_device
 from vidllm.reading import reader
@@ -49,7 +48,7 @@ class AskSettings:
             raise ValueError(f"num_beams is {self.num_beams}: give at least 1")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, kw_only=True, slots=True)
 class VideoAnswer:
     """What a run says about a video.
 
@@ -93,7 +92,8 @@ class Asker:
         FileNotFoundError: the base's weights have not been fetched; the message says how.
     """
 
-    def __init__(self, run_dir: Path, settings: AskSettings) -> None:
+    def __init__(self, run_dir: str | Path, settings: AskSettings) -> None:
+        run_dir = Path(run_dir)
         self.config = run_folder.load_config(run_dir)
         found = checkpoint.newest_good(run_dir)
         if found is None:
@@ -116,7 +116,7 @@ class Asker:
             **adapter.describe(self.config.model).provenance,
         }
 
-    def ground(self, video: Path, query: str) -> VideoAnswer:
+    def ground(self, video: str | Path, query: str) -> VideoAnswer:
         """Where in a video something happens.
 
         Raises:
@@ -124,15 +124,15 @@ class Asker:
         """
         if not query.strip():
             raise ValueError("the query is empty: say what to look for")
-        return self._ask(video, GROUND, query.strip())
+        return self._ask(Path(video), GROUND, query.strip())
 
-    def caption(self, video: Path) -> VideoAnswer:
+    def caption(self, video: str | Path) -> VideoAnswer:
         """What happens in a video, and when.
 
         Raises:
             ValueError: no video that can be read.
         """
-        return self._ask(video, CAPTION, "")
+        return self._ask(Path(video), CAPTION, "")
 
     def _ask(self, video: Path, task: str, query: str) -> VideoAnswer:
         example = self._example(video, task, query)
@@ -148,20 +148,22 @@ class Asker:
         groups = group_by_prefix(self.parts, asked, settings)
         end_id = self.parts.prompter.end_ids[0]
         model = self.parts.model
-        ((answer,),) = answers(model, self.frames, groups, end_id, settings.num_beams)
+        ((answer,),) = answers(
+            model, self.frames, groups, end_id=end_id, num_beams=settings.num_beams
+        )
         tokenizer: Any = self.parts.tokenizer
         text = tokenizer.decode(answer.ids, skip_special_tokens=True).strip()
         events, malformed = events_of(asked[0], text)
         return VideoAnswer(
-            str(video),
-            query,
-            example.duration_seconds,
-            len(example.frames),
-            events,
-            text,
-            malformed,
-            self.system,
-            asdict(self.settings),
+            video=str(video),
+            query=query,
+            duration_seconds=example.duration_seconds,
+            num_frames=len(example.frames),
+            events=events,
+            text=text,
+            malformed=malformed,
+            system=self.system,
+            settings=asdict(self.settings),
         )
 
     def _example(self, video: Path, task: str, query: str) -> Example:
@@ -203,5 +205,4 @@ def trained_frames(config: TrainConfig) -> int:
     stage = config.data.stages[-1]
     if not config.data.mixture_of(stage):
         return stage.num_clip_frames
-    recipe = mixture_recipe(config, stage)
-    return (recipe.sequences if isinstance(recipe, MixtureRecipe) else recipe).num_frames
+    return sequences_of(mixture_recipe(config, stage)).num_frames

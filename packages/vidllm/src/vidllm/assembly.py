@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -32,6 +32,7 @@ from vidllm.features import FeatureStore, build_features, side_by_side
 from vidllm.mixture_data import manifest_corpus
 from vidllm.model.alignment import align_projector
 from vidllm.model.projector import Projector
+from vidllm.model.token_rows import is_tied
 from vidllm.model.video_llm import VideoLLM
 from vidllm.prompt_script import VISUAL_TOKEN, Script
 from vidllm.prompting import Prompter
@@ -83,7 +84,8 @@ def load_corpus(config: DataConfig) -> Corpus:
 def load_features(
     config: TrainConfig,
     corpus: Corpus,
-    frames: list[FrameRef],
+    frames: Sequence[FrameRef],
+    *,
     progress: Callable[[int, int], None] | None = None,
 ) -> FrameSource:
     """What the model takes of the frames: their features, from the cache beside the corpus.
@@ -141,7 +143,7 @@ def assemble(config: TrainConfig, feature_width: int) -> Assembly:
     projector = Projector(config.model, feature_width, llm.config.hidden_size)
     model = VideoLLM(with_lora(llm, config.model, code_ids), projector)
     script = Script(picture=(VISUAL_TOKEN,) * config.model.num_visual_tokens)
-    prompter = Prompter(language.tokenizer, config.prompt, script, code_ids)
+    prompter = Prompter(language.tokenizer, config.prompt, script, code_token_ids=code_ids)
     return Assembly(model, prompter, language.tokenizer)
 
 
@@ -153,8 +155,14 @@ def _assemble_base(config: TrainConfig, base: Base) -> Assembly:
     code_ids = tt.add_to(base.tokenizer, base.llm, codec=config.model.codec)
     set_seed(config.seed)
     base.llm.requires_grad_(False)
-    llm = with_lora(base.llm, config.model, code_ids, base.lora_scope, base.learned_modules)
-    prompter = Prompter(base.tokenizer, config.prompt, base.script, code_ids)
+    llm = with_lora(
+        base.llm,
+        config.model,
+        code_ids,
+        scope=base.lora_scope,
+        learned_modules=base.learned_modules,
+    )
+    prompter = Prompter(base.tokenizer, config.prompt, base.script, code_token_ids=code_ids)
     return Assembly(base.model_of(llm), prompter, base.tokenizer)
 
 
@@ -181,8 +189,8 @@ def start_projector(
         assembly.prompter,
         features_NC,
         captions,
-        config.model.align,
-        _features_dir(config.data, corpus),
+        config=config.model.align,
+        cache_dir=_features_dir(config.data, corpus),
     )
     items: list[ImageItem | ClipItem] = [*images, *corpus.train_clips]
     shown = features.captions({item.path: tt.escape(item.caption) for item in items})
@@ -193,6 +201,7 @@ def with_lora(
     llm: Any,
     config: ModelConfig,
     code_ids: list[int],
+    *,
     scope: str = "",
     learned_modules: tuple[str, ...] = (),
 ) -> Any:
@@ -231,12 +240,6 @@ def with_lora(
         if parameter.requires_grad:
             parameter.data = parameter.data.float()
     return model
-
-
-def is_tied(llm: Any) -> bool:
-    """Whether input and output embeddings are one matrix; configurations of VLMs may differ."""
-    head = llm.get_output_embeddings()
-    return head is not None and head.weight is llm.get_input_embeddings().weight
 
 
 def _name_of(llm: Any, wanted: torch.nn.Module) -> str:

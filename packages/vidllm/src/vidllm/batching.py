@@ -11,12 +11,14 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from seqsynth.records import TASKS as SEQUENCE_TASKS
+from seqsynth.video_tasks import CAPTION, READY
 from vidllm.adapters.base import FrameSource
 from vidllm.features import FeatureStore
 from vidllm.prompt_script import IGNORED
-from vidllm.prompting import CAPTION_TASK, Encoded
+from vidllm.prompting import Encoded
 
-TASKS = ("iig", "iic", "alr", "dvc", "tvg", CAPTION_TASK, "video")
+TASKS = (*SEQUENCE_TASKS, CAPTION, READY)
 """What metrics.jsonl may list a loss for."""
 
 

@@ -52,7 +52,8 @@ class AnswerForm:
         """What may follow the tokens written so far, those of the lead not among them."""
         template = self._template()
         position = caption_length = num_events = 0
-        is_closed = is_ending = False  # the caption could end here; the answer has
+        is_closed = False  # the caption may end here
+        is_ending = False  # an id of `closing` was written: the answer does end here
         for token in written:
             is_ending = is_closed and token in self.closing
             if position < len(template):
@@ -79,7 +80,7 @@ class AnswerForm:
 
 
 def answer_form(
-    prompter: Prompter, codec: tt.Codec, task: str, templates: str
+    prompter: Prompter, codec: tt.Codec, task: str, *, templates: str
 ) -> AnswerForm | None:
     """The form of a task's answers; None where codes are ordinary text and nothing is imposed.
 

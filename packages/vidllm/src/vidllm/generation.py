@@ -63,6 +63,7 @@ def answers(
     model: SequenceModel,
     source: FrameSource,
     asked: Sequence[tuple[Prefix, Sequence[Question]]],
+    *,
     end_id: int,
     num_beams: int = 1,
 ) -> Iterator[list[Answer]]:
@@ -218,7 +219,9 @@ class _Rows:
         return [finished[number].written for number in range(len(self.questions))]
 
     def _forward(self) -> Tensor:
-        return self.model.go_on(self.next_RT, self.mask_RT, self.positions_RT, self.cache)
+        return self.model.go_on(
+            self.next_RT, mask_RT=self.mask_RT, positions_RT=self.positions_RT, cache=self.cache
+        )
 
     def _next(self, logits_K: Tensor, beam: _Beam, width: int) -> list[tuple[int, float]]:
         """The likeliest next tokens, each with its log probability among those allowed."""

@@ -23,11 +23,11 @@ from transformers import PreTrainedTokenizerBase
 
 import timetokens as tt
 from seqsynth import Example, FrameRef, Turn
+from seqsynth.video_tasks import CAPTION
 from vidllm.config import PromptConfig
 from vidllm.prompt_script import IGNORED, Script
 from vidllm.stage_config import Supervised
 
-CAPTION_TASK = "caption"
 WHERE_TASKS = ("iig", "tvg")
 """Tasks whose answers say where, and nothing else."""
 
@@ -89,6 +89,7 @@ class Prompter:
         tokenizer: PreTrainedTokenizerBase,
         config: PromptConfig,
         script: Script,
+        *,
         code_token_ids: Sequence[int] = (),
     ):
         if script.together is not None and config.layout != "block":
@@ -114,6 +115,7 @@ class Prompter:
     def encode(
         self,
         example: Example,
+        *,
         captions: Sequence[str | None] = (),
         supervise: Supervised | None = None,
     ) -> Encoded:
@@ -148,7 +150,7 @@ class Prompter:
             pieces += [_Piece(self._alone()), _Piece(self.ids(" is"))]
             pieces += [_Piece(self.ids(f" {one_line(caption)}.\n"), learned=True)]
         frames = [frame for frame, _ in shown]
-        return _joined(CAPTION_TASK, [pieces], frames, [""] * len(frames))
+        return _joined(CAPTION, [pieces], frames, [""] * len(frames))
 
     def prefix(self, example: Example) -> Prefix:
         """Everything before the first question."""

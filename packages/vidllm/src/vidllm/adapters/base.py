@@ -107,7 +107,7 @@ class SequenceModel(Protocol):
         """
 
     def go_on(
-        self, input_ids_RT: Tensor, mask_RT: Tensor, positions_RT: Tensor, cache: Any
+        self, input_ids_RT: Tensor, *, mask_RT: Tensor, positions_RT: Tensor, cache: Any
     ) -> Tensor:
         """Scores (R, K) of what follows text after the sequences; the cache grows by the text.
 
@@ -248,23 +248,32 @@ def count_llm_parameters(llm_config: Any, config: ModelConfig) -> tuple[int, int
     Raises:
         ValueError: a LoRA target that no layer has.
     """
-    import torch
     from transformers import AutoModelForCausalLM
 
     build: Any = AutoModelForCausalLM
     with torch.device("meta"):
         model = build.from_config(llm_config)
     truncate_layers(model, config.num_layers)
-    lora = 0
+    return sum(p.numel() for p in model.parameters()), count_lora_parameters(model, config)
+
+
+def count_lora_parameters(llm: nn.Module, config: ModelConfig) -> int:
+    """Parameters of the LoRA factors on a language model that has none yet.
+
+    Raises:
+        ValueError: a LoRA target that no layer has.
+    """
+    named = [(name.rpartition(".")[2], module) for name, module in llm.named_modules()]
+    total = 0
     for target in config.lora_targets:
-        hits = [m for name, m in model.named_modules() if name.rpartition(".")[2] == target]
+        hits: list[Any] = [module for name, module in named if name == target]
         if not hits:
-            linears = {n.rpartition(".")[2] for n, m in model.named_modules() if _is_linear(m)}
+            linears = {name for name, module in named if isinstance(module, nn.Linear)}
             raise ValueError(
                 f"model.lora_targets names {target!r}: choose from {', '.join(sorted(linears))}"
             )
-        lora += sum(config.lora_rank * sum(module.weight.shape) for module in hits)
-    return sum(p.numel() for p in model.parameters()), lora
+        total += sum(config.lora_rank * sum(module.weight.shape) for module in hits)
+    return total
 
 
 def truncate_layers(llm: Any, num_layers: int) -> None:
@@ -284,7 +293,3 @@ def truncate_layers(llm: Any, num_layers: int) -> None:
     llm.config.num_hidden_layers = num_layers
     if getattr(llm.config, "layer_types", None):
         llm.config.layer_types = llm.config.layer_types[:num_layers]
-
-
-def _is_linear(module: nn.Module) -> bool:
-    return isinstance(module, nn.Linear)

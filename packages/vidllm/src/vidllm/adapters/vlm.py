@@ -16,10 +16,11 @@ import torch
 from torch import Tensor, nn
 
 from seqsynth import load_frames
-from vidllm.adapters.base import Base, Description, FrameSource, Shown
+from vidllm.adapters.base import Base, Description, FrameSource, Shown, count_lora_parameters
 from vidllm.config import ModelConfig
 from vidllm.families import FAMILIES, Family
 from vidllm.families.known_bases import known_config
+from vidllm.model.token_rows import is_tied
 from vidllm.model.vision_llm import VisionLLM
 from vidllm.prompt_script import VISUAL_TOKEN, Script
 from vidllm.prompting import grouped
@@ -124,20 +125,18 @@ def _described(config: ModelConfig, base_config: Any) -> Description:
     connectors = [model.get_submodule(name) for name in family.connectors]
     connector = sum(_count(module) for module in connectors)
     llm = _count(decoder)
-    head = model.get_output_embeddings()
-    is_untied = head.weight is not model.get_input_embeddings().weight
-    if is_untied:
-        llm += _count(head)
+    if not is_tied(model):
+        llm += _count(model.get_output_embeddings())
     num_tokens = family.num_tokens(base_config, config)
     around = sum(len(tokens) for tokens in family.around)
     return Description(
         eye_parameters=sum(p.numel() for p in model.parameters()) - llm - connector,
         llm_parameters=llm + (0 if config.connector_learns else connector),
-        lora_parameters=_lora_parameters(decoder, config),
+        lora_parameters=count_lora_parameters(decoder, config),
         hidden_size=int(model.config.get_text_config().hidden_size),
         connector_parameters=connector if config.connector_learns else 0,
         visual_tokens_per_frame=(num_tokens + around) / family.pictured(config),
-        token_matrices=1 + is_untied,
+        token_matrices=1 if is_tied(model) else 2,
         frozen_bytes=getattr(torch, config.weights).itemsize,
         provenance={
             "eye": f"vision tower of {config.base}, frozen",
@@ -233,28 +232,6 @@ def _auto_model() -> Any:
     from transformers import AutoModelForImageTextToText
 
     return AutoModelForImageTextToText
-
-
-def _lora_parameters(decoder: nn.Module, config: ModelConfig) -> int:
-    """Of the LoRA factors on the decoder.
-
-    Raises:
-        ValueError: a target that no layer has.
-    """
-    total = 0
-    for target in config.lora_targets:
-        hits = [m for name, m in decoder.named_modules() if name.rpartition(".")[2] == target]
-        if not hits:
-            linears = {
-                name.rpartition(".")[2]
-                for name, module in decoder.named_modules()
-                if isinstance(module, nn.Linear)
-            }
-            raise ValueError(
-                f"model.lora_targets names {target!r}: choose from {', '.join(sorted(linears))}"
-            )
-        total += sum(config.lora_rank * sum(module.weight.shape) for module in hits)
-    return total
 
 
 def _count(module: nn.Module) -> int:

@@ -83,8 +83,9 @@ def align_projector(
     prompter: Prompter,
     features_NC: Tensor,
     captions: Sequence[str],
+    *,
     config: AlignConfig,
-    cache_dir: Path | None = None,
+    cache_dir: str | Path | None = None,
 ) -> FoldOffsets:
     """Fits `model.projector` in place; everything else stays as it is.
 

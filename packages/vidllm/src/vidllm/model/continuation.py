@@ -24,6 +24,7 @@ def unwrapped(llm: Any) -> Any:
 def hidden_states(
     decoder: Any,
     embeds_BTD: Tensor,
+    *,
     position_ids_BT: Tensor | None = None,
     attention_mask: Tensor | None = None,
 ) -> Tensor:
@@ -49,6 +50,7 @@ def scores_after(
     lm: Any,
     decoder: Any,
     input_ids_RT: Tensor,
+    *,
     mask_RT: Tensor,
     positions: Tensor,
     cache: Any,

@@ -152,7 +152,7 @@ def _round_width(width: float, divisor: int = 8) -> int:
 
 
 def load_efficientnet_lite(
-    weights_path: Path, name: str = "efficientnet_lite0"
+    weights_path: str | Path, name: str = "efficientnet_lite0"
 ) -> EfficientNetLite:
     """The network with the released PyTorch weights, frozen, in evaluation mode.
 

@@ -20,6 +20,7 @@ def labelled_loss(
     logits: Callable[[Tensor], Tensor],
     hidden_BTD: Tensor,
     labels_BT: Tensor,
+    *,
     num_items_in_batch: Tensor | int | None,
 ) -> dict[str, Tensor]:
     """Cross entropy of the labels, in the form that the trainer takes.

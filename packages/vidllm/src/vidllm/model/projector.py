@@ -55,7 +55,16 @@ class Projector(nn.Module):
 
     @torch.no_grad()
     def fit_scale(self, features_NC: Tensor) -> None:
-        """Sets mean and spread from the training set's features."""
+        """Sets mean and spread from the training set's features.
+
+        Raises:
+            ValueError: fewer than two pictures, which have no spread.
+        """
+        if len(features_NC) < 2:
+            raise ValueError(
+                f"the projector starts on the training stills, and there is {len(features_NC)}: "
+                "give it two at least"
+            )
         self.mean.copy_(features_NC.mean(0))
         self.scale.copy_(features_NC.std(0) + SCALE_FLOOR)
 

@@ -57,7 +57,7 @@ def states_key(causal_lm: Any, batches: Sequence[Tensor], lengths: Sequence[obje
     return digest.hexdigest()[:32]
 
 
-def kept_states(key: str, cache_dir: Path | None, compute: Callable[[], Tensor]) -> Tensor:
+def kept_states(key: str, cache_dir: str | Path | None, compute: Callable[[], Tensor]) -> Tensor:
     """The states (N, D) of that key, from the folder, else computed and put there.
 
     Args:
@@ -67,7 +67,7 @@ def kept_states(key: str, cache_dir: Path | None, compute: Callable[[], Tensor])
     """
     if cache_dir is None:
         return compute()
-    path = cache_dir / f"caption-states-{key}.safetensors"
+    path = Path(cache_dir) / f"caption-states-{key}.safetensors"
     try:
         return load_file(path)[_NAME]
     except FileNotFoundError:

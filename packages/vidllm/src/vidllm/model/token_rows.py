@@ -79,6 +79,12 @@ def adapter_groups(llm: nn.Module) -> dict[str, list[nn.Parameter]]:
     return groups
 
 
+def is_tied(llm: Any) -> bool:
+    """Whether input and output embeddings are one matrix; configurations of VLMs may differ."""
+    head = llm.get_output_embeddings()
+    return head is not None and head.weight is llm.get_input_embeddings().weight
+
+
 def _kind_of(name: str) -> str:
     if "trainable_tokens_delta" in name:
         return "tokens"

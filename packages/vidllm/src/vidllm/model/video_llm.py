@@ -1,8 +1,7 @@
 """The video LLM: visual tokens scattered into a language model's input embeddings.
 
-Frozen features -> projector -> input embeddings -> decoder with LoRA -> logits, computed at the
-labelled positions alone: with a vocabulary of 49 thousand and a tenth of the tokens labelled, the
-output layer would otherwise cost as much as the decoder.
+Frozen features -> projector -> input embeddings -> decoder with LoRA -> logits at the labelled
+positions (`vidllm.model.labelled_loss`).
 
 Shape suffixes: B examples, T tokens, N frames of the whole batch, V visual tokens a frame,
 C features, D width, L labelled positions, K vocabulary.
@@ -93,7 +92,7 @@ class VideoLLM(nn.Module):
         hidden_BTD = self.decode(
             self.embed(input_ids, features, offsets), position_ids, attention_mask
         )
-        return labelled_loss(self.logits, hidden_BTD, labels, num_items_in_batch)
+        return labelled_loss(self.logits, hidden_BTD, labels, num_items_in_batch=num_items_in_batch)
 
     def embed(
         self, input_ids_BT: Tensor, features_NC: Tensor, offsets_ND: Tensor | None = None
@@ -124,7 +123,9 @@ class VideoLLM(nn.Module):
     ) -> Tensor:
         """Last hidden states (B, T, D); right padding only."""
         decoder = self.causal_lm.get_decoder()
-        return hidden_states(decoder, embeds_BTD, position_ids_BT, attention_mask_B1TT)
+        return hidden_states(
+            decoder, embeds_BTD, position_ids_BT=position_ids_BT, attention_mask=attention_mask_B1TT
+        )
 
     def logits(self, hidden_LD: Tensor) -> Tensor:
         """Scores of the next token: (L, K)."""
@@ -136,11 +137,18 @@ class VideoLLM(nn.Module):
         return keys_and_values(self.causal_lm.get_decoder(), embeds_STD)
 
     def go_on(
-        self, input_ids_RT: Tensor, mask_RT: Tensor, positions_RT: Tensor, cache: Any
+        self, input_ids_RT: Tensor, *, mask_RT: Tensor, positions_RT: Tensor, cache: Any
     ) -> Tensor:
         """Scores (R, K) of what follows text after the sequences; the cache grows by it."""
         lm = self.causal_lm
-        return scores_after(lm, lm.get_decoder(), input_ids_RT, mask_RT, positions_RT, cache)
+        return scores_after(
+            lm,
+            lm.get_decoder(),
+            input_ids_RT,
+            mask_RT=mask_RT,
+            positions=positions_RT,
+            cache=cache,
+        )
 
     def parameter_groups(self) -> dict[str, list[nn.Parameter]]:
         """What learns, by the learning rate it has: projector, lora, tokens."""

@@ -108,7 +108,7 @@ class VisionLLM(nn.Module):
         hidden_BTD = self._decode(
             embedded, self._positions(position_ids, embedded, inputs), attention_mask
         ).last_hidden_state
-        return labelled_loss(self.logits, hidden_BTD, labels, num_items_in_batch)
+        return labelled_loss(self.logits, hidden_BTD, labels, num_items_in_batch=num_items_in_batch)
 
     def begin(self, input_ids_ST: Tensor, inputs: Mapping[str, Tensor]) -> tuple[Any, Tensor]:
         """Keys and values of whole sequences, and the position (S,) of what follows each."""
@@ -120,12 +120,19 @@ class VisionLLM(nn.Module):
         return shown.past_key_values, last_S + 1
 
     def go_on(
-        self, input_ids_RT: Tensor, mask_RT: Tensor, positions_RT: Tensor, cache: Any
+        self, input_ids_RT: Tensor, *, mask_RT: Tensor, positions_RT: Tensor, cache: Any
     ) -> Tensor:
         """Scores (R, K) of what follows text after the sequences; the cache grows by it."""
         if self.family.grids is not None:
             positions_RT = positions_RT.expand(3, -1, -1)
-        return scores_after(self.vlm, self.decoder, input_ids_RT, mask_RT, positions_RT, cache)
+        return scores_after(
+            self.vlm,
+            self.decoder,
+            input_ids_RT,
+            mask_RT=mask_RT,
+            positions=positions_RT,
+            cache=cache,
+        )
 
     def logits(self, hidden_LD: Tensor) -> Tensor:
         """Scores of the next token: (L, K)."""
