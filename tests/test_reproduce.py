@@ -96,24 +96,36 @@ def test_an_event_may_end_with_its_video_or_a_rounding_after_it(codec: str) -> N
     assert end == pytest.approx(13.188, abs=0.2)
 
 
-def test_a_number_of_runs_at_a_time_that_cannot_be_is_refused(
-    capsys: pytest.CaptureFixture[str],
+@pytest.mark.parametrize(
+    ("arguments", "reason"),
+    [
+        (["--size", "smoke", "--jobs", "0"], "--jobs is 0: give 1 or more"),
+        (["--size", "smoke", "--seeds", "-1"], "--seeds is -1: give 1 or more"),
+        (["--size", "smoke", "--data-root", "x"], "--data-root goes with --size paper"),
+        (["--size", "paper", "--update-docs"], "--update-docs does nothing"),
+        (["--size", "smoke", "--seed", "2"], "unrecognized arguments: --seed"),
+    ],
+)
+def test_what_cannot_be_or_would_do_nothing_is_refused(
+    arguments: list[str], reason: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with pytest.raises(SystemExit):
-        reproduce.main(["2", "--size", "smoke", "--jobs", "0"])
-    assert "--jobs is 0: give 1 or more" in capsys.readouterr().err
+        reproduce.main(["2", *arguments])
+    assert reason in capsys.readouterr().err
 
 
 def test_clips_and_film_that_no_row_has_seen_are_asked_about_too(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     path = tmp_path / "film.mp4"
-    write_video(path, VideoRecipe(num_frames=120, options={"preset": "ultrafast"}))
+    write_video(VideoRecipe(num_frames=120, options={"preset": "ultrafast"}), path)
     events = tuple(
         tt.Event(float(second), second + 0.5, f"<script>event {second}</script>")
         for second in range(4)
     )
-    film = AnnotatedVideo("film", str(path), 120 / 25, 120, events)
+    film = AnnotatedVideo(
+        id="film", path=str(path), duration_seconds=120 / 25, num_frames=120, events=events
+    )
     shapes = shapes_corpus(tmp_path / "shapes")
     monkeypatch.setattr(benchmarks, "film_video", lambda: film)
     monkeypatch.setattr(benchmarks, "generated_corpus", lambda: shapes)
@@ -167,6 +179,10 @@ def test_the_front_page_shows_the_scores_and_three_timelines(
     monkeypatch.setattr("sys.argv", ["report_pictures", str(out / "missing.html")])
     assert report_pictures.main() == 2
     assert "nox -s reproduce -- 2 writes it" in capsys.readouterr().err
+    monkeypatch.setenv("PATH", str(out))
+    monkeypatch.setattr("sys.argv", ["report_pictures", str(out / "2.html"), "--out", str(out)])
+    assert report_pictures.main() == 2
+    assert "there is no chromium on the PATH" in capsys.readouterr().err
 
 
 @pytest.mark.skipif(not shutil.which("chromium"), reason="no chromium on PATH")
@@ -346,9 +362,10 @@ def test_errors_of_places_are_counted_by_fifths() -> None:
 
 
 def test_the_real_sizes_are_listed_and_not_trained(
-    capsys: pytest.CaptureFixture[str], tmp_path: Path
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert reproduce.main(["4", "--size", "paper", "--out", str(tmp_path)]) == 0
+    monkeypatch.setattr(reproduce, "ROOT", tmp_path)
+    assert reproduce.main(["4", "--size", "paper"]) == 0
     printed = capsys.readouterr().err
     assert "nothing is trained" in printed
     assert "videollama_images" in printed

@@ -73,8 +73,14 @@ def draw(section: str, path: Path) -> None:
         ]  # fmt: skip
         try:
             subprocess.run(command, check=True, capture_output=True, text=True, timeout=180)
-        except subprocess.SubprocessError as error:
-            raise RuntimeError(f"chromium could not draw {path.name}: {error}") from None
+        except FileNotFoundError:
+            raise FileNotFoundError("there is no chromium on the PATH: install it") from None
+        except subprocess.CalledProcessError as error:
+            reason = error.stderr.strip().rpartition("\n")[2]
+            raise RuntimeError(f"chromium could not draw {path.name}: {reason}") from None
+        except subprocess.TimeoutExpired as error:
+            late = f"chromium has not drawn {path.name} after {error.timeout:.0f} s"
+            raise RuntimeError(late) from None
         with Image.open(shot) as image:
             drawn = image.convert("RGB")
     empty = Image.new("RGB", drawn.size, drawn.getpixel((0, drawn.height - 1)))

@@ -28,7 +28,7 @@ from rich.table import Table as Shown
 import timetokens as tt
 from exit_status import exit_status
 from reproduction.codecs import CODES_BY_DIGITS
-from reproduction.experiment import Answers, answers_of, chance_of, made_by
+from reproduction.experiment import Answers, answers_of, chance_of, made_by, runs_of
 from reproduction.markdown import update_docs
 from reproduction.page import (
     PARTS,
@@ -58,17 +58,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Runs the command and returns the exit status."""
     quiet_libraries()
     tt.CODECS.update(CODES_BY_DIGITS)
-    parser = _parser()
-    options = parser.parse_args(argv)
-    if options.jobs is not None and options.jobs < 1:
-        parser.error(f"--jobs is {options.jobs}: give 1 or more")
+    options = _options(argv)
     console = messages()
     names = SETS.get(options.table, [options.table])
 
     def work() -> None:
         if options.size == PAPER:
             for name in names:
-                list_recipes(name, options.data_root, console)
+                list_recipes(name, options.data_root or "", console)
             return
         size = SIZES[options.size]
         if options.seeds:
@@ -87,12 +84,13 @@ def main(argv: Sequence[str] | None = None) -> int:
 def reproduce(table: Table, size: Size, out: Path, console: Console) -> dict[str, Any]:
     """Trains and asks every row with every seed; writes and prints the table."""
     began = time.monotonic()
+    runs = runs_of(size, table, out)
     if size.num_jobs > 1:
-        run_side_by_side(size, table, out, console)
-    chance = chance_of(size, table, out, console)
+        run_side_by_side(size, table, runs, out, console)
+    chance = chance_of(size, table, runs[table.rows[0].label][0].config, out, console)
     answers: dict[str, list[Answers]] = {
-        row.label: [answers_of(size, table, row, seed, out, console) for seed in size.seeds]
-        for row in table.rows
+        label: [answers_of(size, table, run, out, console) for run in of_row]
+        for label, of_row in runs.items()
     }
     outcome = {
         "table": table.name,
@@ -107,9 +105,9 @@ def reproduce(table: Table, size: Size, out: Path, console: Console) -> dict[str
     }
     out.mkdir(parents=True, exist_ok=True)
     text = json.dumps(outcome, indent=1) + "\n"
-    run_folder.write_atomically(out / f"{table.name}.json", text)
+    run_folder.write_atomically(text, out / f"{table.name}.json")
     page = rendered(table, outcome, answers)
-    run_folder.write_atomically(out / f"{table.name}.html", page)
+    run_folder.write_atomically(page, out / f"{table.name}.html")
     for view in printed(table, outcome):
         console.print(view)
     minutes = (time.monotonic() - began) / 60
@@ -142,8 +140,7 @@ def _cell(column: str, row: Mapping[str, Any]) -> str:
 def list_recipes(name: str, data_root: str, console: Console) -> None:
     """What each row of a table of the paper trains, for how long, on what data.
 
-    Raises:
-        ValueError: a table that the paper does not have.
+    Of a table that the paper does not have it says that, and no more.
     """
     from vidllm.dry_run import describe, readable
 
@@ -161,15 +158,32 @@ def list_recipes(name: str, data_root: str, console: Console) -> None:
         console.print(readable(describe(config)))
 
 
+def _options(argv: Sequence[str] | None) -> argparse.Namespace:
+    """The arguments; what cannot be, or would do nothing, is refused."""
+    parser = _parser()
+    options = parser.parse_args(argv)
+    for name in ("seeds", "jobs"):
+        number = getattr(options, name)
+        if number is not None and number < 1:
+            parser.error(f"--{name} is {number}: give 1 or more")
+    if options.size != PAPER and options.data_root is not None:
+        parser.error(f"--data-root goes with --size {PAPER}")
+    for name in ("seeds", "jobs", "out", "update_docs"):
+        if options.size == PAPER and getattr(options, name):
+            parser.error(f"--{name.replace('_', '-')} does nothing: --size {PAPER} trains nothing")
+    return options
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="reproduce", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+        prog="reproduce",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
     )
     parser.add_argument("table", choices=[*TABLES, *SETS], help="which table")
     parser.add_argument("--size", choices=[*SIZES, PAPER], default="tiny", help="default: tiny")
-    parser.add_argument(
-        "--seeds", type=int, default=0, help="runs of each row, instead of the size's"
-    )
+    parser.add_argument("--seeds", type=int, help="runs of each row, instead of the size's")
     parser.add_argument(
         "--jobs", type=int, help="runs at a time, each on its share of the cores; tiny: 2, else 1"
     )
@@ -177,7 +191,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--update-docs", action="store_true", help="write the results into docs/reproduction.md"
     )
-    parser.add_argument("--data-root", default="", help="with --size paper: a folder of manifests")
+    parser.add_argument("--data-root", help="with --size paper: a folder of manifests")
     return parser
 
 

@@ -2,20 +2,20 @@
 
 Below the output folder, runs lie by what they train, not by table, so that tables share them:
 
-    runs/HASH-seedN/         a run folder of vidllm, and answers-BENCHMARK.jsonl
+    runs/DIGEST-seedN/       a run folder of vidllm, and answers-BENCHMARK.jsonl
     benchmarks/BENCHMARK/    questions and references, and chance-BENCHMARK.jsonl
 """
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from rich.console import Console
 
-from evaluate_default import read_jsonl, train_to_the_end
+from evaluate_default import train_to_the_end
 from reproduction.benchmarks import Asked, benchmarks_of
 from reproduction.sizes import Size
 from reproduction.tables import Row, Table, config_of
@@ -25,9 +25,25 @@ from vidllm.config import TrainConfig
 from vidllm.config_json import to_json
 from vidllm.evaluation import Evaluator
 from vidllm.film_data import film_frames_of
+from vidllm.report.timelines import read_rows
 
 SYSTEM = "trained"
 CHANCE = "chance"
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """A row, trained with one seed.
+
+    Attributes:
+        label: of row and seed, for messages.
+        config: what is trained.
+        folder: named by that, so rows and tables that train the same share it.
+    """
+
+    label: str
+    config: TrainConfig
+    folder: Path
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,42 +69,62 @@ class Answers:
     media_root: str
 
 
-def answers_of(
-    size: Size, table: Table, row: Row, seed: int, out: Path, console: Console
-) -> Answers:
-    """Trains the row where it is not trained yet, asks it where it has not been asked.
+def runs_of(size: Size, table: Table, out: Path) -> dict[str, tuple[Run, ...]]:
+    """The runs of each row, by its label: one for each seed."""
+    return {
+        row.label: tuple(_run_of(size, row, seed, out) for seed in size.seeds) for row in table.rows
+    }
+
+
+def _run_of(size: Size, row: Row, seed: int, out: Path) -> Run:
+    config = config_of(size, row, seed)
+    folder = out / "runs" / f"{digest(config)}-seed{seed}"
+    return Run(f"{row.label!r} with seed {seed}", config, folder)
+
+
+def answers_of(size: Size, table: Table, run: Run, out: Path, console: Console) -> Answers:
+    """Trains a run where it is not trained yet, asks it where it has not been asked.
 
     Raises:
         KeyboardInterrupt: a signal stopped training; the same call goes on.
         FileNotFoundError: data has not been fetched (says what to run).
     """
-    config = config_of(size, row, seed)
-    run_dir = out / "runs" / f"{digest(config)}-seed{seed}"
-    train_to_the_end(config, run_dir, console, f"{row.label!r} with seed {seed}")
-    return _answers(SYSTEM, size, table, config, run_dir, out, console)
+    train_to_the_end(run.config, run.folder, console, run.label)
+    return _answers(SYSTEM, size, table, run.config, run.folder, out, console)
 
 
-def prepare(size: Size, table: Table, out: Path, console: Console) -> None:
+def prepare(
+    size: Size, table: Table, configs: Sequence[TrainConfig], out: Path, console: Console
+) -> None:
     """Makes what runs share: what they are asked, features of all that is shown or asked about.
+
+    Args:
+        size: of the runs.
+        table: what they are asked for.
+        configs: of every row, with any seed: it changes nothing of what is shown.
+        out: where benchmarks are kept.
+        console: gets progress.
 
     Raises:
         FileNotFoundError: data has not been fetched (says what to run).
     """
-    for row in table.rows:
-        config = config_of(size, row, size.seeds[0])
+    for config in configs:
         asked = benchmarks_of(size, table, config, load_corpus(config.data), out)
     for one in asked:  # every way of writing is asked about the same frames
         _evaluator(size, config, one, console).features()
-    shown = (config_of(size, row, size.seeds[0]) for row in table.rows)
-    frames = {frame: None for config in shown for frame in film_frames_of(config)}
+    frames = {frame: None for config in configs for frame in film_frames_of(config)}
     if frames:
         console.print(f"visual features of {len(frames)} frames of the film")
         load_features(config, load_corpus(config.data), list(frames))
 
 
-def chance_of(size: Size, table: Table, out: Path, console: Console) -> Answers:
-    """Answers of nobody: a random image; spans and captions of a random training sequence."""
-    config = config_of(size, table.rows[0], size.seeds[0])
+def chance_of(
+    size: Size, table: Table, config: TrainConfig, out: Path, console: Console
+) -> Answers:
+    """Answers of nobody to what such a run is asked.
+
+    A random image; spans and captions of a random training sequence.
+    """
     return _answers(CHANCE, size, table, config, out / "benchmarks", out, console)
 
 
@@ -111,14 +147,17 @@ def _answers(
         counts = _evaluator(size, config, one, console).run(system, folder, path)
         found = replace(
             found,
-            references=found.references + read_jsonl(one.references),
-            predictions=found.predictions + read_jsonl(path),
+            references=[*found.references, *read_rows(one.references).values()],
+            predictions=[*found.predictions, *read_rows(path).values()],
             malformed=found.malformed + counts["malformed"],
         )
     if system != SYSTEM:
         return found
-    manifest = json.loads((folder / run_folder.MANIFEST_NAME).read_text("utf-8"))
-    return replace(found, metrics=run_folder.read_metrics(folder), manifest=manifest)
+    return replace(
+        found,
+        metrics=run_folder.read_metrics(folder),
+        manifest=run_folder.read_manifest(folder),
+    )
 
 
 def _evaluator(size: Size, config: TrainConfig, asked: Asked, console: Console) -> Evaluator:

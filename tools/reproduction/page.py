@@ -1,4 +1,4 @@
-"""report.html of a table: scores beside the paper's, curves, errors by place, timelines."""
+"""TABLE.html: scores beside the paper's, curves, errors by place, timelines."""
 
 import html
 from collections.abc import Mapping, Sequence
@@ -7,8 +7,9 @@ from typing import Any
 from reproduction.benchmarks import FURTHER
 from reproduction.experiment import Answers
 from reproduction.tables import Table
+from seqsynth.benchmark import EXAMPLES_NAME
 from vidllm.report.curves import loss_figure
-from vidllm.report.page import whole_page
+from vidllm.report.page import METRIC_NAMES, whole_page
 from vidllm.report.timelines import read_rows, timelines
 
 UNSCALED = frozenset({"cider", "mean_length", "type_token_ratio"})
@@ -18,17 +19,7 @@ PARTS = {
     "film": "The end of a film in natural order",
 }
 """Benchmarks of one kind, by how their columns begin."""
-NAMES = {
-    "soda_c": "SODA_c",
-    "cider": "CIDEr",
-    "meteor": "METEOR",
-    "f1": "F1",
-    "recall_at_1@0.5": "R@1, IoU 0.5",
-    "recall_at_1@0.7": "R@1, IoU 0.7",
-    "mean_iou": "mean IoU",
-    "mean_length": "words",
-    "type_token_ratio": "TTR",
-}
+NAMES = {**METRIC_NAMES, "mean_length": "words", "type_token_ratio": "TTR"}
 SIGNS = {"as the paper": "✓", "not as the paper": "✗", "within noise": "≈"}
 
 
@@ -66,10 +57,10 @@ def rendered(
         body.append(f"<h2>{html.escape(PARTS.get(kind, PARTS['']))}</h2>")
         body.append(
             timelines(
-                asked.folder / "examples.jsonl",
-                asked.media_root or last.media_root,
-                read_rows(asked.references),
-                {row["id"]: row for row in last.predictions},
+                asked.folder / EXAMPLES_NAME,
+                media_root=asked.media_root or last.media_root,
+                references=read_rows(asked.references),
+                predictions={row["id"]: row for row in last.predictions},
             )
         )
     return whole_page(table.title, "".join(body))

@@ -6,6 +6,7 @@ A model of this size gains little from a second core; a second run beside the fi
 import multiprocessing
 import os
 import time
+from collections.abc import Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from itertools import islice
@@ -15,20 +16,23 @@ from rich.console import Console
 
 import timetokens as tt
 from reproduction.codecs import CODES_BY_DIGITS
-from reproduction.experiment import answers_of, digest, prepare
+from reproduction.experiment import Run, answers_of, prepare
 from reproduction.sizes import Size
-from reproduction.tables import Row, Table, config_of
+from reproduction.tables import Table
 from seqsynth.worker_process import end_with_parent
 from vidllm.cli import quiet_libraries
 
 
-def run_side_by_side(size: Size, table: Table, out: Path, console: Console) -> None:
-    """Trains and asks every row with every seed; what is kept already costs a look.
+def run_side_by_side(
+    size: Size, table: Table, runs: Mapping[str, Sequence[Run]], out: Path, console: Console
+) -> None:
+    """Trains and asks every run; what is kept already costs a look.
 
     Args:
         size: of the runs; says how many at a time.
-        table: whose rows are run.
-        out: where runs are kept.
+        table: what they are asked for.
+        runs: of each row, by its label, one for each seed.
+        out: where benchmarks are kept.
         console: gets a line for each run that has ended.
 
     Raises:
@@ -36,12 +40,9 @@ def run_side_by_side(size: Size, table: Table, out: Path, console: Console) -> N
         FileNotFoundError: data has not been fetched (says what to run).
         RuntimeError: the system ended one of the processes.
     """
-    prepare(size, table, out, console)
-    jobs = {
-        (digest(config_of(size, row, seed)), seed): (row, seed)  # small rows may train the same
-        for row in table.rows
-        for seed in size.seeds
-    }
+    prepare(size, table, [of_row[0].config for of_row in runs.values()], out, console)
+    # Rows that train the same share a folder, which two processes must not write.
+    jobs = {run.folder: run for of_row in runs.values() for run in of_row}
     waiting = iter(jobs.values())
     threads = max((os.cpu_count() or 1) // size.num_jobs, 1)
     context = multiprocessing.get_context("spawn")
@@ -51,9 +52,8 @@ def run_side_by_side(size: Size, table: Table, out: Path, console: Console) -> N
         with ProcessPoolExecutor(size.num_jobs, context, _begin, (threads,)) as pool:
             while True:
                 # Never more than can run: what a pool has taken it finishes, whatever happens.
-                for row, seed in islice(waiting, size.num_jobs - len(running)):
-                    label = f"{row.label!r} with seed {seed}"
-                    running[pool.submit(_run, size, table, row, seed, out)] = label
+                for run in islice(waiting, size.num_jobs - len(running)):
+                    running[pool.submit(_seconds_of, size, table, run, out)] = run.label
                 if not running:
                     return
                 for future in wait(running, return_when=FIRST_COMPLETED).done:
@@ -77,8 +77,8 @@ def _begin(threads: int) -> None:
     tt.CODECS.update(CODES_BY_DIGITS)
 
 
-def _run(size: Size, table: Table, row: Row, seed: int, out: Path) -> float:
-    """One run, silently; how long it took."""
+def _seconds_of(size: Size, table: Table, run: Run, out: Path) -> float:
+    """How long a run took, which says nothing."""
     began = time.monotonic()
-    answers_of(size, table, row, seed, out, Console(quiet=True))
+    answers_of(size, table, run, out, Console(quiet=True))
     return time.monotonic() - began

@@ -34,6 +34,7 @@ class Size:
     """One size of all experiments.
 
     Attributes:
+        name: on the command line, and of the folder of results.
         base: model and optimizer; its last stage gives all settings that tables leave alone.
         parts: volume of the full row.
         max_images: the longest training sequence; 0: the recipe's.
