@@ -231,10 +231,18 @@ def test_the_commit_is_that_of_the_code_and_of_no_checkout_around_it(tmp_path: P
         who = ("-c", "user.name=a", "-c", "user.email=a@b")
         subprocess.run(["git", *who, *words], cwd=tmp_path, check=True, capture_output=True)
 
-    for name in ("tracked.py", "installed.py"):
+    (tmp_path / "docs").mkdir()
+    for name in ("tracked.py", "other.py", "installed.py", "README.md", "docs/results.json"):
         (tmp_path / name).write_text("")
     git("init")
-    git("add", "tracked.py")
+    git("add", "tracked.py", "other.py", "README.md", "docs")
+    assert git_commit(tmp_path / "tracked.py") is None
     git("commit", "-m", "one")
-    assert re.fullmatch("[0-9a-f]{40}", git_commit(tmp_path / "tracked.py") or "")
+    commit = git_commit(tmp_path / "tracked.py")
+    assert re.fullmatch("[0-9a-f]{40}", commit or "")
     assert git_commit(tmp_path / "installed.py") is None
+    for name in ("README.md", "docs/results.json"):  # a command writes its results while runs start
+        (tmp_path / name).write_text("new")
+    assert git_commit(tmp_path / "tracked.py") == commit
+    (tmp_path / "other.py").write_text("new")
+    assert git_commit(tmp_path / "tracked.py") == f"{commit}-dirty"

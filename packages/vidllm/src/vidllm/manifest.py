@@ -109,11 +109,20 @@ def _gpus() -> list[str]:
 def git_commit(file: Path) -> str | None:
     """The commit of the checkout that has this file; None where there is none.
 
-    An environment may lie in the checkout of something else, which says nothing of what is in it.
+    It ends in `-dirty` where something tracked has changed since, pages aside: commands write
+    some while the next runs start (`reproduce --update-docs`), and no run reads them. An
+    environment may lie in the checkout of something else, which says nothing of what is in it.
     """
-    if _git("ls-files", "--error-unmatch", file.name, cwd=file.parent) is None:
+    here = file.parent
+    if _git("ls-files", "--error-unmatch", file.name, cwd=here) is None:
         return None
-    return _git("describe", "--always", "--dirty", "--abbrev=40", "--exclude=*", cwd=file.parent)
+    commit = _git("rev-parse", "--verify", "HEAD", cwd=here)
+    tracked = ("--no-optional-locks", "status", "--porcelain", "--untracked-files=no")
+    pages = (":(top,exclude)docs", ":(top,exclude)*.md")
+    changed = _git(*tracked, "--", ":/", *pages, cwd=here)
+    if commit is None or changed is None:
+        return None
+    return f"{commit}-dirty" if changed else commit
 
 
 def _git(*arguments: str, cwd: Path) -> str | None:
