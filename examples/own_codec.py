@@ -31,7 +31,7 @@ class Clock(tt.Codec):
         minutes, seconds = divmod(round(position.seconds), 60)
         return f"{minutes}:{seconds:02d}"
 
-    def seconds_of(self, text, duration_seconds):
+    def seconds_of(self, text, *, duration_seconds):
         """The time that such a text names."""
         minutes, seconds = text.split(":")
         return 60.0 * int(minutes) + int(seconds)

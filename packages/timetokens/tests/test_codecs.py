@@ -107,8 +107,12 @@ def test_errors_carry_the_value(codec):
         codec.parse_point("nonsense", duration_seconds=50.0)
     with pytest.raises(tt.CodecError, match="nonsense"):
         codec.parse_span("nonsense", duration_seconds=50.0)
-    with pytest.raises(tt.CodecError, match=r"2\.0 - 1\.0"):
-        codec.format_span(tt.TimePosition(2.0, 9.0), tt.TimePosition(1.0, 9.0))
+    late, early = tt.TimePosition(4.0, duration_seconds=9.0), tt.TimePosition(2.0, 9.0)
+    with pytest.raises(tt.CodecError, match=r"4\.0 - 2\.0"):
+        codec.format_span(late, early)
+    reversed_span = f"{codec.format_point(late)} - {codec.format_point(early)}"
+    with pytest.raises(tt.CodecError, match=f"ends before it starts: '{reversed_span[:80]}'"):
+        codec.parse_span(reversed_span, duration_seconds=9.0)
     with pytest.raises(tt.CodecError, match="-3"):
         codec.parse_point(codec.format_point(TIME), duration_seconds=-3)
     with pytest.raises(tt.CodecError, match="nan"):
@@ -164,6 +168,10 @@ def test_grounded_videollm_vocabulary():
     ("make", "value"),
     [
         (lambda: tt.Bins(num_bins=1), "1"),
+        (lambda: tt.Bins(num_bins=10.0), r"10\.0"),
+        (lambda: tt.DecimalText(time_decimals=-1), "-1"),
+        (lambda: tt.DecimalText(item_decimals=10), "10"),
+        (lambda: tt.DecimalText(time_decimals=0.5), r"0\.5"),
         (lambda: tt.Bins(prefix="<"), "<"),
         (lambda: tt.RelativeDigits(digits=7), "7"),
         (lambda: tt.as_codec("rtp"), "did you mean 'rpt'"),

@@ -152,6 +152,12 @@ def test_examples_need_no_duration():
     )
 
 
+def test_for_example_in_a_caption_shows_no_form():
+    text = "For example, 10.0 - 20.0 seconds, he stirs."
+    converted = tt.convert_text(text, "seconds", "percent", duration_seconds=40.0).text
+    assert converted == "For example, 25 - 50, he stirs."
+
+
 @pytest.mark.parametrize("named", list(UNIT_PHRASES))
 def test_units_named_in_questions(named):
     text = f"Find it, and give the {named} please."

@@ -23,7 +23,7 @@ DURATION = 100.0
 @pytest.mark.parametrize("answer", ANSWERS, ids=lambda answer: answer["text"][:40])
 def test_answers(answer):
     """Where a sentence only says when ("It is from 10 to 20."), its caption is not held."""
-    result = tt.parse_events(answer["text"], answer["codec"], DURATION)
+    result = tt.parse_events(answer["text"], answer["codec"], duration_seconds=DURATION)
     read = [
         [event.start_seconds, event.end_seconds, event.caption][: len(expected)]
         for event, expected in zip(result.events, answer["events"], strict=True)
@@ -53,7 +53,7 @@ def test_numbers_of_captions_stay_there(name, place):
             f"{span}, {tt.escape(words) if codec.new_tokens else words}"
             for span, words in zip((first, second), captions, strict=True)
         )
-        result = tt.parse_events(text, codec, DURATION)
+        result = tt.parse_events(text, codec, duration_seconds=DURATION)
         assert [event.caption for event in result.events] == captions
         assert result.malformed == ()
 

@@ -337,7 +337,12 @@ def test_grounding_answers_in_time_tokens():
         ),
         ("7", [7]),
         ("7, 12", [7, 12]),
+        ("7. It shows 3 dogs.", [7]),
+        ("7 and 12", [7, 12]),
+        ("7 is the one.", [7]),
+        ("7\nIt shows 3 dogs.", [7]),
         ("It shows 3 dogs.", []),
+        ("3 dogs are in image 7.", [7]),
     ],
 )
 def test_items_in_plain_numbers(text, expected):
@@ -368,12 +373,28 @@ def test_arguments_are_checked_whatever_the_text():
             tt.parse_events(text, "rpd", duration_seconds=1)
         with pytest.raises(tt.CodecError, match="vtg"):
             tt.parse_events(text, duration_seconds=1, compat="vtg")
+        with pytest.raises(tt.CodecError, match="-1"):
+            tt.parse_spans(text, "seconds", duration_seconds=-1, compat="timechat")
+        with pytest.raises(TypeError, match="positional"):
+            tt.parse_events(text, "rpt", 1.0)
         with pytest.raises(tt.CodecError, match="0"):
             tt.parse_items(text, length=0)
 
 
 def test_times_after_the_end_are_kept_as_written():
     assert events("90.0 - 120.0 seconds, pour.", "seconds", 100.0) == [(90.0, 120.0, "pour.")]
+    late = tt.CODECS["absolute_digits"].format_point(tt.TimePosition(120.0, duration_seconds=120.0))
+    for compat in (None, "timechat"):
+        text = f"{late} - {late} seconds, pour it."
+        assert events(text, "absolute_digits", 100.0, compat=compat) == [(120.0, 120.0, "pour it.")]
+
+
+@pytest.mark.parametrize("name", ["TIME_N\u0130NE", "TIME_\u017fIX", "T\u0130ME_TWO"])
+def test_letters_that_only_ignore_case_like_others_make_no_digit(name):
+    text = f"<{name}> - <{name}>, pour."
+    assert events(text, "absolute_digits") == []
+    with pytest.raises(tt.CodecError, match="no position"):
+        tt.CODECS["absolute_digits"].parse_point(f"<{name}>")
 
 
 def test_a_span_inside_a_caption_is_not_reported():

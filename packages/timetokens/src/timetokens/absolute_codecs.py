@@ -27,11 +27,14 @@ _DECIMAL_SPELLING: Final = Spelling(point=f"(?:{_SUBTITLE_CLOCK}|{_CLOCK}|{_WORD
 
 @functools.cache
 def _digit_spelling() -> Spelling:
-    digit = loose_token(f"TIME_(?:{'|'.join(_DIGIT_NAMES)})")
-    dot = loose_token("TIME_DOT")
+    # ASCII, or ignoring case would take NİNE, with its dot, for the name of a digit.
+    digit, dot, sign = (
+        loose_token(f"(?a:TIME_(?:{'|'.join(names)}))")
+        for names in (_DIGIT_NAMES, ("DOT",), (*_DIGIT_NAMES, "DOT"))
+    )
     return Spelling(
         point=rf"(?:{digit}(?:\s{{0,2}}{digit}){{0,3}}(?:\s{{0,2}}{dot}\s{{0,2}}{digit})?)",
-        piece=loose_token(f"TIME_(?:{'|'.join((*_DIGIT_NAMES, 'DOT'))})"),
+        piece=sign,
     )
 
 
@@ -44,8 +47,8 @@ class DecimalText(Codec):
     free-form language with integers for image sequences and seconds for videos.
 
     Attributes:
-        item_decimals: decimals of an item number.
-        time_decimals: decimals of a time.
+        item_decimals: decimals of an item number, 0..9.
+        time_decimals: decimals of a time, 0..9.
     """
 
     name: str = "seconds"
@@ -54,6 +57,11 @@ class DecimalText(Codec):
     time_unit: str = "seconds"
     is_relative: bool = False
     slots: tuple[tuple[str, ...], ...] = ()
+
+    def __post_init__(self) -> None:
+        for decimals in (self.item_decimals, self.time_decimals):
+            if type(decimals) is not int or not 0 <= decimals <= 9:
+                raise CodecError(f"decimals must be an integer in 0..9, got {decimals!r}")
 
     @property
     def new_token_texts(self) -> dict[str, str]:
@@ -74,9 +82,9 @@ class DecimalText(Codec):
     def resolution(self, duration_seconds: float) -> float:
         """One unit of the last decimal, whatever the duration."""
         checked_duration(duration_seconds)
-        return 1.0 / int(10**self.time_decimals)
+        return 10.0**-self.time_decimals
 
-    def seconds_of(self, text: str, duration_seconds: float) -> float:
+    def seconds_of(self, text: str, *, duration_seconds: float) -> float:
         """Seconds, also of `h:mm:ss` and of a decimal comma."""
         seconds = 0.0
         for part in re.findall(r"[0-9.]+", text.replace(",", ".")):
@@ -128,7 +136,7 @@ class AbsoluteDigits(Codec):
         checked_duration(duration_seconds)
         return 0.1
 
-    def seconds_of(self, text: str, duration_seconds: float) -> float:
+    def seconds_of(self, text: str, *, duration_seconds: float) -> float:
         """Seconds that the digits spell."""
         words = re.findall("TIME_([A-Z]+)", text.upper())
         digits = ("." if word == "DOT" else str(_DIGIT_NAMES.index(word)) for word in words)

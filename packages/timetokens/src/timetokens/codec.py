@@ -96,7 +96,7 @@ class Codec(ABC):
         return self.resolution(duration_seconds) / 2
 
     @abstractmethod
-    def seconds_of(self, text: str, duration_seconds: float) -> float:
+    def seconds_of(self, text: str, *, duration_seconds: float) -> float:
         """Seconds that a text names; it matches `spelling.point`, which `parse_point` checks.
 
         Raises:
@@ -137,12 +137,16 @@ class Codec(ABC):
         stripped = text.strip()
         if re.fullmatch(self.spelling.point, stripped, re.IGNORECASE) is None:
             raise CodecError(f"no position of {self.name} (such as {self._example}): {text[:80]!r}")
-        return self.seconds_of(stripped, duration_seconds)
+        return self.seconds_of(stripped, duration_seconds=duration_seconds)
 
     def parse_span(
         self, text: str, *, duration_seconds: float | None = None
     ) -> tuple[float, float]:
-        """Start and end in seconds of a text `START - END`; otherwise like `parse_point`."""
+        """Start and end in seconds of a text `START - END`; otherwise like `parse_point`.
+
+        Raises:
+            CodecError: as `parse_point`, or end before start.
+        """
         duration_seconds = self.duration_to_read(duration_seconds)
         point = self.spelling.point
         match = re.fullmatch(rf"({point})\s{{0,4}}-\s{{0,4}}({point})", text.strip(), re.IGNORECASE)
@@ -150,7 +154,11 @@ class Codec(ABC):
             raise CodecError(
                 f"no span of {self.name} (such as {self._example} - {self._example}): {text[:80]!r}"
             )
-        start, end = (self.seconds_of(point, duration_seconds) for point in match.groups())
+        start, end = (
+            self.seconds_of(place, duration_seconds=duration_seconds) for place in match.groups()
+        )
+        if end < start:
+            raise CodecError(f"span ends before it starts: {text[:80]!r}")
         return start, end
 
     def parse_item(self, text: str, *, length: SupportsIndex) -> int:

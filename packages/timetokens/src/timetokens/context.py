@@ -82,7 +82,11 @@ SAMPLED_AT: Final = _compile(
 )
 
 EXAMPLE_WINDOW: Final = 120
-EXAMPLE: Final = _compile(r"\b(?:example|should be like)\b[^.!?\n]{0,100}\Z")
+# The quotation mark tells a form that is shown from "for example" in a caption.
+EXAMPLE: Final = _compile(
+    r"\b(?:example|should be like)\b[^.!?\n\"'\u201c\u2018]{0,100}"
+    r"[\"'\u201c\u2018][^.!?\n]{0,100}\Z"
+)
 
 # Right behind a position.
 FOLLOW: Final = _compile(
@@ -128,9 +132,10 @@ WORD: Final = _compile(r"(?<!</)(?<![</<|\w])[^\W\d_]{2,}")
 LINE_END: Final = _compile(r"[^\w\n]{0,16}(?:\n|\Z)")
 LEADING_MARKER: Final = _compile(rf"{_LIST_MARKER}")
 
-# Before an item number.
+# Around an item number.
 ITEM_WORD: Final = _compile(
     r"\b(?:index|indices|indexes|indexed|images?|numbers?|numbered|items?)"
     r"(?:\s(?:is|are|of|at|as|numbers?|index|indices|numbered)){0,3}\s?[:=#]?\s?\Z"
 )
+FIRST_ITEM_FOLLOWS: Final = _compile(rf"{_S}(?:[^\w\s]|\n|\Z|(?:is|are|and|or|shows?)\b)")
 LIST_GAP: Final = _compile(rf"{_S}(?:[,;&]|,?{_S}and\b){_S}")

@@ -64,7 +64,8 @@ def convert_text(
 ) -> Conversion:
     """Rewrites every position of a text from one codec to another.
 
-    There and back again moves a time by no more than the resolution of the coarser codec.
+    There and back again moves a time by no more than the resolution of the coarser codec. Places of
+    items are written as times too, one second an item.
 
     Args:
         text: an answer, a question or a prompt.

@@ -75,7 +75,7 @@ def _point_of_number(match: re.Match[str], codec: Codec, duration_seconds: float
     # Digits that lost their brackets are read as the code they would be with them.
     written = f"<{number}>" if spelling.piece else number
     try:
-        seconds = codec.seconds_of(written, duration_seconds)
+        seconds = codec.seconds_of(written, duration_seconds=duration_seconds)
     except CodecError:  # t500 of a hundred bins
         return None
     return Point(
@@ -102,7 +102,9 @@ def _points_of_run(
     try:
         if not pieces or rest.strip():
             raise CodecError(f"time tokens that are no {codec.name} position")
-        seconds = [codec.seconds_of(piece[0], duration_seconds) for piece in pieces]
+        seconds = [
+            codec.seconds_of(piece[0], duration_seconds=duration_seconds) for piece in pieces
+        ]
     except CodecError as error:
         # A lone bracket as in "if x<5" is ordinary text.
         is_token = run.count("<") + run.count(">") > 1

@@ -27,8 +27,8 @@ _ANSWER_TAGS: Final = ("</think>", "<answer>")
 def parse_events(
     text: str,
     codec: str | Codec = "rpt",
-    duration_seconds: float | None = None,
     *,
+    duration_seconds: float | None = None,
     compat: Literal["timechat"] | None = None,
 ) -> ParseResult:
     """The events of a model's answer, and every piece that looks like one and is not.
@@ -72,8 +72,8 @@ def parse_events(
 def parse_spans(
     text: str,
     codec: str | Codec = "rpt",
-    duration_seconds: float | None = None,
     *,
+    duration_seconds: float | None = None,
     compat: Literal["timechat"] | None = None,
 ) -> SpanResult:
     """The spans of an answer to "when does ... happen"; the first one is the answer.
@@ -96,8 +96,9 @@ def parse_spans(
 def parse_items(text: str, codec: str | Codec = "rpt", *, length: SupportsIndex) -> ItemResult:
     """The item numbers that an answer about a sequence of `length` items names.
 
-    Numbers written as ordinary text count only behind a word such as "index" or "image", in a list
-    that starts there, or when they are all there is; a number that is no item is malformed.
+    Numbers written as ordinary text count only behind a word such as "index" or "image", as the
+    first thing said ("7", "7 shows it", not "3 dogs"), or in a list that starts so; a number that
+    is no item is malformed.
 
     Raises:
         CodecError: an unknown codec or a length below 1. Never for the text.
@@ -115,7 +116,7 @@ def parse_items(text: str, codec: str | Codec = "rpt", *, length: SupportsIndex)
     list_end = -1  # where the list of items read so far ends
     for point in points:
         goes_on = list_end >= 0 and context.LIST_GAP.fullmatch(text, list_end, point.start)
-        is_first = point.start == text_start
+        is_first = point.start == text_start and context.FIRST_ITEM_FOLLOWS.match(text, point.end)
         if not (point.is_sure or goes_on or is_first or _names_item(text, point.start)):
             continue
         list_end = point.end
@@ -130,9 +131,11 @@ def _timechat_text(text: str, codec: Codec, duration_seconds: float | None, comp
     """The text with its positions in seconds, as TimeChat's scripts expect them."""
     if compat != "timechat":
         raise CodecError(f"unknown compat {compat!r}; known: timechat")
-    if not codec.is_relative and not codec.new_tokens:
-        return text
     codec.duration_to_read(duration_seconds)
+    if not codec.is_relative:
+        if not codec.new_tokens:
+            return text
+        duration_seconds = None  # times beyond the end of the video are kept as written
     return convert_text(text, codec, "seconds", duration_seconds=duration_seconds, clamp=True).text
 
 

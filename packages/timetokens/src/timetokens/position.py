@@ -115,7 +115,7 @@ def checked_duration(duration_seconds: float) -> float:
     """
     if not 0 < duration_seconds < 1e300:  # also false for NaN
         raise CodecError(
-            f"duration_seconds must be a finite number above 0, got {duration_seconds}"
+            f"duration_seconds must lie above 0 and below 1e300, got {duration_seconds}"
         )
     return float(duration_seconds)
 

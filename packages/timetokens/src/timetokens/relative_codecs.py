@@ -82,7 +82,7 @@ class RelativeDigits(Codec):
         """A whole step, reached at the very end; half a step in front of its last half step."""
         return self.resolution(duration_seconds)
 
-    def seconds_of(self, text: str, duration_seconds: float) -> float:
+    def seconds_of(self, text: str, *, duration_seconds: float) -> float:
         """The share of the whole that the digits write."""
         code = int(re.sub(r"[^0-9]", "", text))
         return code * duration_seconds / num_codes_of(self.digits)
@@ -123,7 +123,7 @@ class Percent(Codec):
         """A whole step, reached at the very end; half a step in front of its last half step."""
         return self.resolution(duration_seconds)
 
-    def seconds_of(self, text: str, duration_seconds: float) -> float:
+    def seconds_of(self, text: str, *, duration_seconds: float) -> float:
         """Hundredths of the whole."""
         return int(text) * duration_seconds / 100
 
@@ -148,10 +148,10 @@ class Bins(Codec):
     is_relative: bool = True
 
     def __post_init__(self) -> None:
-        if not 2 <= self.num_bins <= 100_000:
-            raise CodecError(f"num_bins must lie in 2..100000, got {self.num_bins}")
+        if type(self.num_bins) is not int or not 2 <= self.num_bins <= 100_000:
+            raise CodecError(f"num_bins must be an integer in 2..100000, got {self.num_bins!r}")
         if re.fullmatch("[A-Za-z_]{0,16}", self.prefix) is None:
-            raise CodecError(f"prefix must be 0 to 16 ASCII letters, got {self.prefix!r}")
+            raise CodecError(f"prefix must be 0 to 16 ASCII letters or _, got {self.prefix!r}")
 
     @property
     def slots(self) -> tuple[tuple[str, ...], ...]:
@@ -178,7 +178,7 @@ class Bins(Codec):
         """The whole, divided by the gaps between the tokens."""
         return checked_duration(duration_seconds) / (self.num_bins - 1)
 
-    def seconds_of(self, text: str, duration_seconds: float) -> float:
+    def seconds_of(self, text: str, *, duration_seconds: float) -> float:
         """The place of the token."""
         number = int(re.sub(r"[^0-9]", "", text))
         if number >= self.num_bins:
