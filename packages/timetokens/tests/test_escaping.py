@@ -11,6 +11,7 @@ import timetokens as tt
         ("press <5> twice", "press <\\5> twice"),
         ("<0><7><2><9>", "<\\0><\\7><\\2><\\9>"),
         ("<t17> and <TIME_DOT> and <300>", "<\\t17> and <\\TIME_DOT> and <\\300>"),
+        ("<T17> or <time_six>", "<\\T17> or <\\time_six>"),
         ("already <\\5> escaped", "already <\\\\5> escaped"),
         ("x < 5 > y, a<b, </s>, <image>", "x < 5 > y, a<b, </s>, <image>"),
         ("", ""),
@@ -34,3 +35,9 @@ def test_a_caption_with_tokens_goes_through_an_answer():
     answer = tt.dense_caption_answer([event], duration_seconds=10.0)
     assert "<5>" not in answer
     assert tt.parse_events(answer, duration_seconds=10.0).events == (event,)
+
+
+def test_tokens_in_other_letter_case_are_read_and_so_escaped():
+    event = tt.Event(0.0, 99.0, "press F. <T5> - <T9>, go.")
+    answer = tt.dense_caption_answer([event], "bins", duration_seconds=99.0)
+    assert tt.parse_events(answer, "bins", duration_seconds=99.0).events == (event,)

@@ -39,7 +39,7 @@ def _end_without_debris(text: str, malformed: Sequence[Malformed]) -> int:
     """Where the last caption ends: before the half position that an answer was cut off in."""
     end = len(text)
     for piece in reversed(malformed):
-        run = context.TOKEN_RUN.match(text, piece.offset)
+        run = context.TOKEN_RUN.match(text, piece.offset, end)  # to `end`: linear in all
         piece_end = max(piece.offset + len(piece.text), run.end() if run else 0)
         is_debris = "<" in piece.text or piece.reason in (CUT_OFF, HALF_READ)
         if not is_debris or any(map(str.isalnum, text[piece_end:end])):

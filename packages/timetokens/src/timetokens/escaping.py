@@ -9,10 +9,11 @@ import re
 from typing import Final
 
 # Digit tokens of any length (`<0>`..`<9>` of rpt, `<0>`..`<300>` of other systems), `<t17>`,
-# `<TIME_ZERO>`: every token a codec of this package adds, whichever is in use.
+# `<TIME_ZERO>`: the tokens of every codec in CODECS, whichever is in use, in any case, as they are
+# read.
 _TOKEN_BODY: Final = r"[0-9]+>|t[0-9]+>|TIME_[A-Z]+>"
-_PLAIN: Final = re.compile(rf"<(?=\\*(?:{_TOKEN_BODY}))")
-_ESCAPED: Final = re.compile(rf"<\\(?=\\*(?:{_TOKEN_BODY}))")
+_PLAIN: Final = re.compile(rf"<(?=\\*(?:{_TOKEN_BODY}))", re.IGNORECASE)
+_ESCAPED: Final = re.compile(rf"<\\(?=\\*(?:{_TOKEN_BODY}))", re.IGNORECASE)
 
 
 def escape(caption: str) -> str:

@@ -13,7 +13,6 @@ from timetokens.spans import Malformed, Span
 HALF_READ: Final = "a span of which one end cannot be read"
 CUT_OFF: Final = "a span that is cut off"
 
-
 _JOINTS: Final[dict[str, re.Pattern[str]]] = {
     "dash": context.DASH,
     "label": context.END_LABEL,
@@ -60,7 +59,9 @@ class _Before:
         stop: what ends the text before that answer: a full stop, a line break, a colon, a quote.
         is_line: that start is the start of a line.
         lasts: a word such as "for" says that a duration follows.
+        is_negative: a minus sign stands right before the position.
         is_half_open: "start -" stands in place of a first position.
+        is_bracketed: a bracket opens right before the position.
     """
 
     intro: str
@@ -138,7 +139,7 @@ def _partner(text: str, points: list[Point], index: int) -> _Partner | None:
 
 
 def _half_read(text: str, points: list[Point], malformed: list[Malformed]) -> set[int]:
-    """Starts of the positions that a dash or "to" joins to a piece that cannot be read."""
+    """Starts of the positions that a dash, "to" or "ends at" joins to an unreadable piece."""
     pieces = [(point.start, point.end, True) for point in points]
     pieces += [(piece.offset, piece.offset + len(piece.text), False) for piece in malformed]
     halves = set()

@@ -55,8 +55,8 @@ def span_text(start: Position, end: Position, codec: str | Codec = "rpt") -> str
         '0.0 - 9.1 seconds'
     """
     codec = as_codec(codec)
-    point = start == end
-    text = codec.format_point(start) if point else codec.format_span(start, end)
+    is_moment = start == end
+    text = codec.format_point(start) if is_moment else codec.format_span(start, end)
     return text + _unit(start, codec)
 
 
