@@ -10,6 +10,7 @@ import sys
 import pytest
 
 import timetokens as tt
+from timetokens import cli
 from timetokens.cli import main
 
 RECORDS = [
@@ -234,8 +235,10 @@ def test_convert_plain_lines(capsys, tmp_path):
         ("x.json", b'{"text": "1 - 2 seconds, x."}', "--durations FILE"),
         ("x.json", b'[{"text": "a"}, {"text": "1 - 2 s, x.", "duration": -1}]', "record 2"),
         ("x.json", b'[{"text": "1 - 2 seconds, x.", "duration": NaN}]', "got nan"),
+        ("x.json", b'[{"text": "1 - 2 s, x.", "duration": 1%b}]' % (b"0" * 400), "record 1"),
         ("x.json", b'[{"video": "v", "text": "1 - 9 s, x.", "duration": 5}]', "(video v): '9'"),
         ("x.jsonl", b'{"text": "a"}\n{"text": 1}\n{', "x.jsonl, line 3"),
+        ("x.jsonl", b'{"turns": [], "frame_codes": ["0.0"]}', "seqsynth build --codec rpt"),
         ("x.txt", b"a\n1.0 - 2.0 seconds, x.", "x.txt, line 2"),
     ],
 )
@@ -278,6 +281,32 @@ def test_files_are_not_overwritten_by_accident(capsys, timeit, durations, tmp_pa
     assert len(json.loads(out.read_text(encoding="utf-8"))) == 2
     nowhere = tmp_path / "nowhere" / "out.json"
     assert "nowhere" in fails(capsys, "convert", *arguments, "--out", nowhere)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="no such files there")
+def test_links_are_followed_and_what_is_no_file_is_written_to(capsys, timeit, durations, tmp_path):
+    arguments = ("convert", "--from", "seconds", "--to", "rpt", timeit, "--durations", durations)
+    target, link = tmp_path / "target.json", tmp_path / "link.json"
+    target.write_text("old", encoding="utf-8")
+    link.symlink_to(target)
+    run(capsys, *arguments, "--out", link, "--force")
+    assert link.is_symlink()
+    assert len(json.loads(target.read_text(encoding="utf-8"))) == 2
+    read_end, write_end = os.pipe()
+    run(capsys, *arguments, "--out", f"/dev/fd/{write_end}")
+    os.close(write_end)
+    with os.fdopen(read_end, "rb") as pipe:
+        assert pipe.read() == target.read_bytes()
+    assert sorted(path.name for path in tmp_path.iterdir() if "unfinished" in path.name) == []
+
+
+def test_an_interrupt_is_no_traceback(capsys, monkeypatch, timeit):
+    def interrupted(*arguments, **options):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(cli, "convert_file", interrupted)
+    assert main(["convert", "--from", "seconds", "--to", "rpt", str(timeit)]) == 130
+    assert capsys.readouterr() == ("", "")
 
 
 def test_empty_files(capsys, tmp_path):

@@ -73,6 +73,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except BrokenPipeError:  # `timetokens ... | head`
         sys.stderr.close()
         return 1
+    except KeyboardInterrupt:
+        return 130
     except (CodecError, OSError, UnicodeError) as error:
         parser.error(_described(error))
     return 0
@@ -205,7 +207,7 @@ def _convert(options: argparse.Namespace) -> None:
         raise CodecError("--digits belongs to rpt, which is neither --from nor --to")
     source = _codec(options.source, digits if options.source == "rpt" else None)
     target = _codec(options.target, digits if options.target == "rpt" else None)
-    if options.out is not None and options.out.exists() and not options.force:
+    if options.out is not None and options.out.is_file() and not options.force:
         raise CodecError(f"{options.out} exists; --force replaces it")
     text, tally = convert_file(
         options.file,
@@ -217,17 +219,26 @@ def _convert(options: argparse.Namespace) -> None:
             sys.stdout.reconfigure(encoding="utf-8", newline="")
         sys.stdout.write(text)
     else:
-        unfinished = options.out.with_name(options.out.name + ".unfinished")
-        try:
-            unfinished.write_text(text, encoding="utf-8", newline="")
-            unfinished.replace(options.out)
-        finally:
-            unfinished.unlink(missing_ok=True)
+        _write(options.out, text)
     print(
         f"{tally.num_positions} positions in {tally.num_records} records rewritten, "
         f"{tally.num_malformed} malformed pieces left alone",
         file=sys.stderr,
     )
+
+
+def _write(path: Path, text: str) -> None:
+    """Whole or not at all; a link is followed, what is no file (a pipe) is written to as it is."""
+    if path.exists() and not path.is_file():  # before resolve(): a pipe has no name of its own
+        path.write_text(text, encoding="utf-8", newline="")
+        return
+    target = path.resolve()
+    unfinished = target.with_name(target.name + ".unfinished")
+    try:
+        unfinished.write_text(text, encoding="utf-8", newline="")
+        unfinished.replace(target)
+    finally:
+        unfinished.unlink(missing_ok=True)
 
 
 def _described(error: Exception) -> str:

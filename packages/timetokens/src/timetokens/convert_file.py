@@ -69,8 +69,8 @@ def read_durations(path: Path) -> dict[str, float]:
         if not isinstance(seconds, int | float) or isinstance(seconds, bool):
             raise CodecError(f"{path}: duration of {video!r} must be a number, got {seconds!r:.40}")
         try:
-            durations[video] = checked_duration(float(seconds))
-        except (CodecError, OverflowError) as error:
+            durations[video] = checked_duration(seconds)
+        except CodecError as error:
             raise CodecError(f"{path}: {video!r}: {error}") from error
     return durations
 

@@ -2,8 +2,8 @@
 
 A record is a JSON object. These texts of it are converted, the rest stays as it is:
 `QA: [{q, a}]` (TimeIT and TimeChat's Valley), `conversations: [{value}]` (LLaVA and Valley),
-`messages: [{content}]`, `turns: [{prompt, answer}]` (seqsynth), and the plain fields `prompt`,
-`answer`, `question`, `text`. A record that names its `codec` names the new one afterwards.
+`messages: [{content}]`, `turns: [{prompt, answer}]`, and the plain fields `prompt`, `answer`,
+`question`, `text`. A record that names its `codec` names the new one afterwards.
 """
 
 from collections.abc import Mapping
@@ -77,11 +77,16 @@ class Converter:
         """A converted copy of a record.
 
         Raises:
-            CodecError: not a JSON object, a text that is not a string, no duration where one is
-                needed (names the video), or a time after the end of the video.
+            CodecError: not a JSON object, no list where there should be one, an example of
+                seqsynth, no duration where one is needed, or a time after the end of the video.
         """
         if not isinstance(record, dict):
             raise CodecError(f"expected a JSON object, got {type(record).__name__}")
+        if "frame_codes" in record:  # places of images, written without the words they are found by
+            raise CodecError(
+                "an example of seqsynth has places beside its texts: make it anew, with "
+                f"seqsynth build --codec {self.target.name}"
+            )
         tally.num_records += 1
         duration_seconds = self._duration(record)
         converted = dict(record)
@@ -114,7 +119,7 @@ class Converter:
         for name in _DURATION_FIELDS:
             value = record.get(name)
             if isinstance(value, int | float) and not isinstance(value, bool):
-                return float(value)
+                return value
         for name in _VIDEO_FIELDS:
             video = record.get(name)
             if isinstance(video, str) and self.durations is not None:
