@@ -257,6 +257,18 @@ def test_every_codec(name):
         assert model.get_input_embeddings().weight.shape[0] == before
 
 
+def test_many_tokens_read_the_vocabulary_no_more_often(monkeypatch):
+    """A dict of 150,000 entries is made each time."""
+    numbers = []
+    for num_bins in (2, 300):
+        tokenizer, calls = byte_level_bpe(), []
+        read = tokenizer.get_vocab
+        monkeypatch.setattr(tokenizer, "get_vocab", lambda r=read, c=calls: c.append(1) or r())
+        tt.add_to(tokenizer, codec=tt.Bins(num_bins=num_bins))
+        numbers.append(len(calls))
+    assert numbers[0] == numbers[1] > 0
+
+
 def test_rows_of_longer_numbers_start_as_a_mean():
     tokenizer = byte_level_bpe()
     model = tiny_llm(len(tokenizer) + 100)

@@ -68,9 +68,9 @@ def add_to(
 def _add_tokens(tokenizer: Any, codec: Codec) -> list[int]:
     from tokenizers import AddedToken  # ships with every transformers
 
-    added = tokenizer.get_added_vocab()
+    added, vocabulary = tokenizer.get_added_vocab(), tokenizer.get_vocab()
     missing = [token for token in codec.new_tokens if token not in added]
-    taken = [token for token in missing if token in tokenizer.get_vocab()]
+    taken = [token for token in missing if token in vocabulary]
     if taken:
         warnings.warn(
             f"the vocabulary already has {', '.join(taken[:10])} with a meaning of its own; "
@@ -83,7 +83,8 @@ def _add_tokens(tokenizer: Any, codec: Codec) -> list[int]:
         )
     ids = [int(number) for number in tokenizer.convert_tokens_to_ids(list(codec.new_tokens))]
     together = tokenizer.encode("".join(codec.new_tokens), add_special_tokens=False)
-    if [number for number in together if number in set(ids)] != ids:
+    new = set(ids)
+    if [number for number in together if number in new] != ids:
         raise CodecError(
             f"the tokenizer still splits {codec.new_tokens[0]} after add_tokens: "
             f"{type(tokenizer).__name__} gives ids {together[:20]}"
@@ -124,7 +125,7 @@ def _grow(model: Any, num_rows: int) -> None:
 def _start_rows(model: Any, ids: list[int], sources: list[list[int]]) -> None:
     """Sets each new row to the mean of its source rows, once per model."""
     holder = getattr(model, "config", model)
-    started = list(getattr(holder, MARK, None) or [])
+    started = set(getattr(holder, MARK, None) or ())
     todo = [(row, source) for row, source in zip(ids, sources, strict=True) if row not in started]
     for matrix in _matrices(model):
         for row, source in todo:
