@@ -30,17 +30,6 @@ def test_grounding(case):
     assert [[span.start_seconds, span.end_seconds] for span in spans] == case["spans"]
 
 
-@pytest.mark.parametrize("case", GOLDEN["highlights"], ids=lambda case: case["text"][:30])
-def test_highlights(case):
-    times, scores = timechat_compat.highlights(case["text"])
-    assert [[*pair] for pair in zip(times, scores, strict=True)] == case["highlights"]
-    clip_scores = timechat_compat.highlight_clip_scores(case["text"], case["duration_seconds"])
-    assert len(clip_scores) == case["duration_seconds"] // 2
-    assert {str(clip): score for clip, score in enumerate(clip_scores) if score} == case[
-        "clip_scores"
-    ]
-
-
 def test_failures_that_are_kept():
     """The confirmed failures of the original: ours reads all of these right."""
     spans, captions = timechat_compat.dense_captions("1.0 - 2.0 seconds, a.3.0 - 4.0 seconds, pour")
@@ -61,15 +50,15 @@ def test_time_tokens_are_brought_to_seconds_first():
     answer = "The given query happens in <0><1><0><0> - <0><2><0><0>."
     spans = tt.parse_spans(answer, duration_seconds=100.0, compat="timechat").spans
     assert spans == (tt.Span(1.0, 2.0),)
+    answer = "For example, it happens in <0><1><0><0> - <0><2><0><0>."
+    spans = tt.parse_spans(answer, duration_seconds=100.0, compat="timechat").spans
+    assert spans == (tt.Span(1.0, 2.0),)
 
 
-@pytest.mark.parametrize(
-    "text", ["1..2 - 3", "start time: 5.. end time: 6", "0:40.: x", "There are"]
-)
+@pytest.mark.parametrize("text", ["1..2 - 3", "start time: 5.. end time: 6", "0:40.: x"])
 def test_texts_that_stop_the_original(text):
     assert timechat_compat.dense_captions(text)[0] == []
     timechat_compat.grounding(text)
-    timechat_compat.highlights(text)
 
 
 @pytest.mark.parametrize(

@@ -18,10 +18,6 @@ _PAIR: Final = re.compile(rf"(?<!\d)({_NUMBER})\s*+-\s*+({_NUMBER})")
 _CLOCK: Final = re.compile(rf"(?<!\d){_NUMBER}:{_NUMBER}")
 _LOOSE_NUMBER: Final = re.compile(r"\d+\.*\d*(?!\.)")
 _WHOLE_NUMBER: Final = re.compile(r"\b(?:\d+\.\d+\b|\b\d+)\b")
-_NO_CLOCK: Final = re.compile(rf"\b\d{{1,2}}:\d{{2}}:\d{{2}}\b|({_WHOLE_NUMBER.pattern})")
-_SCORE: Final = re.compile(r"\b\d\.\d\b")
-
-_COUNT: Final = re.compile(r"There are (\d{1,9}) highlight moments")
 
 LONE_TIME_RADIUS_SECONDS: Final = 20
 
@@ -52,36 +48,6 @@ def grounding(text: str) -> list[tuple[float, float]]:
                 times.append(float(number[0]))
         spans = list(zip(times[0::2], times[1::2], strict=False))
     return [(min(span), max(span)) for span in spans[:1]]
-
-
-def highlights(text: str) -> tuple[list[float], list[float]]:
-    """Times and saliency scores of a highlight answer.
-
-    They may differ in number when there are fewer than two times; the scripts count that as an
-    answer that could not be read, and score it all the same.
-    """
-    text = text.replace("th", " ")
-    num_seconds, num_scores = text.count("second"), text.count("score")
-    if num_seconds == 0 or num_scores == 0:
-        return [], []
-    is_list = num_seconds < 3 and num_scores < 3
-    times, scores = _highlight_lists(text) if is_list else _highlight_lines(text)
-    if len(times) > 1:
-        scores = (scores + [0.0] * len(times))[: len(times)]
-    return times, scores
-
-
-def highlight_clip_scores(text: str, duration_seconds: float) -> list[float]:
-    """The mean score of every clip of two seconds; clips without highlight have 0."""
-    num_clips = int(duration_seconds / 2)
-    scores_of_clip: list[list[float]] = [[] for _ in range(num_clips)]
-    for seconds, score in zip(*highlights(text), strict=False):
-        if seconds > duration_seconds:
-            continue
-        clip = max(0, int((seconds - 1) / 2))
-        if clip < num_clips:
-            scores_of_clip[clip].append(score)
-    return [sum(scores) / len(scores) if scores else 0.0 for scores in scores_of_clip]
 
 
 def _read_pairs(text: str) -> tuple[list[tuple[float, float]], list[str]]:
@@ -169,34 +135,3 @@ def _around(seconds: float) -> tuple[float, float]:
 def _clock_seconds(text: str) -> int:
     minutes, seconds = text.split(":")[:2]
     return int(minutes) * 60 + int(seconds)
-
-
-def _highlight_lists(text: str) -> tuple[list[float], list[float]]:
-    """All times in front of the word "score", all scores behind it."""
-    times: list[float] = []
-    scores: list[float] = []
-    for line in text.split("\n"):
-        if "second" not in line and "score" not in line:
-            continue
-        count = _COUNT.search(line)
-        rest = line.replace(count[0], "") if count else line
-        before, *after = rest.split("score")
-        limit = 100 if count is None else int(count[1])
-        numbers = re.findall(r"[-+]?\d*\.\d+|\d+", before)
-        times += [float(number) for number in numbers[:limit]]
-        behind = after[0] if after else rest
-        scores += [float(number) for number in _SCORE.findall(behind)[:limit]]
-    return times, scores
-
-
-def _highlight_lines(text: str) -> tuple[list[float], list[float]]:
-    """One highlight a line: its last score, and its last number above ten as time."""
-    times: list[float] = []
-    scores: list[float] = []
-    for line in re.split(r"\n+", text):
-        if not any(word in line for word in ("second", "score", ":")):
-            continue
-        scores += [float(score) for score in _SCORE.findall(line)[-1:]]
-        numbers = [float(number) for number in _NO_CLOCK.findall(line) if number]
-        times += [number for number in numbers if number > 10][-1:]
-    return times, scores

@@ -174,5 +174,4 @@ def test_the_peers_readers_never_raise(text):
     spans, captions = timechat_compat.dense_captions(text)
     assert len(spans) == len(captions)
     assert len(timechat_compat.grounding(text)) <= 1
-    timechat_compat.highlight_clip_scores(text, 150.0)
     tt.parse_events(text, duration_seconds=100.0, compat="timechat")
