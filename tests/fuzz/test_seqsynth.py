@@ -147,9 +147,21 @@ def test_shards(name: str, data: st.DataObject) -> None:
 
 def _stream() -> SequenceDataset:
     path = scratch_file("a.jpg", _jpeg())
-    items = [ImageItem(f"i{k}", f"colour {k}", str(path), "x") for k in range(8)]
+    items = [
+        ImageItem(id=f"i{k}", caption=f"colour {k}", path=str(path), label="x") for k in range(8)
+    ]
     recipe = SequenceRecipe(tasks={"iig": 1}, min_images=2, max_images=2, num_examples=3)
-    return SequenceDataset(Corpus(items, (), (), (), str(path.parent)), recipe, 0)
+    return SequenceDataset(
+        Corpus(
+            train_images=items,
+            heldout_images=(),
+            train_clips=(),
+            heldout_clips=(),
+            root=str(path.parent),
+        ),
+        recipe,
+        0,
+    )
 
 
 RECORD = _stream()[0].to_record()
@@ -234,7 +246,7 @@ def _manifest() -> bytes:
     path = scratch_file("whole.arrow", b"")
     row = ManifestRow(id="a", kind="image", path="a.png", caption="y", source="test")
     clip = replace(row, id="b", kind="clip", label="x", duration_seconds=1.0, num_frames=9)
-    write_manifest(path, [row, clip], root=path.parent, command="test")
+    write_manifest([row, clip], path, root=path.parent, command="test")
     return path.read_bytes()
 
 

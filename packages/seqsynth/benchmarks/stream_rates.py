@@ -50,7 +50,7 @@ def run() -> dict[str, dict[str, Any]]:
         )
         plan = BuildPlan(count=NUM_SHOWN_EXAMPLES, pictures=PictureFormat(size=224))
         with_pictures = per_second(
-            lambda: build_examples(folder / "out", shown, plan), NUM_SHOWN_EXAMPLES
+            lambda: build_examples(shown, folder / "out", plan), NUM_SHOWN_EXAMPLES
         )
     return {
         "seqsynth_paper_examples": case(
@@ -99,11 +99,19 @@ def made_up_corpus() -> Corpus:
     """Items without files."""
     return Corpus(
         train_images=[
-            ImageItem(f"i{k}", caption(k), f"/m/{k}.jpg", "x") for k in range(NUM_IMAGES)
+            ImageItem(id=f"i{k}", caption=caption(k), path=f"/m/{k}.jpg", label="x")
+            for k in range(NUM_IMAGES)
         ],
         heldout_images=(),
         train_clips=[
-            ClipItem(f"c{k}", f"label {k % 700}", caption(k), f"/m/{k}.mp4", 250 + k % 51, 10.0)
+            ClipItem(
+                id=f"c{k}",
+                label=f"label {k % 700}",
+                caption=caption(k),
+                path=f"/m/{k}.mp4",
+                num_frames=250 + k % 51,
+                duration_seconds=10.0,
+            )
             for k in range(NUM_CLIPS)
         ],
         heldout_clips=(),
@@ -121,5 +129,7 @@ def corpus_of_pictures(folder: Path) -> Corpus:
         Image.fromarray(noise).resize((640, 480)).save(content, "JPEG", quality=90)
         path = folder / f"{number}.jpg"
         path.write_bytes(content.getvalue())
-        items.append(ImageItem(f"i{number}", caption(number), str(path), "x"))
-    return Corpus(items, (), (), (), str(folder))
+        items.append(ImageItem(id=f"i{number}", caption=caption(number), path=str(path), label="x"))
+    return Corpus(
+        train_images=items, heldout_images=(), train_clips=(), heldout_clips=(), root=str(folder)
+    )

@@ -46,7 +46,12 @@ STUB_CLIENT = Path(__file__).parent / "stub_client.py"
 
 def image_items(count: int, prefix: str = "thing") -> tuple[ImageItem, ...]:
     return tuple(
-        ImageItem(f"{prefix}-{k}", f"{prefix} number {k}", f"/media/{prefix}-{k}.png", prefix)
+        ImageItem(
+            id=f"{prefix}-{k}",
+            caption=f"{prefix} number {k}",
+            path=f"/media/{prefix}-{k}.png",
+            label=prefix,
+        )
         for k in range(count)
     )
 
@@ -100,8 +105,20 @@ def make_stream(tmp_path: Path) -> Callable[..., SequenceDataset]:
             Image.new("RGB", (12, 8), (6 * number, 0, 255 - 6 * number)).save(path)
             if number in bad:
                 path.write_bytes(b"no picture")
-            items.append(ImageItem(f"i{number}", f"colour {number}", str(path), "x"))
-        return SequenceDataset(Corpus(items, (), (), (), str(folder)), COLOUR_RECIPE, 5)
+            items.append(
+                ImageItem(id=f"i{number}", caption=f"colour {number}", path=str(path), label="x")
+            )
+        return SequenceDataset(
+            Corpus(
+                train_images=items,
+                heldout_images=(),
+                train_clips=(),
+                heldout_clips=(),
+                root=str(folder),
+            ),
+            COLOUR_RECIPE,
+            5,
+        )
 
     return make
 
@@ -126,16 +143,40 @@ def media(tmp_path: Path) -> Path:
 def examples(media: Path) -> list[Example]:
     """Of all five tasks; a caption that holds a placeholder, and one with a time token."""
     images = [
-        ImageItem(f"{kind}{k}", f"colour {k} as {kind}", str(media / f"{k}.{kind}"), "x")
+        ImageItem(
+            id=f"{kind}{k}",
+            caption=f"colour {k} as {kind}",
+            path=str(media / f"{k}.{kind}"),
+            label="x",
+        )
         for k in range(8)
         for kind in ("jpg", "png")
     ]
     images[0] = replace(images[0], caption="an <image> of <3> in a <video>")
     clips = [
-        ClipItem(f"c{k}", f"act {k}", f"act {k} <bbox>", str(media / f"{k}.webp"), 10, 1.0)
+        ClipItem(
+            id=f"c{k}",
+            label=f"act {k}",
+            caption=f"act {k} <bbox>",
+            path=str(media / f"{k}.webp"),
+            num_frames=10,
+            duration_seconds=1.0,
+        )
         for k in range(8)
     ]
-    return list(SequenceDataset(Corpus(images, (), clips, (), str(media)), TASKS_RECIPE, 2))
+    return list(
+        SequenceDataset(
+            Corpus(
+                train_images=images,
+                heldout_images=(),
+                train_clips=clips,
+                heldout_clips=(),
+                root=str(media),
+            ),
+            TASKS_RECIPE,
+            2,
+        )
+    )
 
 
 @pytest.fixture

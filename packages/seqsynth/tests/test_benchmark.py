@@ -21,7 +21,9 @@ def read_references(folder: Path) -> list[dict[str, Any]]:
 
 
 def test_every_query_has_its_reference_in_seconds(tmp_path: Path, corpus: Corpus) -> None:
-    counts = build_default_benchmark(tmp_path, corpus, SPEC)
+    counts = build_default_benchmark(corpus, tmp_path, SPEC)
+    manifest = json.loads((tmp_path / "benchmark.json").read_text())
+    assert (manifest["format_version"], manifest["num_queries"]) == (1, counts)
     examples = {e.id: e for e in read_examples(tmp_path / "examples.jsonl", media_root="/media")}
     references = read_references(tmp_path)
     assert len({reference["id"] for reference in references}) == len(references)
@@ -51,7 +53,7 @@ def test_every_query_has_its_reference_in_seconds(tmp_path: Path, corpus: Corpus
 def test_only_held_out_items_are_shown_and_no_question_comes_twice(
     tmp_path: Path, corpus: Corpus
 ) -> None:
-    build_default_benchmark(tmp_path, corpus, SPEC)
+    build_default_benchmark(corpus, tmp_path, SPEC)
     for example in read_examples(tmp_path / "examples.jsonl", media_root="/media"):
         stems = {Path(frame.path).stem.rpartition("-")[0] for frame in example.frames}
         assert stems <= {"unseen", "jump"}
@@ -60,7 +62,7 @@ def test_only_held_out_items_are_shown_and_no_question_comes_twice(
 
 
 def test_grounding_and_dense_captions_share_their_sequences(tmp_path: Path, corpus: Corpus) -> None:
-    build_default_benchmark(tmp_path, corpus, SPEC)
+    build_default_benchmark(corpus, tmp_path, SPEC)
     frames = defaultdict(list)
     captions = defaultdict(list)
     for example in read_examples(tmp_path / "examples.jsonl"):
@@ -76,28 +78,25 @@ def test_grounding_and_dense_captions_share_their_sequences(tmp_path: Path, corp
 def test_the_same_arguments_give_the_same_bytes_wherever_the_media_lie(
     tmp_path: Path, corpus: Corpus
 ) -> None:
-    moved = Corpus(
-        *(
-            tuple(replace(item, path=item.path.replace("/media", "/else")) for item in items)
-            for items in (
-                corpus.train_images,
-                corpus.heldout_images,
-                corpus.train_clips,
-                corpus.heldout_clips,
-            )
-        ),
-        root="/else",
-    )
-    build_default_benchmark(tmp_path / "a", corpus, SPEC)
-    build_default_benchmark(tmp_path / "b", moved, SPEC)
-    build_default_benchmark(tmp_path / "c", corpus, replace(SPEC, seed=1))
+    names = ("train_images", "heldout_images", "train_clips", "heldout_clips")
+    sides = {
+        name: tuple(
+            replace(item, path=item.path.replace("/media", "/else"))
+            for item in getattr(corpus, name)
+        )
+        for name in names
+    }
+    moved = replace(corpus, **sides, root="/else")
+    build_default_benchmark(corpus, tmp_path / "a", SPEC)
+    build_default_benchmark(moved, tmp_path / "b", SPEC)
+    build_default_benchmark(corpus, tmp_path / "c", replace(SPEC, seed=1))
     for name in NAMES:
         assert (tmp_path / "a" / name).read_bytes() == (tmp_path / "b" / name).read_bytes()
     assert (tmp_path / "a" / NAMES[0]).read_bytes() != (tmp_path / "c" / NAMES[0]).read_bytes()
 
 
 def test_sequences_of_different_lengths_are_different_draws(tmp_path: Path, corpus: Corpus) -> None:
-    build_default_benchmark(tmp_path, corpus, replace(SPEC, num_clip_sequences=0))
+    build_default_benchmark(corpus, tmp_path, replace(SPEC, num_clip_sequences=0))
     examples = list(read_examples(tmp_path / "examples.jsonl"))
     short = [example.frames for example in examples if len(example.frames) == 8]
     long = [example.frames[:8] for example in examples if len(example.frames) == 20]
@@ -105,7 +104,7 @@ def test_sequences_of_different_lengths_are_different_draws(tmp_path: Path, corp
 
 
 def test_without_clips_there_is_no_benchmark_of_clips(tmp_path: Path, corpus: Corpus) -> None:
-    counts = build_default_benchmark(tmp_path, replace(corpus, heldout_clips=()), SPEC)
+    counts = build_default_benchmark(replace(corpus, heldout_clips=()), tmp_path, SPEC)
     assert set(counts) == {"index_grounding@8", "index_grounding@20"}
 
 
@@ -115,7 +114,7 @@ def test_sizes_that_cannot_be_are_refused(tmp_path: Path, corpus: Corpus) -> Non
     with pytest.raises(ValueError, match="num_clip_sequences must not be negative, got -1"):
         replace(SPEC, num_clip_sequences=-1)
     with pytest.raises(ValueError, match="of 111 images needs as many distinct captions"):
-        build_default_benchmark(tmp_path, corpus, replace(SPEC, image_lengths=(111,)))
+        build_default_benchmark(corpus, tmp_path, replace(SPEC, image_lengths=(111,)))
     with pytest.raises(ValueError, match="seed must be in"):
-        build_default_benchmark(tmp_path, corpus, replace(SPEC, seed=2**64))
+        build_default_benchmark(corpus, tmp_path, replace(SPEC, seed=2**64))
     assert list(tmp_path.iterdir()) == []

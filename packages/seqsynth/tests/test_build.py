@@ -7,7 +7,6 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -25,7 +24,6 @@ from seqsynth import (
 )
 from seqsynth.build import build_examples
 from seqsynth.build_plan import BuildPlan, Container, PictureFormat, ShardReport
-from seqsynth.build_shard import make_shard
 from seqsynth.mixture import MixtureRecipe, Part
 from seqsynth.mixture_dataset import MixtureDataset
 from seqsynth.records import AnnotatedVideo
@@ -46,7 +44,7 @@ def test_a_build_is_the_stream_and_its_manifest(tmp_path: Path, make_stream: Mak
     stream = make_stream()
     done: list[int] = []
     report = build_examples(
-        tmp_path / "out", stream, PLAN, facts={"note": "x"}, on_done=done.append
+        stream, tmp_path / "out", PLAN, facts={"note": "x"}, on_done=done.append
     )
     examples = list(read_examples(tmp_path / "out/examples.jsonl", media_root=stream.corpus.root))
     assert examples == [stream[index] for index in range(50)]
@@ -54,6 +52,7 @@ def test_a_build_is_the_stream_and_its_manifest(tmp_path: Path, make_stream: Mak
     assert sum(done) == 50
     assert sorted(contents(tmp_path / "out")) == ["examples.jsonl", "manifest.json"]
     manifest = json.loads((tmp_path / "out/manifest.json").read_text())
+    assert manifest["format_version"] == 1
     assert manifest["fingerprint"] == stream.fingerprint
     assert manifest["corpus"] == stream.corpus.content_hash
     assert (manifest["seed"], manifest["count"], manifest["note"]) == (5, 50, "x")
@@ -64,10 +63,10 @@ def test_paths_may_be_texts(tmp_path: Path, make_stream: MakeStream) -> None:
     stream, out = make_stream(), str(tmp_path / "out")
     for container, read in (("tar", read_frame_tar), ("parquet", read_frame_parquet)):
         pictures = PictureFormat(size=8, container=container)  # type: ignore[arg-type]
-        build_examples(out, stream, BuildPlan(count=2, pictures=pictures))
+        build_examples(stream, out, BuildPlan(count=2, pictures=pictures))
         assert len(list(read(f"{out}/frames-00000-of-00001.{container}"))) == 2
     examples = list(read_examples(f"{out}/examples.jsonl", media_root=stream.corpus.root))
-    assert write_examples(f"{out}/again.jsonl", examples) == 2
+    assert write_examples(examples, f"{out}/again.jsonl") == 2
     assert export_examples(examples, f"{out}/exported", "qwen-vl").num_read == 2
     (tmp_path / "own.toml").write_text('base = "paper"')
     assert read_recipe(f"{tmp_path}/own.toml") == RECIPES["paper"]()
@@ -78,8 +77,8 @@ def test_any_number_of_workers_gives_the_same_bytes(
 ) -> None:
     stream = make_stream(7)
     plan = replace(PLAN, count=24, pictures=PictureFormat(size=8), max_skipped=1.0)
-    build_examples(tmp_path / "alone", stream, plan)
-    build_examples(tmp_path / "together", stream, plan, num_workers=3)
+    build_examples(stream, tmp_path / "alone", plan)
+    build_examples(stream, tmp_path / "together", plan, num_workers=3)
     assert contents(tmp_path / "alone") == contents(tmp_path / "together")
     assert "skipped.jsonl" in contents(tmp_path / "alone")
 
@@ -87,12 +86,12 @@ def test_any_number_of_workers_gives_the_same_bytes(
 def test_parts_of_a_stream_together_are_the_whole(tmp_path: Path, make_stream: MakeStream) -> None:
     stream = make_stream()
     for number, (start, count) in enumerate(((0, 20), (20, 30))):
-        build_examples(tmp_path / str(number), stream, replace(PLAN, start=start, count=count))
-    build_examples(tmp_path / "whole", stream, PLAN)
+        build_examples(stream, tmp_path / str(number), replace(PLAN, start=start, count=count))
+    build_examples(stream, tmp_path / "whole", PLAN)
     parts = [(tmp_path / str(number) / "examples.jsonl").read_bytes() for number in range(2)]
     assert b"".join(parts) == (tmp_path / "whole/examples.jsonl").read_bytes()
     with pytest.raises(ValueError, match="has 60 examples, so 50 from number 11 on are too many"):
-        build_examples(tmp_path / "more", stream, replace(PLAN, start=11))
+        build_examples(stream, tmp_path / "more", replace(PLAN, start=11))
 
 
 class Stopped(SequenceDataset):
@@ -100,10 +99,10 @@ class Stopped(SequenceDataset):
 
     stop_at = 10**9
 
-    def draw(self, index, cuts=None):  # type: ignore[no-untyped-def]
+    def draw(self, index, *, cuts=None):  # type: ignore[no-untyped-def]
         if index == self.stop_at:
             raise KeyboardInterrupt
-        return super().draw(index, cuts)
+        return super().draw(index, cuts=cuts)
 
 
 def test_an_interrupted_build_goes_on_and_touches_nothing_old(
@@ -111,12 +110,12 @@ def test_an_interrupted_build_goes_on_and_touches_nothing_old(
 ) -> None:
     plain = make_stream()
     out = tmp_path / "out"
-    build_examples(out, plain, replace(PLAN, count=3))
+    build_examples(plain, out, replace(PLAN, count=3))
     before = contents(out)
     stream = Stopped(plain.corpus, RECIPE, 5)
     stream.stop_at = 30
     with pytest.raises(KeyboardInterrupt):
-        build_examples(out, stream, PLAN)
+        build_examples(stream, out, PLAN)
     (work_dir,) = out.glob(".build-*")
     finished = {path: path.stat().st_mtime_ns for path in work_dir.iterdir()}
     assert sorted(path.name for path in finished if path.suffix == ".jsonl") == [
@@ -126,14 +125,32 @@ def test_an_interrupted_build_goes_on_and_touches_nothing_old(
     drawn: list[int] = []
     stream.stop_at = 10**9
     again = Stopped.draw
-    Stopped.draw = lambda self, index, cuts=None: (drawn.append(index), again(self, index, cuts))[1]  # type: ignore[method-assign]
+
+    def noted(self, index, *, cuts=None):  # type: ignore[no-untyped-def]
+        drawn.append(index)
+        return again(self, index, cuts=cuts)
+
+    Stopped.draw = noted  # type: ignore[method-assign]
     try:
-        build_examples(out, stream, PLAN)
+        build_examples(stream, out, PLAN)
     finally:
         Stopped.draw = again  # type: ignore[method-assign]
     assert drawn == list(range(24, 50)), "what was whole is not made again"
-    build_examples(tmp_path / "straight", plain, PLAN)
+    build_examples(plain, tmp_path / "straight", PLAN)
     assert contents(out) == contents(tmp_path / "straight")
+
+
+def test_a_build_takes_the_place_of_one_that_was_never_ended(
+    tmp_path: Path, make_stream: MakeStream
+) -> None:
+    plain, out = make_stream(), tmp_path / "out"
+    stream = Stopped(plain.corpus, RECIPE, 5)
+    stream.stop_at = 30
+    with pytest.raises(KeyboardInterrupt):
+        build_examples(stream, out, PLAN)
+    (out / ".skipped.jsonl.joined").touch()  # as where it was killed at the very end
+    build_examples(plain, out, replace(PLAN, count=3))
+    assert sorted(path.name for path in out.iterdir()) == ["examples.jsonl", "manifest.json"]
 
 
 SLOW_BUILD = """
@@ -146,18 +163,24 @@ from seqsynth.build_plan import BuildPlan, PictureFormat
 folder, out, pids = map(Path, sys.argv[1:4])
 
 class Slow(SequenceDataset):
-    def draw(self, index, cuts=None):
+    def draw(self, index, *, cuts=None):
         (pids / str(os.getpid())).touch()
         time.sleep(0.02)
-        return super().draw(index, cuts)
+        return super().draw(index, cuts=cuts)
 
 if __name__ == "__main__":
-    items = [ImageItem(f"i{k}", f"colour {k}", str(folder / f"{k}.png"), "x") for k in range(40)]
+    items = [
+        ImageItem(id=f"i{k}", caption=f"colour {k}", path=str(folder / f"{k}.png"), label="x")
+        for k in range(40)
+    ]
     recipe = SequenceRecipe(tasks={"iig": 1, "alr": 1}, min_images=4, max_images=6, num_examples=60)
-    stream = Slow(Corpus(items, (), (), (), str(folder)), recipe, 5)
+    corpus = Corpus(
+        train_images=items, heldout_images=(), train_clips=(), heldout_clips=(), root=str(folder)
+    )
+    stream = Slow(corpus, recipe, 5)
     pictures = PictureFormat(size=8, container=sys.argv[5])
     plan = BuildPlan(count=40, shard_size=4, pictures=pictures)
-    build_examples(out, stream, plan, num_workers=int(sys.argv[4]))
+    build_examples(stream, out, plan, num_workers=int(sys.argv[4]))
 """
 
 
@@ -210,37 +233,12 @@ def test_a_killed_build_goes_on_and_ends_with_the_same_bytes(
     done: list[int] = []
     pictures = PictureFormat(size=8, container=container)
     plan = BuildPlan(count=40, shard_size=4, pictures=pictures)
-    build_examples(out, stream, plan, on_done=done.append)
+    build_examples(stream, out, plan, on_done=done.append)
     assert done[: len(kept)] == [4] * len(kept), "whole shards count as done at once"
-    build_examples(tmp_path / "straight", stream, plan)
+    build_examples(stream, tmp_path / "straight", plan)
     assert contents(out) == contents(tmp_path / "straight")
     # Texts and files of pictures; beside tars their indices and what else Energon wants.
     assert len(contents(out)) == 2 + 10 + (10 + 3 if container == "tar" else 0)
-
-
-@pytest.mark.parametrize("container", ["tar", "parquet"])
-def test_a_shard_that_is_written_twice_at_a_time_is_whole(
-    tmp_path: Path, make_stream: MakeStream, container: Container, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    pictures = PictureFormat(size=8, container=container)
-    plan = BuildPlan(count=4, shard_size=4, pictures=pictures, max_skipped=0.9)
-    stream = make_stream(*range(10))
-    alone, work_dir = tmp_path / "alone", tmp_path / "twice"
-    for folder in (alone, work_dir):
-        folder.mkdir()
-    make_shard(alone, stream, plan, 0)
-    draw, calls = stream.draw, []
-
-    def drawing(index: int, cuts: Any) -> Any:
-        calls.append(index)
-        if len(calls) == 3:  # the first is in the middle of its shard
-            make_shard(work_dir, stream, plan, 0)
-        return draw(index, cuts)
-
-    monkeypatch.setattr(type(stream), "draw", lambda _, index, cuts: drawing(index, cuts))
-    make_shard(work_dir, stream, plan, 0)
-    assert contents(work_dir) == contents(alone)
-    assert "00000.skipped.jsonl" in contents(alone), "no row of it is lost or written twice"
 
 
 def test_unreadable_pictures_are_exchanged_and_written_down(
@@ -249,7 +247,7 @@ def test_unreadable_pictures_are_exchanged_and_written_down(
     stream = make_stream(3, 4)
     bad = {str(Path(stream.corpus.root, f"{number}.png")) for number in (3, 4)}
     plan = replace(PLAN, pictures=PictureFormat(size=8), max_skipped=0.9)
-    report = build_examples(tmp_path, stream, plan)
+    report = build_examples(stream, tmp_path, plan)
     lines = [json.loads(line) for line in (tmp_path / "skipped.jsonl").read_text().splitlines()]
     mended = [line["index"] for line in lines]
     assert mended == sorted(set(mended))
@@ -271,14 +269,20 @@ def test_a_build_with_too_many_unreadable_pictures_stops_and_says_why(
 ) -> None:
     plan = replace(PLAN, pictures=PictureFormat(size=8), max_skipped=0.1)
     with pytest.raises(TooManySkippedError, match=r"exchanged \(.*at most 10\.0% are allowed"):
-        build_examples(tmp_path, make_stream(*range(8)), plan)
+        build_examples(make_stream(*range(8)), tmp_path, plan)
     assert not (tmp_path / "examples.jsonl").exists()
 
 
 def test_a_mixture_is_built_like_a_recipe(tmp_path: Path, make_stream: MakeStream) -> None:
     corpus = make_stream().corpus
     videos = [
-        AnnotatedVideo(f"v{k}", f"{corpus.root}/{k}.mp4", 9.0, 90, caption=f"video {k}")
+        AnnotatedVideo(
+            id=f"v{k}",
+            path=f"{corpus.root}/{k}.mp4",
+            duration_seconds=9.0,
+            num_frames=90,
+            caption=f"video {k}",
+        )
         for k in range(3)
     ]
     recipe = MixtureRecipe(
@@ -289,7 +293,7 @@ def test_a_mixture_is_built_like_a_recipe(tmp_path: Path, make_stream: MakeStrea
         sequences=RECIPE,
     )
     stream = MixtureDataset(replace(corpus, videos={"shown": videos}), recipe, 1)
-    build_examples(tmp_path, stream, BuildPlan(count=30, shard_size=7))
+    build_examples(stream, tmp_path, BuildPlan(count=30, shard_size=7))
     examples = list(read_examples(tmp_path / "examples.jsonl", media_root=corpus.root))
     assert examples == list(stream)
     assert (
@@ -303,13 +307,19 @@ def test_videos_without_a_text_are_replaced_and_written_down(
 ) -> None:
     corpus = make_stream().corpus
     videos = [
-        AnnotatedVideo(f"v{k}", f"/{k}.mp4", 9.0, 90, caption=f"video {k}" if k % 10 else "")
+        AnnotatedVideo(
+            id=f"v{k}",
+            path=f"/{k}.mp4",
+            duration_seconds=9.0,
+            num_frames=90,
+            caption=f"video {k}" if k % 10 else "",
+        )
         for k in range(40)
     ]
     recipe = MixtureRecipe(parts={"real": Part(count=40, sources=("shown",))})
     stream = MixtureDataset(replace(corpus, videos={"shown": videos}), recipe, 1)
     plan = BuildPlan(count=40, shard_size=9, max_skipped=0.2)
-    report = build_examples(tmp_path, stream, plan)
+    report = build_examples(stream, tmp_path, plan)
     reason = "neither turns nor events nor a caption"
     assert report.num_replaced == 4
     assert report.cuts == {f"replaced: {reason}": 4}
@@ -318,31 +328,37 @@ def test_videos_without_a_text_are_replaced_and_written_down(
     examples = list(read_examples(tmp_path / "examples.jsonl"))
     assert [examples[line["index"]].id for line in lines] == [line["replaced_by"] for line in lines]
     with pytest.raises(TooManySkippedError, match=r"at most 5\.0% are allowed"):
-        build_examples(tmp_path / "strict", stream, replace(plan, max_skipped=0.05))
+        build_examples(stream, tmp_path / "strict", replace(plan, max_skipped=0.05))
 
 
 def test_two_bad_examples_in_one_of_many_shards_do_not_stop_a_build(
     tmp_path: Path, make_stream: MakeStream
 ) -> None:
     videos = [
-        AnnotatedVideo(f"v{k}", f"{k}.mp4", 9.0, 90, caption="" if k < 4 else f"video {k}")
+        AnnotatedVideo(
+            id=f"v{k}",
+            path=f"{k}.mp4",
+            duration_seconds=9.0,
+            num_frames=90,
+            caption="" if k < 4 else f"video {k}",
+        )
         for k in range(100)
     ]
     recipe = MixtureRecipe(parts={"real": Part(count=100, sources=("shown",))}, sequences=RECIPE)
     stream = MixtureDataset(replace(make_stream().corpus, videos={"shown": videos}), recipe, 0)
     plan = BuildPlan(count=100, shard_size=50, max_skipped=0.05)
-    assert build_examples(tmp_path, stream, plan).num_replaced == 4
+    assert build_examples(stream, tmp_path, plan).num_replaced == 4
     lines = (tmp_path / "skipped.jsonl").read_text().splitlines()
     second = json.loads(lines[1])["index"]
     assert 0.05 * (second + 1) < 2, "two are more than a twentieth of what was read by then"
     with pytest.raises(TooManySkippedError, match=r"at most 3\.0% are allowed"):
-        build_examples(tmp_path / "strict", stream, replace(plan, max_skipped=0.03))
+        build_examples(stream, tmp_path / "strict", replace(plan, max_skipped=0.03))
 
 
 def test_cuts_of_the_text_budget_are_counted(tmp_path: Path, make_stream: MakeStream) -> None:
     corpus = make_stream().corpus
     stream = SequenceDataset(corpus, replace(RECIPE, tasks={"iig": 1}, max_text_tokens=60), 5)
-    report = build_examples(tmp_path, stream, PLAN)
+    report = build_examples(stream, tmp_path, PLAN)
     assert report.cuts["fewer targets"] > 5
 
 
@@ -352,7 +368,9 @@ def test_cuts_of_the_text_budget_are_counted(tmp_path: Path, make_stream: MakeSt
         (lambda: BuildPlan(count=0), "count must be at least 1"),
         (lambda: BuildPlan(count=1, shard_size=0), "shard_size must be at least 1"),
         (lambda: BuildPlan(count=1, start=-1), "start must not be negative"),
+        (lambda: BuildPlan(count=1, max_skipped=1.5), r"max_skipped must be in \[0, 1\], got 1\.5"),
         (lambda: PictureFormat(size=0), "size must be at least 1 pixel"),
+        (lambda: PictureFormat(size=9, geometry="strech"), "did you mean stretch"),  # type: ignore[arg-type]
         (lambda: PictureFormat(size=9, quality=100), "quality must be in"),
         (lambda: PictureFormat(size=9, container="zip"), "unknown container 'zip'"),  # type: ignore[arg-type]
     ],

@@ -1,5 +1,6 @@
 import json
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Callable
@@ -10,8 +11,9 @@ import pytest
 from PIL import Image
 
 import seqsynth
-from seqsynth import FETCH_SETS, SequenceDataset, cli, read_examples
+from seqsynth import FETCH_SETS, SequenceDataset, cli, cli_cache, read_examples
 from seqsynth.fetch import default_dir
+from seqsynth.frame_cache import CacheEstimate
 from seqsynth.manifest_schema import ManifestRow
 from seqsynth.manifest_writer import write_manifest
 
@@ -52,6 +54,25 @@ def test_options_have_no_short_forms(capsys: Capture) -> None:
     assert capsys.readouterr().out == f"seqsynth {seqsynth.__version__}\n"
 
 
+@pytest.mark.skipif(os.name == "nt", reason="pipes of POSIX")
+def test_a_reader_that_goes_away_ends_a_command_without_a_word(tmp_path: Path) -> None:
+    rows = "".join(f"gone-{k}.png,part {k}\n" for k in range(2000))
+    (tmp_path / "a.csv").write_text(f"path,split\n{rows}")  # more JSON than a pipe holds
+    command = [sys.executable, "-m", "seqsynth", "coverage", "image_table", str(tmp_path)]
+    # Unbuffered, Python itself takes half a write for a whole one and does not see the end.
+    buffered = {name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"}
+    process = subprocess.Popen(
+        [*command, "--json", "-"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=buffered
+    )
+    assert process.stdout is not None
+    assert process.stdout.readline() == b"{\n"
+    process.stdout.close()
+    assert process.stderr is not None
+    assert process.stderr.read() == b""
+    process.stderr.close()
+    assert process.wait() == 128 + signal.SIGPIPE
+
+
 def test_build_gives_the_same_bytes_for_the_same_arguments(
     tmp_path: Path, fake_default: FillCache, recipe: str
 ) -> None:
@@ -88,11 +109,11 @@ def test_an_interrupted_build_goes_on_with_the_same_command(
     draw = SequenceDataset.draw
     drawn: list[int] = []
 
-    def interrupted(self: SequenceDataset, index: int, cuts: Any = None) -> Any:
+    def interrupted(self: SequenceDataset, index: int, *, cuts: Any = None) -> Any:
         drawn.append(index)
         if index == 6 and drawn.count(6) == 1:
             raise KeyboardInterrupt
-        return draw(self, index, cuts)
+        return draw(self, index, cuts=cuts)
 
     monkeypatch.setattr(SequenceDataset, "draw", interrupted)
     assert cli.main(command("a")) == 130
@@ -149,7 +170,7 @@ def test_a_mixture_of_an_indexed_corpus_is_built(
         for k in range(3)
     ]  # fmt: skip
     manifest = tmp_path / "corpus.arrow"
-    write_manifest(manifest, iter(rows), root=tmp_path, command="test")
+    write_manifest(iter(rows), manifest, root=tmp_path, command="test")
     mixture = tmp_path / "mix.toml"
     mixture.write_text(
         "[sequences]\nmin_images = 4\nmax_images = 8\n"
@@ -192,48 +213,6 @@ def test_inspect_shows_a_recipe_and_a_file_alike(
         assert image.width > 600
 
 
-def test_examples_of_own_pictures_are_shown_without_saying_again_where_they_lie(
-    own_pictures: Path, capsys: Capture
-) -> None:
-    for source, index in (("built", "0"), ("built/examples.jsonl", "2")):
-        assert cli.main(["inspect", source, "--index", index, "--out", "sheet.png"]) == 0
-    assert cli.main(["export", "qwen-vl", "built/examples.jsonl", "--out", "exported"]) == 0
-    (own_pictures / "photos").rename(own_pictures / "moved")
-    capsys.readouterr()
-    assert cli.main(["inspect", "built", "--out", "sheet.png"]) == 2
-    line = capsys.readouterr().err
-    assert f"looked for below {own_pictures / 'photos'}, --media-root names another" in line
-    assert cli.main(["inspect", "built", "--out", "sheet.png", "--media-root", "moved"]) == 0
-
-
-def test_a_build_is_shown_from_any_folder_and_where_it_has_moved_with_its_pictures(
-    own_pictures: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Whether its corpus was named by relative paths, by absolute ones or by another root."""
-    build = ["build", str(own_pictures / "own.toml"), "--count", "3", "--manifest"]
-    absolute = [str(own_pictures / name) for name in ("photos.arrow", "photos", "by_names")]
-    assert cli.main([*build, absolute[0], "--root", absolute[1], "--out", absolute[2]]) == 0
-    away = own_pictures / "away"
-    away.mkdir()
-    monkeypatch.chdir(away)
-    assert cli.main([*build, "../photos.arrow", "--root", "../photos", "--out", "../rooted"]) == 0
-    assert cli.main([*build, "../photos.arrow", "--out", "../again"]) == 0
-    for name in ("built", "rooted", "by_names"):
-        assert cli.main(["inspect", f"../{name}", "--out", "sheet.png"]) == 0
-        assert cli.main(["export", "qwen-vl", f"../{name}/examples.jsonl", "--out", name]) == 0
-    built, again = (
-        (own_pictures / name / "manifest.json").read_bytes() for name in ("built", "again")
-    )
-    assert built == again, "the folder that it was typed in does not show"
-    assert json.loads(built)["manifests"] == ["../photos.arrow"]
-    moved = own_pictures / "moved"
-    moved.mkdir()
-    for name in ("photos", "photos.arrow", "built", "rooted"):
-        (own_pictures / name).rename(moved / name)
-    for name in ("built", "rooted"):
-        assert cli.main(["inspect", f"../moved/{name}", "--out", "sheet.png"]) == 0
-
-
 def test_what_a_newcomer_gives_in_the_place_of_a_recipe_or_manifest(
     own_pictures: Path, capsys: Capture
 ) -> None:
@@ -253,6 +232,20 @@ def test_what_a_newcomer_gives_in_the_place_of_a_recipe_or_manifest(
     line = fails(capsys, "index", "image_folder", "photos", "--out", "y.arrow")
     assert "for instance 0.png (no caption file: 0.txt). image_folder reads pictures with" in line
     assert "seqsynth index --help lists the others" in line
+
+
+def test_a_cache_that_is_half_written_needs_room_for_the_rest_alone(
+    own_pictures: Path, capsys: Capture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    estimate = CacheEstimate(num_videos=1, num_frames=9, num_bytes=1000, free_bytes=500)
+    monkeypatch.setattr(cli_cache, "estimate_cache", lambda *_: estimate)
+    monkeypatch.setattr(cli_cache, "write_cache", lambda *_, **__: (1, []))
+    written = own_pictures / "cache" / "clips" / "a.mp4.mov"
+    written.parent.mkdir(parents=True)
+    for num_bytes, status in ((500, 0), (499, 2)):
+        written.write_bytes(bytes(num_bytes))
+        assert cli.main(["cache", "photos.arrow", "--out", "cache"]) == status
+    assert "the cache will not fit" in capsys.readouterr().err
 
 
 def test_benchmark_counts_its_queries(
@@ -306,6 +299,16 @@ def test_wrong_requests_are_one_line_and_status_2(
     assert "run: seqsynth fetch default" in fails(
         capsys, "inspect", recipe, "--cache", str(tmp_path / "empty")
     )
+    for option, value in (("--container", "parquet"), ("--quality", "80"), ("--geometry", "pad")):
+        line = fails(capsys, "build", recipe, *out, option, value)
+        assert f"{option} is of pictures: --frames PIXELS writes some" in line
+    for what, option, value in (
+        ("film", "--max-clips", "3"),
+        ("generated", "--image-lengths", "8"),
+        ("default", "--window-seconds", "60"),
+    ):
+        line = fails(capsys, "benchmark", what, "--out", "x", option, value, *cache)
+        assert f"{option} changes nothing in the benchmark {what}: leave it out" in line
     bad = tmp_path / "bad.jsonl"
     bad.write_text("{}\n")
     assert f"{bad}:1: example '?' lacks" in fails(capsys, "inspect", str(bad), *cache)

@@ -16,7 +16,14 @@ CODECS = sorted(tt.CODECS)
 def sequences(draw: st.DrawFn) -> ClipSequence:
     counts = draw(st.lists(st.integers(2, 20), min_size=2, max_size=10))
     clips = tuple(
-        ClipItem(f"id-{k}", f"label {k}", f"someone does act {k}", f"/{k}.webp", 99, 2.0 + k / 8)
+        ClipItem(
+            id=f"id-{k}",
+            label=f"label {k}",
+            caption=f"someone does act {k}",
+            path=f"/{k}.webp",
+            num_frames=99,
+            duration_seconds=2.0 + k / 8,
+        )
         for k in range(len(counts))
     )
     boundaries = tuple(np.concatenate([[0], np.cumsum(counts)]).tolist())
@@ -85,7 +92,17 @@ def test_spans_tile_the_sequence_and_match_the_frames(sequence: ClipSequence) ->
 
 
 def test_frames_are_timed_from_zero_and_ties_are_exact() -> None:
-    clips = tuple(ClipItem(f"{k}", f"label {k}", f"act {k}", f"/{k}", 50, 1.7) for k in range(2))
+    clips = tuple(
+        ClipItem(
+            id=f"{k}",
+            label=f"label {k}",
+            caption=f"act {k}",
+            path=f"/{k}",
+            num_frames=50,
+            duration_seconds=1.7,
+        )
+        for k in range(2)
+    )
     frames = tuple(FrameRef(clips[k // 48].path, k % 48) for k in range(96))
     example = tvg(ClipSequence(clips, (0, 48, 96), frames), np.random.default_rng(0))
     assert example.frame_codes[0] == "<0><0><0><0>"
@@ -97,7 +114,17 @@ def test_frames_are_timed_from_zero_and_ties_are_exact() -> None:
 
 
 def test_seconds_are_written_with_their_unit_and_tokens_without() -> None:
-    clips = tuple(ClipItem(f"{k}", f"l{k}", f"act {k}.", f"/{k}", 9, 5.0) for k in range(2))
+    clips = tuple(
+        ClipItem(
+            id=f"{k}",
+            label=f"l{k}",
+            caption=f"act {k}.",
+            path=f"/{k}",
+            num_frames=9,
+            duration_seconds=5.0,
+        )
+        for k in range(2)
+    )
     frames = tuple(FrameRef(clips[k // 2].path, k % 2) for k in range(4))
     sequence = ClipSequence(clips, (0, 2, 4), frames)
     rng = np.random.default_rng(0)
@@ -111,7 +138,17 @@ def test_seconds_are_written_with_their_unit_and_tokens_without() -> None:
 
 @pytest.mark.parametrize("task", sorted(CLIP_TASKS))
 def test_clips_that_read_the_same_are_refused(task: str) -> None:
-    clips = tuple(ClipItem(f"{k}", f"label {k}", "the same act", f"/{k}", 9, 1.0) for k in range(2))
+    clips = tuple(
+        ClipItem(
+            id=f"{k}",
+            label=f"label {k}",
+            caption="the same act",
+            path=f"/{k}",
+            num_frames=9,
+            duration_seconds=1.0,
+        )
+        for k in range(2)
+    )
     sequence = ClipSequence(clips, (0, 1, 2), (FrameRef("/0", 0), FrameRef("/1", 0)))
     with pytest.raises(ValueError, match="items 1 and 2 have the same caption"):
         CLIP_TASKS[task](sequence, np.random.default_rng(0))

@@ -32,8 +32,12 @@ def test_examples_of_a_seed_are_those_of_the_golden_file(corpus: Corpus) -> None
 
 @given(order=st.permutations(range(12)))
 def test_an_example_does_not_depend_on_what_was_read_before(order: list[int]) -> None:
-    items = tuple(ImageItem(f"{k}", f"caption {k}", f"/{k}", "x") for k in range(20))
-    corpus = Corpus(items, items, (), (), "/")
+    items = tuple(
+        ImageItem(id=f"{k}", caption=f"caption {k}", path=f"/{k}", label="x") for k in range(20)
+    )
+    corpus = Corpus(
+        train_images=items, heldout_images=items, train_clips=(), heldout_clips=(), root="/"
+    )
     recipe = SequenceRecipe(tasks={"iig": 1, "alr": 1}, num_examples=12, min_images=4, max_images=8)
     straight = list(SequenceDataset(corpus, recipe, 1))
     dataset = SequenceDataset(corpus, recipe, 1)

@@ -1,6 +1,7 @@
 """What is exported is read back by the rules of the trainers, written out here in our own words."""
 
 import json
+import os
 import re
 from collections.abc import Callable
 from dataclasses import replace
@@ -9,7 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageOps
 
 from seqsynth import Example, FrameRef
 from seqsynth.cli import main
@@ -133,6 +134,42 @@ def test_each_picture_is_written_once_and_small_enough(
     assert {path: path.stat().st_mtime_ns for path in written} == times
 
 
+def test_a_picture_that_was_replaced_is_written_anew(
+    tmp_path: Path, examples: list[Example]
+) -> None:
+    source = tmp_path / "a.png"
+    example = replace(examples[0], frames=(FrameRef(str(source), 0),), frame_codes=("",))
+    for number, colour in enumerate([(255, 0, 0), (0, 0, 255)]):
+        Image.new("RGB", (16, 16), colour).save(source)
+        os.utime(source, (number, number))
+        export_examples([example], tmp_path / "out", "qwen-vl")
+        (record,) = lines(tmp_path / "out/train.jsonl")
+        with Image.open(tmp_path / "out" / record["image"][0]) as picture:
+            assert picture.getpixel((8, 8)) == pytest.approx(colour, abs=8)
+
+
+def test_exports_of_two_machines_do_not_write_the_same_scratch_file(
+    tmp_path: Path, examples: list[Example], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where a shared folder has no locks; process numbers of two machines may be the same."""
+    monkeypatch.setattr(os, "getpid", lambda: 7)
+    scratch: list[Path] = []
+    replaced = Path.replace
+
+    def seen(self: Path, target: Path) -> Path:
+        if self.suffix == ".partial":
+            scratch.append(self)
+        return replaced(self, target)
+
+    monkeypatch.setattr(Path, "replace", seen)
+    for _ in range(2):
+        export_examples(examples[:9], tmp_path, "qwen-vl")
+        for path in (tmp_path / "frames").rglob("*.jpg"):
+            path.unlink()
+    assert len(scratch) >= 2
+    assert len(set(scratch)) == len(scratch)
+
+
 def test_frames_carry_their_place(examples: list[Example]) -> None:
     still = next(example for example in examples if example.task == "iig")
     assert frames_text(still).splitlines()[0] == f"<image> {still.frame_codes[0]}"
@@ -191,6 +228,21 @@ def test_a_jpeg_lies_where_it_was_if_every_reader_shows_it_alike(
     assert corners[0] == pytest.approx((255, 0, 0), abs=8)
     assert corners[1] == pytest.approx((255, 255, 255), abs=8)
     assert corners[2] == pytest.approx((0, 0, 255), abs=8)
+
+
+def test_a_jpeg_whose_notes_of_the_camera_are_damaged_is_written_anew(
+    tmp_path: Path, examples: list[Example]
+) -> None:
+    """Pillow's own turning of it, as readers do it, would raise an error."""
+    damaged = tmp_path / "damaged.jpg"
+    Image.new("RGB", (32, 24), (255, 0, 0)).save(
+        damaged, dpi=(72, 72), exif=b"Exif\0\0no directory"
+    )
+    example = replace(examples[0], frames=(FrameRef(str(damaged), 0),), frame_codes=("",))
+    export_examples([example], tmp_path / "out", "qwen-vl")
+    (record,) = lines(tmp_path / "out/train.jsonl")
+    with Image.open(tmp_path / "out" / record["image"][0]) as picture:
+        assert ImageOps.exif_transpose(picture).size == (32, 24)
 
 
 def test_a_jpeg_that_is_cut_short_is_left_out(

@@ -15,10 +15,13 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import av
 import pytest
+from PIL import Image
 
-from seqsynth import registry_clients
+from seqsynth import FrameRef, MediaError, frame_times, load_frames, registry_clients
 from seqsynth.benchmark_packages import FETCH_SETS
+from seqsynth.cache import exclusive
 from seqsynth.caption import backends
 from seqsynth.caption.backends import Answer, BackendKind, BackendOptions, Question
 from seqsynth.caption.records import SCHEMA
@@ -28,6 +31,7 @@ from seqsynth.cli import main
 from seqsynth.fetch import FetchError, default_dir, fetch_default
 from seqsynth.frame_parquet import read_frame_parquet
 from seqsynth.frame_tar import read_frame_tar
+from seqsynth.frames.pyav_videos import video_fault
 from seqsynth.manifest import Manifest
 from seqsynth.one_writer import one_writer
 from seqsynth.testing import write_zoo
@@ -169,6 +173,45 @@ def test_too_many_open_files_are_no_damage(read: Callable[[Path], object], tmp_p
     path.unlink()
     with pytest.raises(FileNotFoundError):
         read(path)
+
+
+@pytest.mark.parametrize("name", ["a.png", "a.jpg", "cfr.mp4"])
+def test_too_many_open_files_are_no_damage_of_pictures_and_videos(
+    name: str, tmp_path: Path
+) -> None:
+    path = tmp_path / name
+    if path.suffix == ".mp4":
+        write_zoo(tmp_path, [name])
+    else:
+        Image.new("RGB", (20, 20)).save(path)
+    reads: list[Callable[[], object]] = [lambda: load_frames([FrameRef(str(path), 0)], 8)]
+    if path.suffix == ".mp4":
+        reads.append(lambda: frame_times(path))
+    for read in reads:
+        read()  # imports what it needs
+        with no_more_files(), pytest.raises(OSError, match="Too many open files") as failure:
+            read()
+        assert failure.value.errno == errno.EMFILE
+
+
+def test_a_video_that_asks_for_too_much_memory_is_damaged() -> None:
+    fault = video_fault("a.mp4", 3, av.error.MemoryError(errno.ENOMEM, "Cannot allocate memory"))
+    assert str(fault).startswith("a.mp4: frame 3 cannot be read: the file is damaged")
+    assert isinstance(fault, MediaError)
+    short = MemoryError()
+    assert video_fault("a.mp4", 3, short) is short
+
+
+def test_a_cache_whose_disk_has_no_locks_says_what_to_do(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def no_locks(*_: object) -> None:
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr("fcntl.flock", no_locks)
+    reason = r"No locks available: name a folder .* \$SEQ2TIME_CACHE: '.*fetch\.lock'"
+    with pytest.raises(OSError, match=reason), exclusive(tmp_path / "fetch.lock", lambda: None):
+        pass
 
 
 @pytest.mark.parametrize("name", COMMANDS)
@@ -343,7 +386,7 @@ def test_a_registry_that_fails(
     assert said.startswith(f"cannot fetch {bad.requirement}: ")
     assert WAYS[way] in said
     assert "run the same command again" in said
-    assert f"lay {bad.filename} into CACHE/downloads" in said
+    assert f"lay {bad.filename} into {cache / 'downloads'}" in said
     assert not (default_dir(cache) / bad.part).exists()
     assert list((cache / "downloads").iterdir()) == []
     mark.unlink(missing_ok=True)

@@ -39,8 +39,14 @@ EVENTS = (
 @pytest.fixture(scope="module")
 def video(tmp_path_factory: pytest.TempPathFactory) -> AnnotatedVideo:
     path = tmp_path_factory.mktemp("media") / "short.mp4"
-    write_video(path, VideoRecipe(num_frames=NUM_FRAMES, options={"preset": "ultrafast"}))
-    return AnnotatedVideo("short", str(path), NUM_FRAMES / RATE, NUM_FRAMES, EVENTS)
+    write_video(VideoRecipe(num_frames=NUM_FRAMES, options={"preset": "ultrafast"}), path)
+    return AnnotatedVideo(
+        id="short",
+        path=str(path),
+        duration_seconds=NUM_FRAMES / RATE,
+        num_frames=NUM_FRAMES,
+        events=EVENTS,
+    )
 
 
 def asked(video: AnnotatedVideo, spec: FilmSpec, task: str) -> list[list[tuple[float, ...]]]:
@@ -83,7 +89,7 @@ def test_the_benchmark_has_the_files_of_the_default_one(
     video: AnnotatedVideo, tmp_path: Path
 ) -> None:
     root = str(Path(video.path).parent)
-    counts = build_film_benchmark(tmp_path / "a", video, SPEC, media_root=root)
+    counts = build_film_benchmark(video, tmp_path / "a", SPEC, media_root=root)
     assert counts == {"film_grounding": 9, "film_dense_captions": 4}
     examples = {e.id: e for e in read_examples(tmp_path / "a/examples.jsonl", media_root=root)}
     assert "short.mp4" in (tmp_path / "a/examples.jsonl").read_text()
@@ -102,8 +108,8 @@ def test_the_benchmark_has_the_files_of_the_default_one(
             assert caption in (turn.prompt if row["task"] == "tvg" else turn.answer)
     spec = json.loads((tmp_path / "a/benchmark.json").read_text())["spec"]
     assert (spec["templates"], spec["min_clips"], spec["max_clips"]) == ("paper", 2, 3)
-    build_film_benchmark(tmp_path / "b", video, SPEC, media_root=root)
-    build_film_benchmark(tmp_path / "c", video, replace(SPEC, seed=1), media_root=root)
+    build_film_benchmark(video, tmp_path / "b", SPEC, media_root=root)
+    build_film_benchmark(video, tmp_path / "c", replace(SPEC, seed=1), media_root=root)
     for name in ("examples.jsonl", "references.jsonl", "benchmark.json"):
         assert (tmp_path / "a" / name).read_bytes() == (tmp_path / "b" / name).read_bytes()
     assert read_lines(tmp_path / "c/references.jsonl") != references
@@ -112,12 +118,16 @@ def test_the_benchmark_has_the_files_of_the_default_one(
 def test_windows_that_cannot_be_are_refused(video: AnnotatedVideo, tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=r"window of 7\.0 seconds does not fit the part 4\.0 - 10"):
         replace(SPEC, window_seconds=(7.0,))
+    with pytest.raises(ValueError, match="window_seconds must name at least one length"):
+        FilmSpec(window_seconds=())
+    with pytest.raises(ValueError, match="num_turns must not be negative, got -1"):
+        FilmSpec(num_turns=-1)
     with pytest.raises(ValueError, match="part must be a start before an end"):
         FilmSpec(part=(5.0, 5.0))
     with pytest.raises(ValueError, match=r"short has 10\.0 seconds and 250 frames, too few"):
         film_examples(video, FilmSpec())
     with pytest.raises(ValueError, match="from frame 100 on holds 1 events; two are needed"):
-        build_film_benchmark(tmp_path, video, replace(SPEC, window_seconds=(1.5,)), media_root="")
+        build_film_benchmark(video, tmp_path, replace(SPEC, window_seconds=(1.5,)), media_root="")
     assert list(tmp_path.iterdir()) == []
 
 

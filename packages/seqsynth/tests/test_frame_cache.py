@@ -1,5 +1,6 @@
 """The frame cache: the frames it says, about the size it says, and nothing done twice."""
 
+import io
 import os
 import threading
 from dataclasses import replace
@@ -8,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from seqsynth import FrameRef, Manifest, frame_cache, load_frames
 from seqsynth.cli import main
@@ -20,6 +22,12 @@ from seqsynth.manifest_writer import write_manifest
 from seqsynth.testing import NUM_FRAMES, read_number, write_zoo
 
 FPS = 5.0
+
+
+def jpeg() -> bytes:
+    content = io.BytesIO()
+    Image.new("RGB", (16, 16)).save(content, "JPEG")
+    return content.getvalue()
 
 
 @pytest.fixture
@@ -37,7 +45,7 @@ def manifest(tmp_path: Path) -> Path:
         for path in (*videos.values(), root / "clips" / "bad.mp4")
     ]  # fmt: skip
     rows.append(ManifestRow(id="still", kind="image", path="still.png", caption="y", source="test"))
-    write_manifest(tmp_path / "clips.arrow", rows, root=root, command="test")
+    write_manifest(rows, tmp_path / "clips.arrow", root=root, command="test")
     return tmp_path / "clips.arrow"
 
 
@@ -106,7 +114,7 @@ def test_a_video_of_several_rows_is_written_once(
 ) -> None:
     clip = next(rows_of(Manifest.open(manifest)))
     rows = [replace(clip, id=f"{clip.id}-{number}") for number in range(3)]
-    write_manifest(manifest, rows, root=tmp_path / "media", command="test")
+    write_manifest(rows, manifest, root=tmp_path / "media", command="test")
     written: list[Path] = []
     write, second_came = frame_cache._write_video, threading.Event()
 
@@ -152,7 +160,80 @@ def test_a_video_that_cannot_be_written_leaves_nothing_behind(
         frame_cache.write_cache(
             Manifest.open(manifest), tmp_path / "cache", CacheSettings(), command="test"
         )
-    assert not list((tmp_path / "cache").rglob("*.mov"))
+    assert not [path for path in (tmp_path / "cache").rglob("*") if ".mov" in path.name]
+
+
+def test_the_name_of_a_video_may_be_as_long_as_a_name_can_be_and_nobody_elses_is_used(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Process numbers do not tell the machines of one disk apart."""
+    target = tmp_path / f"{'x' * 247}.mp4.mov"
+    built: set[Path] = set()
+    replace_file = Path.replace
+
+    def noted(path: Path, target: Path) -> Path:
+        built.add(path)
+        return replace_file(path, target)
+
+    monkeypatch.setattr(Path, "replace", noted)
+    for _ in range(2):
+        frame_cache._write_video(target, [0], [jpeg()], "")
+    assert len(built) == 2
+    assert list(tmp_path.iterdir()) == [target]
+
+
+def test_what_a_killed_process_left_is_removed_and_hidden_videos_are_not(
+    manifest: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "media/clips/cfr.mp4").rename(tmp_path / "media/clips/.hidden.mp4")
+    clip = next(rows_of(Manifest.open(manifest)))
+    rows = [replace(clip, path="clips/.hidden.mp4")]
+    write_manifest(rows, manifest, root=tmp_path / "media", command="test")
+    out = tmp_path / "cache"
+    command = ["cache", str(manifest), "--out", str(out)]
+
+    def killed(path: Path, target: Path) -> Path:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Path, "replace", killed)
+        patched.setattr(Path, "unlink", lambda path, missing_ok: None)
+        with pytest.raises(KeyboardInterrupt):
+            frame_cache._write_video(out / "clips/x.mov", [0], [jpeg()], "")
+    (left,) = (out / "clips").iterdir()
+    assert main(command) == 0
+    assert not left.exists()
+    hidden = out / "clips/.hidden.mp4.mov"
+    before = hidden.stat().st_mtime_ns
+    assert main(command) == 0
+    assert hidden.stat().st_mtime_ns == before
+
+
+def test_a_manifest_that_leads_out_of_its_root_writes_nothing_there(
+    manifest: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "media/clips/cfr.mp4").rename(tmp_path / "beside.mp4")
+    clip = next(rows_of(Manifest.open(manifest)))
+    rows = [replace(clip, path="../beside.mp4")]
+    write_manifest(rows, manifest, root=tmp_path / "media", command="test")
+    assert main(["cache", str(manifest), "--out", str(tmp_path / "cache")]) == 2
+    assert "'cfr' leaves the root: '../beside.mp4'" in capsys.readouterr().err
+    assert not (tmp_path / "beside.mp4.mov").exists()
+
+
+def test_a_cache_of_another_version_is_refused(
+    manifest: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    command = ["cache", str(manifest), "--out", str(tmp_path / "cache")]
+    assert main(command) == 0
+    note = tmp_path / "cache" / "settings.txt"
+    first, rest = note.read_text("utf-8").split("\n", 1)
+    assert first == "seqsynth cache, format 1"
+    for other in ("seqsynth cache, format 2\n" + rest, rest, ""):
+        note.write_text(other, "utf-8")
+        capsys.readouterr()
+        assert main(command) == 2
+        assert "another version of seqsynth wrote it; choose another" in capsys.readouterr().err
 
 
 def test_the_estimate_writes_nothing_and_is_about_right(
@@ -178,6 +259,6 @@ def test_wrong_requests_are_refused(
     }.items():
         assert main([*command, *more]) == 2
         assert complaint in capsys.readouterr().err
-    write_manifest(manifest, [], root=tmp_path, command="test")
+    write_manifest([], manifest, root=tmp_path, command="test")
     assert main(command) == 2
     assert "lists no clips or videos" in capsys.readouterr().err

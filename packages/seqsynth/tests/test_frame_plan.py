@@ -18,7 +18,10 @@ MakeClips = Callable[..., tuple[ClipItem, ...]]
 
 @given(seed=st.integers(0, 999), pool_size=st.integers(20, 60), length=st.integers(1, 20))
 def test_images_of_a_sequence_are_different_ones(seed: int, pool_size: int, length: int) -> None:
-    pool = [ImageItem(f"{k}", f"caption {k}", f"/{k}", "x") for k in range(pool_size)]
+    pool = [
+        ImageItem(id=f"{k}", caption=f"caption {k}", path=f"/{k}", label="x")
+        for k in range(pool_size)
+    ]
     drawn = draw_images(pool, length, np.random.default_rng(seed))
     assert len({image.id for image in drawn}) == length
     assert set(drawn) <= set(pool)
@@ -26,7 +29,10 @@ def test_images_of_a_sequence_are_different_ones(seed: int, pool_size: int, leng
 
 @pytest.mark.parametrize("pool_size", [40, 5000])
 def test_captions_of_a_sequence_never_read_the_same(pool_size: int) -> None:
-    pool = [ImageItem(f"{k}", f"Caption {k % 20}.", f"/{k}", "x") for k in range(pool_size)]
+    pool = [
+        ImageItem(id=f"{k}", caption=f"Caption {k % 20}.", path=f"/{k}", label="x")
+        for k in range(pool_size)
+    ]
     for seed in range(5):
         drawn = draw_images(pool, 20, np.random.default_rng(seed))
         assert len({caption_key(image.caption) for image in drawn}) == 20
@@ -41,7 +47,10 @@ def test_every_image_is_drawn_equally_often(make_images: MakeImages) -> None:
 
 @pytest.mark.parametrize("pool_size", [30, 5000])
 def test_a_pool_with_too_few_captions_is_refused(pool_size: int) -> None:
-    pool = [ImageItem(f"{k}", f"caption {k % 7}", f"/{k}", "x") for k in range(pool_size)]
+    pool = [
+        ImageItem(id=f"{k}", caption=f"caption {k % 7}", path=f"/{k}", label="x")
+        for k in range(pool_size)
+    ]
     with pytest.raises(ValueError, match=rf"of 8 images .* the {pool_size} images .* have 7"):
         draw_images(pool, 8, np.random.default_rng(0))
 
@@ -49,7 +58,14 @@ def test_a_pool_with_too_few_captions_is_refused(pool_size: int) -> None:
 @given(seed=st.integers(0, 2**64 - 1), index=st.integers(0, 2**40))
 def test_clip_plans_have_distinct_labels_and_exactly_the_frames(seed: int, index: int) -> None:
     clips = [
-        ClipItem(f"{k}", f"label {k % 13}", f"act {k % 13}, take {k}", f"/{k}", 5 + k, 0.5 + k)
+        ClipItem(
+            id=f"{k}",
+            label=f"label {k % 13}",
+            caption=f"act {k % 13}, take {k}",
+            path=f"/{k}",
+            num_frames=5 + k,
+            duration_seconds=0.5 + k,
+        )
         for k in range(40)
     ]
     planner = clip_planner(clips, SamplerSpec())

@@ -95,7 +95,7 @@ def test_the_benchmark_shows_held_out_clips_under_its_own_name(
     cache_dir: Path, tmp_path: Path
 ) -> None:
     corpus = generated_corpus(cache_dir)
-    counts = build_default_benchmark(tmp_path / "out", corpus, ONLY_CLIPS)
+    counts = build_default_benchmark(corpus, tmp_path / "out", ONLY_CLIPS)
     assert set(counts) == {"generated_grounding", "generated_dense_captions"}
     held_out = {Path(clip.path).name for clip in corpus.heldout_clips}
     for example in read_examples(tmp_path / "out/examples.jsonl", media_root=corpus.root):
@@ -124,7 +124,7 @@ def test_the_real_film_and_clips_are_the_annotated_ones(tmp_path: Path) -> None:
     assert corpus.content_hash.startswith("2f58d9402876")
     assert all(clip.num_frames >= 25 for clip in (*corpus.train_clips, *corpus.heldout_clips))
     counts = build_default_benchmark(
-        tmp_path / "clips", corpus, BenchmarkSpec(image_lengths=(), clips_name="generated")
+        corpus, tmp_path / "clips", BenchmarkSpec(image_lengths=(), clips_name="generated")
     )
     assert counts == {"generated_grounding": 244, "generated_dense_captions": 40}
 
@@ -133,7 +133,7 @@ def test_the_real_film_and_clips_are_the_annotated_ones(tmp_path: Path) -> None:
     assert len(times) == video.num_frames
     assert np.allclose(np.diff(times), 1 / 24, atol=1e-6)
     assert video.duration_seconds == pytest.approx(times[-1] + 1 / 24)
-    counts = build_film_benchmark(tmp_path / "film", video, FilmSpec())
+    counts = build_film_benchmark(video, tmp_path / "film", FilmSpec())
     assert counts == {"film_grounding": 119, "film_dense_captions": 9}
     # A cut of the film stands where the annotation says: the black eyes, then the meadow.
     eyes, meadow = load_frames([FrameRef(video.path, round(24 * s)) for s in (284.6, 284.8)], 32)

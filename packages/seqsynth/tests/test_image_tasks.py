@@ -22,7 +22,9 @@ codecs = st.sampled_from(["rpt", "index", "seconds"])
 
 def items_of(length: int) -> tuple[ImageItem, ...]:
     return tuple(
-        ImageItem(f"id-{k}", f"a picture of thing {k:03d}", f"/{k}.png", "thing")
+        ImageItem(
+            id=f"id-{k}", caption=f"a picture of thing {k:03d}", path=f"/{k}.png", label="thing"
+        )
         for k in range(length)
     )
 
@@ -160,7 +162,7 @@ def test_captions_that_hold_time_tokens_are_escaped(make_images: MakeImages) -> 
 def test_captions_that_read_the_same_are_refused(
     task: str, twin: str, make_images: MakeImages
 ) -> None:
-    items = [*make_images(4), ImageItem("twin", twin, "/t.png", "thing")]
+    items = [*make_images(4), ImageItem(id="twin", caption=twin, path="/t.png", label="thing")]
     with pytest.raises(ValueError, match="items 2 and 5 have the same caption"):
         IMAGE_TASKS[task](items, np.random.default_rng(0))
 

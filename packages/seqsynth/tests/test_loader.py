@@ -101,16 +101,20 @@ def test_examples_are_replaced_as_when_read_one_by_one(tmp_path: Path) -> None:
     for number in range(12):
         path = tmp_path / f"{number}.png"
         Image.new("RGB", (9, 9), (20 * number, 0, 0)).save(path)
-        items.append(ImageItem(f"i{number}", f"card {number}", str(path), "card"))
+        items.append(
+            ImageItem(id=f"i{number}", caption=f"card {number}", path=str(path), label="card")
+        )
     (tmp_path / "5.png").write_bytes(b"damaged")
-    corpus = Corpus(items, (), (), (), str(tmp_path))
+    corpus = Corpus(
+        train_images=items, heldout_images=(), train_clips=(), heldout_clips=(), root=str(tmp_path)
+    )
     recipe = SequenceRecipe(tasks={"iig": 1}, min_images=3, max_images=3, num_examples=100)
     stream = SequenceDataset(corpus, recipe, seed=0)
     log, expected_log = SkipLog(None, max_share=1.0), SkipLog(None, max_share=1.0)
-    shown = list(prefetch_examples(stream, range(30), THREADS, log))
+    shown = list(prefetch_examples(stream, range(30), THREADS, log=log))
     for index, (example, frames) in enumerate(shown):
         expected, pixels = read_frames(
-            stream, index, lambda refs: load_frames(refs, 16), expected_log
+            stream, index, lambda refs: load_frames(refs, 16), log=expected_log
         )
         assert example == expected
         assert (frames == pixels).all()

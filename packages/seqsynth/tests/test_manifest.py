@@ -1,6 +1,8 @@
 import pickle
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -49,15 +51,22 @@ ROWS = (IMAGE, CLIP, VIDEO, IN_TAR)
 
 
 def write(path: Path, rows: Sequence[ManifestRow] = ROWS, root: str = "/media") -> Path:
-    assert write_manifest(path, rows, root=root, command="a test") == len(rows)
+    assert write_manifest(rows, path, root=root, command="a test") == len(rows)
     return path
 
 
 def test_rows_come_back_as_items_of_their_kind(tmp_path: Path) -> None:
     manifest = Manifest.open(write(tmp_path / "m.arrow"))
     assert list(manifest) == [
-        ImageItem("i", "a kite", "/media/a/i.png", label="a kite"),
-        ClipItem("c", "juggling", "juggling", "/media/c.mp4", 3, 1.5),
+        ImageItem(id="i", caption="a kite", path="/media/a/i.png", label="a kite"),
+        ClipItem(
+            id="c",
+            label="juggling",
+            caption="juggling",
+            path="/media/c.mp4",
+            num_frames=3,
+            duration_seconds=1.5,
+        ),
         AnnotatedVideo(
             id="v",
             path="/media/v.mp4",
@@ -68,7 +77,7 @@ def test_rows_come_back_as_items_of_their_kind(tmp_path: Path) -> None:
             time_codec="seconds",
             caption="cooking",
         ),
-        ImageItem("t", "x", "/media/0.tar::512:7", label="x"),
+        ImageItem(id="t", caption="x", path="/media/0.tar::512:7", label="x"),
     ]
     assert manifest[-1] == manifest[3]
     assert manifest.command == "a test"
@@ -108,18 +117,18 @@ def test_the_root_can_be_elsewhere_and_the_hash_stays(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "changed",
+    ("row", "changed"),
     [
-        ManifestRow(id="i", kind="image", path="a/i.png", caption="a kit", source="folder"),
-        ManifestRow(id="ia", kind="image", path="/i.png", caption="a kite", source="folder"),
-        ManifestRow(id="i", kind="clip", path="a/i.png", caption="a kite", source="folder"),
-        ManifestRow(
-            id="i", kind="image", path="a/i.png", caption="a kite", source="folder", num_bytes=0
-        ),
+        (IMAGE, replace(IMAGE, caption="a kit")),
+        (IMAGE, replace(IMAGE, id="ia", path="/i.png")),
+        (CLIP, replace(CLIP, kind="video")),
+        (IMAGE, replace(IMAGE, num_bytes=0)),
     ],
 )
-def test_the_hash_depends_on_every_field(tmp_path: Path, changed: ManifestRow) -> None:
-    before = Manifest.open(write(tmp_path / "a.arrow", [IMAGE])).content_sha256
+def test_the_hash_depends_on_every_field(
+    tmp_path: Path, row: ManifestRow, changed: ManifestRow
+) -> None:
+    before = Manifest.open(write(tmp_path / "a.arrow", [row])).content_sha256
     assert before != Manifest.open(write(tmp_path / "b.arrow", [changed])).content_sha256
 
 
@@ -229,11 +238,38 @@ def test_another_format_version_is_refused(tmp_path: Path, monkeypatch: pytest.M
         Manifest.open(path)
 
 
+def test_a_file_whose_header_is_damaged_is_named(tmp_path: Path) -> None:
+    """A key or a column by another name: what a flipped byte can make of them."""
+    whole = write(tmp_path / "m.arrow").read_bytes()
+    damaged = tmp_path / "damaged.arrow"
+    for name in (b"seqsynth.manifest.root", b"content_sha256", b"num_frames"):
+        assert name in whole
+        damaged.write_bytes(whole.replace(name, name[:-1] + b"x"))
+        with pytest.raises(ValueError, match=r"damaged\.arrow is damaged: index the corpus again"):
+            Manifest.open(damaged)
+
+
+@pytest.mark.parametrize(
+    ("row", "change", "fault"),
+    [
+        (IMAGE, {"kind": "picture"}, "'i': kind 'picture' is none of image, clip, video"),
+        (CLIP, {"num_frames": None}, "'c': a clip needs num_frames"),
+        (CLIP, {"duration_seconds": None}, "'c': a clip needs duration_seconds"),
+        (VIDEO, {"duration_seconds": None}, "'v': a video needs duration_seconds"),
+    ],
+)
+def test_a_row_that_no_example_could_be_drawn_from_is_refused(
+    row: ManifestRow, change: dict[str, Any], fault: str
+) -> None:
+    with pytest.raises(ValueError, match=fault):
+        replace(row, **change)
+
+
 def test_an_error_leaves_the_old_file_and_no_other(tmp_path: Path) -> None:
     path = write(tmp_path / "m.arrow")
     before = path.read_bytes()
     bad = ManifestRow(id="x", kind="image", path="x", caption=5, source="s")  # type: ignore[arg-type]
     with pytest.raises(pa.ArrowTypeError):
-        write_manifest(path, [IMAGE, bad], root="/", command="")
+        write_manifest([IMAGE, bad], path, root="/", command="")
     assert path.read_bytes() == before
     assert [file.name for file in tmp_path.iterdir()] == ["m.arrow"]

@@ -46,7 +46,7 @@ def rows_of(corpus: Corpus, *, timed: bool = False) -> Iterator[ManifestRow]:
 
 @pytest.fixture
 def manifest(tmp_path: Path, corpus: Corpus) -> Path:
-    write_manifest(tmp_path / "m.arrow", rows_of(corpus), root="/media", command="test")
+    write_manifest(rows_of(corpus), tmp_path / "m.arrow", root="/media", command="test")
     return tmp_path / "m.arrow"
 
 
@@ -88,7 +88,7 @@ def test_a_manifest_that_moved_with_its_media_gives_the_same_examples_and_frames
             )
         )
     lists, media = Path("lists", "m.arrow"), tmp_path / "here" / "media"
-    write_manifest(tmp_path / "here" / lists, rows, root=media, command="test")
+    write_manifest(rows, tmp_path / "here" / lists, root=media, command="test")
     recipe = replace(SMALL, tasks={"iig": 1})
 
     def drawn(manifest: Path, root: Path | None = None) -> tuple[str, bytes, str]:
@@ -136,7 +136,7 @@ def test_frames_of_clips_are_chosen_by_presentation_time_where_it_is_known(
 ) -> None:
     """Frame k appears at 3 k^2 ticks: a frame's number is the root of its time."""
     timed_path = tmp_path / "timed.arrow"
-    write_manifest(timed_path, rows_of(corpus, timed=True), root="/media", command="test")
+    write_manifest(rows_of(corpus, timed=True), timed_path, root="/media", command="test")
     recipe = replace(SMALL, tasks={"dvc": 1})
     even = SequenceDataset(open_corpus([manifest]), recipe, 0)
     timed = SequenceDataset(open_corpus([timed_path]), recipe, 0)

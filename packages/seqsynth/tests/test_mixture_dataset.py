@@ -16,23 +16,46 @@ from seqsynth import Corpus, Example, ImageItem, SequenceRecipe, read_examples
 from seqsynth.mixture import MixtureRecipe, Part, with_shares
 from seqsynth.mixture_dataset import MixtureDataset
 from seqsynth.rank_share import RankShare
-from seqsynth.records import AnnotatedVideo, ClipItem
+from seqsynth.records import AnnotatedVideo, ClipItem, Turn
 
-IMAGES = tuple(ImageItem(f"i{k}", f"picture {k}", f"/m/i{k}.png", "x") for k in range(30))
+IMAGES = tuple(
+    ImageItem(id=f"i{k}", caption=f"picture {k}", path=f"/m/i{k}.png", label="x") for k in range(30)
+)
 CLIPS = tuple(
-    ClipItem(f"c{k}", f"act {k}", f"someone does {k}", f"/m/c{k}.mp4", 40 + k, 2.0)
+    ClipItem(
+        id=f"c{k}",
+        label=f"act {k}",
+        caption=f"someone does {k}",
+        path=f"/m/c{k}.mp4",
+        num_frames=40 + k,
+        duration_seconds=2.0,
+    )
     for k in range(9)
 )
 GROUNDED = tuple(
     AnnotatedVideo(
-        f"g{k}", f"/m/g{k}.mp4", 10.0, 250, events=(tt.Event(1.0, 2.0 + k / 10, f"event {k}"),)
+        id=f"g{k}",
+        path=f"/m/g{k}.mp4",
+        duration_seconds=10.0,
+        num_frames=250,
+        events=(tt.Event(1.0, 2.0 + k / 10, f"event {k}"),),
     )
     for k in range(7)
 )
 DESCRIBED = tuple(
-    AnnotatedVideo(f"d{k}", f"/m/d{k}.mp4", 9.0, 90, caption=f"video {k}") for k in range(40)
+    AnnotatedVideo(
+        id=f"d{k}", path=f"/m/d{k}.mp4", duration_seconds=9.0, num_frames=90, caption=f"video {k}"
+    )
+    for k in range(40)
 )
-CORPUS = Corpus(IMAGES, (), CLIPS, (), "/m", videos={"grounded": GROUNDED, "described": DESCRIBED})
+CORPUS = Corpus(
+    train_images=IMAGES,
+    heldout_images=(),
+    train_clips=CLIPS,
+    heldout_clips=(),
+    root="/m",
+    videos={"grounded": GROUNDED, "described": DESCRIBED},
+)
 RECIPE = MixtureRecipe(
     parts={
         "images": Part(count=30, tasks={"iig": 1, "iic": 1, "alr": 1}),
@@ -174,7 +197,7 @@ def test_a_video_that_says_nothing_gives_way_to_the_next_and_is_counted() -> Non
     recipe = MixtureRecipe(parts={"captions": Part(count=40, sources=("described",))})
     dataset = MixtureDataset(corpus, recipe, 0)
     cuts: Counter[str] = Counter()
-    examples = [dataset.draw(index, cuts) for index in range(40)]
+    examples = [dataset.draw(index, cuts=cuts) for index in range(40)]
     assert cuts == {"replaced: neither turns nor events nor a caption": 20}
     assert {int(e.frames[0].path[4:-4]) % 2 for e in examples} == {0}
     assert sum(example.id.count("-") == 3 for example in examples) == 20
@@ -183,6 +206,26 @@ def test_a_video_that_says_nothing_gives_way_to_the_next_and_is_counted() -> Non
     all_mute = replace(corpus, videos={"described": mute[1:2]})
     with pytest.raises(ValueError, match="d1: neither turns nor events nor a caption"):
         MixtureDataset(all_mute, recipe, 0)[0]
+
+
+def test_turns_of_a_video_that_the_budget_leaves_out_are_counted() -> None:
+    ready = (Turn("What happens?", "A man waves."), Turn("And then?", "He goes home again."))
+    events = tuple(tt.Event(k, k + 1.0, f"event {k}") for k in (1.0, 4.0))
+    asked = AnnotatedVideo(
+        id="a", path="/m/a.mp4", duration_seconds=10.0, num_frames=50, turns=ready
+    )
+    grounded = AnnotatedVideo(
+        id="g", path="/m/g.mp4", duration_seconds=10.0, num_frames=50, events=events
+    )
+    for video, budget in ((asked, 10), (grounded, 45)):
+        recipe = MixtureRecipe(
+            parts={"all": Part(count=6, sources=("v",), tasks={"tvg": 1})},
+            sequences=SequenceRecipe(max_text_tokens=budget, num_turns=2),
+        )
+        dataset = MixtureDataset(replace(CORPUS, videos={"v": (video,)}), recipe, 0)
+        cuts: Counter[str] = Counter()
+        assert {len(dataset.draw(index, cuts=cuts).turns) for index in range(6)} == {1}
+        assert cuts == {"fewer turns": 6}
 
 
 @pytest.mark.parametrize(

@@ -195,7 +195,7 @@ def test_an_empty_folder(source: str, tmp_path: Path, capsys: pytest.CaptureFixt
 
 def test_an_empty_corpus(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     manifest = tmp_path / "m.arrow"
-    write_manifest(manifest, [], root=tmp_path, command="test")
+    write_manifest([], manifest, root=tmp_path, command="test")
     for recipe, what in ((STILLS, "images"), (CLIPS, "clips")):
         assert build(manifest, recipe, tmp_path / "built") == 2
         assert f"the corpus has no train {what}" in capsys.readouterr().err

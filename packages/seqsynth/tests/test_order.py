@@ -45,15 +45,32 @@ def mixture(
     for number in range(24):
         path = tmp_path / f"{number}.png"
         Image.new("RGB", (12, 9), (10 * number, 255 - 10 * number, 40)).save(path)
-        images.append(ImageItem(f"i{number}", f"card {number}", str(path), "card"))
+        images.append(
+            ImageItem(id=f"i{number}", caption=f"card {number}", path=str(path), label="card")
+        )
     for number in range(9):
         colours = [(25 * number, 20 * k, 200 - 20 * k) for k in range(6 + number)]
         path = str(write_animation(tmp_path / f"{number}.webp", colours))
         clips.append(
-            ClipItem(f"c{number}", f"act {number}", f"they act {number}", path, 6 + number, 1.0)
+            ClipItem(
+                id=f"c{number}",
+                label=f"act {number}",
+                caption=f"they act {number}",
+                path=path,
+                num_frames=6 + number,
+                duration_seconds=1.0,
+            )
         )
         event = tt.Event(0.1, 0.5, f"scene {number}")
-        films.append(AnnotatedVideo(f"f{number}", path, 1.0, 6 + number, events=(event,)))
+        films.append(
+            AnnotatedVideo(
+                id=f"f{number}",
+                path=path,
+                duration_seconds=1.0,
+                num_frames=6 + number,
+                events=(event,),
+            )
+        )
     for name in ("3.png", "17.png", "5.webp"):
         (tmp_path / name).write_bytes(b"damaged")
     recipe = MixtureRecipe(
@@ -65,7 +82,14 @@ def mixture(
         num_epochs=2,
         sequences=SequenceRecipe(min_images=3, max_images=5, max_clips=3, num_frames=8),
     )
-    corpus = Corpus(images, (), clips, (), str(tmp_path), videos={"films": films})
+    corpus = Corpus(
+        train_images=images,
+        heldout_images=(),
+        train_clips=clips,
+        heldout_clips=(),
+        root=str(tmp_path),
+        videos={"films": films},
+    )
     return MixtureDataset(corpus, recipe, seed=11)
 
 
@@ -78,7 +102,9 @@ def read_by_ranks(
 ) -> list[Shown]:
     """What all ranks read, each with its own workers, in the order of their steps."""
     ranks: list[Iterator[tuple[Example, NDArray[np.uint8]]]] = [
-        prefetch_examples(stream, indices[rank::num_ranks], settings, SkipLog(None, max_share=1))
+        prefetch_examples(
+            stream, indices[rank::num_ranks], settings, log=SkipLog(None, max_share=1)
+        )
         for rank in range(num_ranks)
     ]
     return [shown(*next(ranks[step % num_ranks])) for step in range(len(indices))]
@@ -87,7 +113,7 @@ def read_by_ranks(
 def read_alone(stream: MixtureDataset) -> tuple[list[Shown], SkipLog]:
     log = SkipLog(None, max_share=1)
     read = [
-        shown(*read_frames(stream, index, lambda refs: load_frames(refs, SIZE), log))
+        shown(*read_frames(stream, index, lambda refs: load_frames(refs, SIZE), log=log))
         for index in range(len(stream))
     ]
     return read, log

@@ -30,8 +30,8 @@ def video(name: str, source: str) -> AnnotatedVideo:
     turns = (turn,) if source != CAPTIONS else ()
     time_codec = "seconds" if source.startswith("timeit") else ""
     return AnnotatedVideo(
-        name, f"/media/{source}/{name}.mp4", 8.0, 200, turns=turns, time_codec=time_codec,
-        caption="a film",
+        id=name, path=f"/media/{source}/{name}.mp4", duration_seconds=8.0, num_frames=200,
+        turns=turns, time_codec=time_codec, caption="a film",
     )  # fmt: skip
 
 
@@ -44,7 +44,14 @@ def corpus(
     videos["timeit"] = [found[0] for found in videos.values()]
     videos["valley"] = [video("v", "valley")]
     videos[CAPTIONS] = [video("s", CAPTIONS)]
-    return Corpus(make_images(120), (), make_clips(12), (), "/media", videos=videos)  # type: ignore[arg-type]
+    return Corpus(
+        train_images=make_images(120),
+        heldout_images=(),
+        train_clips=make_clips(12),
+        heldout_clips=(),
+        root="/media",
+        videos=videos,  # type: ignore[arg-type]
+    )
 
 
 def test_every_table_has_the_rows_of_the_paper_and_every_mixture_a_row() -> None:

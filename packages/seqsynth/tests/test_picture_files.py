@@ -27,7 +27,7 @@ MakeStream = Callable[..., SequenceDataset]
 
 def test_pictures_are_those_of_the_frames(tmp_path: Path, make_stream: MakeStream) -> None:
     stream = make_stream()
-    build_examples(tmp_path, stream, replace(PLAN, count=20, pictures=PictureFormat(size=16)))
+    build_examples(stream, tmp_path, replace(PLAN, count=20, pictures=PictureFormat(size=16)))
     read = []
     for path in sorted(tmp_path.glob("frames-*-of-00003.tar")):
         for example, frames in read_frame_tar(path, media_root=stream.corpus.root):
@@ -45,7 +45,7 @@ def test_parquet_files_hold_the_same_examples_and_pictures_as_tars(
     read = {}
     for container, reader in (("tar", read_frame_tar), ("parquet", read_frame_parquet)):
         pictures = PictureFormat(size=16, container=container)  # type: ignore[arg-type]
-        build_examples(tmp_path / container, stream, replace(PLAN, count=20, pictures=pictures))
+        build_examples(stream, tmp_path / container, replace(PLAN, count=20, pictures=pictures))
         read[container] = [
             pair
             for path in sorted((tmp_path / container).glob(f"frames-*-of-00003.{container}"))
@@ -60,7 +60,7 @@ def test_parquet_files_hold_the_same_examples_and_pictures_as_tars(
 def test_parquet_files_can_be_read_without_us(tmp_path: Path, make_stream: MakeStream) -> None:
     stream = make_stream()
     pictures = PictureFormat(size=16, container="parquet")
-    build_examples(tmp_path, stream, replace(PLAN, count=8, pictures=pictures))
+    build_examples(stream, tmp_path, replace(PLAN, count=8, pictures=pictures))
     table = pq.read_table(tmp_path / "frames-00000-of-00001.parquet")
     assert table.schema == SCHEMA
     for index, row in enumerate(table.to_pylist()):
@@ -87,7 +87,7 @@ def test_what_is_no_parquet_file_of_examples_is_named(tmp_path: Path) -> None:
 
 def test_the_index_of_a_tar_leads_to_its_examples(tmp_path: Path, make_stream: MakeStream) -> None:
     plan = replace(PLAN, count=20, pictures=PictureFormat(size=8))
-    build_examples(tmp_path, make_stream(), plan)
+    build_examples(make_stream(), tmp_path, plan)
     counts = json.loads((tmp_path / ".nv-meta/.info.json").read_text())["shard_counts"]
     assert list(counts.values()) == [8, 8, 4]
     splits = json.loads((tmp_path / ".nv-meta/split.yaml").read_text())["split_parts"]
@@ -105,7 +105,7 @@ def test_the_index_of_a_tar_leads_to_its_examples(tmp_path: Path, make_stream: M
 
 def test_tars_have_the_layout_of_webdataset(tmp_path: Path, make_stream: MakeStream) -> None:
     """Its readers take everything before the first dot as the key and join equal neighbours."""
-    build_examples(tmp_path, make_stream(), replace(PLAN, count=8, pictures=PictureFormat(size=8)))
+    build_examples(make_stream(), tmp_path, replace(PLAN, count=8, pictures=PictureFormat(size=8)))
     with tarfile.open(tmp_path / "frames-00000-of-00001.tar") as tar:
         names = tar.getnames()
         assert {member.mtime for member in tar} == {0}
@@ -130,19 +130,19 @@ def test_a_smaller_build_leaves_no_tar_of_the_larger_one(
 ) -> None:
     plan = replace(PLAN, count=20, pictures=PictureFormat(size=8))
     out = tmp_path / "out"
-    build_examples(out, make_stream(), plan)
-    build_examples(out, make_stream(), replace(plan, count=8))
+    build_examples(make_stream(), out, plan)
+    build_examples(make_stream(), out, replace(plan, count=8))
     assert names_in(out) == {
         "examples.jsonl", "manifest.json", "frames-00000-of-00001.tar",
         "frames-00000-of-00001.tar.idx", ".nv-meta/.info.json", ".nv-meta/dataset.yaml",
         ".nv-meta/split.yaml",
     }  # fmt: skip
     in_parquet = PictureFormat(size=8, container="parquet")
-    build_examples(out, make_stream(), replace(plan, count=8, pictures=in_parquet))
+    build_examples(make_stream(), out, replace(plan, count=8, pictures=in_parquet))
     assert names_in(out) == {
         "examples.jsonl", "manifest.json", "frames-00000-of-00001.parquet"
     }  # fmt: skip
-    build_examples(out, make_stream(), replace(plan, pictures=None))
+    build_examples(make_stream(), out, replace(plan, pictures=None))
     assert names_in(out) == {"examples.jsonl", "manifest.json"}
 
 

@@ -70,7 +70,7 @@ def test_a_build_shows_the_planned_frames_and_can_be_exported(
     stream = SequenceDataset(open_corpus([manifest]), RECIPE, seed=1)
     plan = BuildPlan(count=4, shard_size=2, pictures=PictureFormat(size=64))
     for workers in (1, 2):
-        report = build_examples(tmp_path / str(workers), stream, plan, num_workers=workers)
+        report = build_examples(stream, tmp_path / str(workers), plan, num_workers=workers)
         assert (report.num_examples, report.num_replaced) == (4, 0)
     names = sorted(path.name for path in (tmp_path / "1").iterdir() if path.is_file())
     for name in names:

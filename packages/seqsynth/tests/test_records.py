@@ -65,6 +65,10 @@ def test_a_line_that_is_no_example_says_why(line: str, reason: str) -> None:
     ("field", "value", "reason"),
     [
         ("frames", [["a.png"]], "'iig-0' is malformed"),
+        ("frames", [["a.png", 0], ["b.webp", 2.7]], "the number of a frame, from 0, got 2.7"),
+        ("frames", [["a.png", 0], ["b.webp", -1]], "the number of a frame, from 0, got -1"),
+        ("duration_seconds", float("inf"), "'iig-0' is malformed.*a finite number, got inf"),
+        ("targets", [[[0.0, float("nan"), "x"]]], "'iig-0' is malformed.*a finite number, got nan"),
         ("turns", [{"prompt": "p"}], "'iig-0' is malformed"),
         ("frame_codes", ["<1>"], "2 frames but 1 frame codes"),
         ("targets", [], "1 turns but targets of 0"),
@@ -76,4 +80,10 @@ def test_a_field_of_the_wrong_shape_names_the_example(
     record = json.loads(EXAMPLE.to_json())
     record[field] = value
     with pytest.raises(ValueError, match=reason):
+        Example.from_json(json.dumps(record))
+
+
+def test_an_example_that_asks_nothing_is_refused() -> None:
+    record = json.loads(EXAMPLE.to_json()) | {"turns": [], "targets": []}
+    with pytest.raises(ValueError, match="'iig-0' asks nothing"):
         Example.from_json(json.dumps(record))

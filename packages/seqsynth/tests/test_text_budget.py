@@ -29,12 +29,24 @@ def caption_of(number: int, num_sentences: int) -> str:
 
 
 def corpus_of(num_sentences: int) -> Corpus:
-    images = [ImageItem(f"i{k}", caption_of(k, num_sentences), f"/i{k}.png", "x") for k in range(9)]
-    clips = [
-        ClipItem(f"c{k}", f"act {k}", caption_of(k, num_sentences), f"/c{k}.mp4", 40, 2.0)
+    images = [
+        ImageItem(id=f"i{k}", caption=caption_of(k, num_sentences), path=f"/i{k}.png", label="x")
         for k in range(9)
     ]
-    return Corpus(images, (), clips, (), "/")
+    clips = [
+        ClipItem(
+            id=f"c{k}",
+            label=f"act {k}",
+            caption=caption_of(k, num_sentences),
+            path=f"/c{k}.mp4",
+            num_frames=40,
+            duration_seconds=2.0,
+        )
+        for k in range(9)
+    ]
+    return Corpus(
+        train_images=images, heldout_images=(), train_clips=clips, heldout_clips=(), root="/"
+    )
 
 
 SMALL = SequenceRecipe(
@@ -71,7 +83,7 @@ def test_without_a_budget_nothing_is_cut_and_names_stay() -> None:
     roomy = SequenceDataset(corpus, replace(SMALL, max_text_tokens=100_000), 1)
     cuts: Counter[str] = Counter()
     for index in range(20):
-        example = roomy.draw(index, cuts)
+        example = roomy.draw(index, cuts=cuts)
         assert replace(free[index], id=example.id) == example
     assert not cuts
     assert roomy.fingerprint != free.fingerprint
@@ -105,23 +117,59 @@ def test_captions_are_shortened_at_the_end_of_a_sentence() -> None:
 def test_captions_that_begin_alike_are_not_cut_to_the_same_text() -> None:
     """What cannot be told apart within the budget is replaced, and that is counted."""
     start = "A red house stands beside a river under a clear blue sky in the evening"
-    images = [ImageItem(f"{k}", f"{start}, picture {k}", f"/{k}", "x") for k in range(4)]
-    images += [ImageItem("o", "Something else entirely. Very short.", "/o", "x")]
+    images = [
+        ImageItem(id=f"{k}", caption=f"{start}, picture {k}", path=f"/{k}", label="x")
+        for k in range(4)
+    ]
+    images += [
+        ImageItem(id="o", caption="Something else entirely. Very short.", path="/o", label="x")
+    ]
     tight = TaskSettings(max_targets=1, max_text_tokens=38)
     with pytest.raises(UnfitError, match="read the same"):
         iig(images[:4], np.random.default_rng(0), tight)
-    corpus = Corpus(images, (), (), (), "/")
+    corpus = Corpus(
+        train_images=images, heldout_images=(), train_clips=(), heldout_clips=(), root="/"
+    )
     recipe = SequenceRecipe(
         tasks={"iig": 1}, min_images=5, max_images=5, max_targets=1, max_text_tokens=38
     )
     dataset = SequenceDataset(corpus, recipe, 0)
     cuts: Counter[str] = Counter()
-    examples = [dataset.draw(index, cuts) for index in range(20)]
+    examples = [dataset.draw(index, cuts=cuts) for index in range(20)]
     assert {example.targets[0][0].caption[:9] for example in examples} == {"Something"}
     assert 8 < cuts[REPLACED] < 20
     replaced = next(e for e in examples if int(e.id.rpartition("-")[2]) >= 2**40)
     index = int(replaced.id.rpartition("-")[2])
     assert dataset.draw(index % 2**40) == replaced
+
+
+def test_what_was_cut_of_draws_that_did_not_work_out_is_not_counted() -> None:
+    """Of four images two can be shortened; a draw works out where its two turns ask about these."""
+    alike = "A red house stands beside a river under a clear blue sky in the evening, picture"
+    captions = [
+        f"{alike} 1",
+        f"{alike} 2",
+        "A tall ladder. It leans against a wall of stones that somebody built here many years ago.",
+        "Green apples. They lie in a wooden basket that stands on the table of a large kitchen.",
+    ]
+    images = [
+        ImageItem(id=f"{k}", caption=text, path=f"/{k}", label="x")
+        for k, text in enumerate(captions)
+    ]
+    recipe = SequenceRecipe(
+        tasks={"iig": 1}, min_images=4, max_images=4, num_turns=2, max_targets=1,
+        max_text_tokens=50, templates="brief",
+    )  # fmt: skip
+    dataset = SequenceDataset(
+        Corpus(train_images=images, heldout_images=(), train_clips=(), heldout_clips=(), root="/"),
+        recipe,
+        0,
+    )
+    cuts: Counter[str] = Counter()
+    for index in range(20):
+        dataset.draw(index, cuts=cuts)
+    assert cuts[SHORTER_CAPTIONS] == 2 * 20
+    assert cuts[REPLACED] > 10
 
 
 def test_a_budget_that_nothing_fits_names_itself() -> None:

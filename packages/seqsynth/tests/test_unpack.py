@@ -131,10 +131,13 @@ def test_the_manifest_lists_every_file_with_its_checksum(tmp_path: Path) -> None
     part_dir = tmp_path / "part"
     unpack(package, write_zip(tmp_path / "a.whl", ["a/one", "b/two"]), part_dir)
     manifest = json.loads((part_dir / "manifest.json").read_text())
-    assert manifest["sha256"] == "f" * 64
+    assert (manifest["format_version"], manifest["sha256"]) == (1, "f" * 64)
     assert manifest["files"] == {name: [5, sha256_of(part_dir / name)] for name in ("one", "two")}
     with pytest.raises(FileNotFoundError, match="nowhere is not there"):
         part_files(package, tmp_path / "nowhere")
+    (part_dir / "manifest.json").write_text(json.dumps(manifest | {"format_version": 2}))
+    with pytest.raises(ValueError, match=r"manifest.json is of another version of seqsynth"):
+        part_files(package, part_dir)
 
 
 def test_an_archive_inside_the_archive_is_looked_into(tmp_path: Path) -> None:

@@ -119,7 +119,9 @@ def test_videos_of_several_events_are_asked_both_ways_and_of_one_only_where() ->
 
 
 def test_captions_describe_the_whole_video() -> None:
-    video = AnnotatedVideo("s", "/v/c.mp4", 8.0, num_frames=200, caption="A <9> of hearts.")
+    video = AnnotatedVideo(
+        id="s", path="/v/c.mp4", duration_seconds=8.0, num_frames=200, caption="A <9> of hearts."
+    )
     asked = set()
     for seed in range(60):
         example = made(video, seed)

@@ -71,7 +71,7 @@ def asks(trained: Whole, corpus: Corpus) -> list[str]:
     """The command that predicts, without its --out."""
     bench = trained.folder.parent / "bench"
     spec = replace(SMALL_BENCHMARK, num_image_sequences=4, num_clip_sequences=3)
-    build_default_benchmark(bench, corpus, spec)
+    build_default_benchmark(corpus, bench, spec)
     return ["predict", str(bench), "--run", str(trained.folder)]
 
 

@@ -11,7 +11,7 @@ from seqsynth.cache import default_cache_dir
 from seqsynth.clip_tasks import dvc, tvg
 from seqsynth.corpus import Corpus
 from seqsynth.dataset import SequenceDataset
-from seqsynth.default_data import DefaultCorpus, DefaultModels, default_corpus, default_models
+from seqsynth.default_data import DefaultModels, default_corpus, default_models
 from seqsynth.example_files import read_examples, write_examples
 from seqsynth.export import export_examples
 from seqsynth.fetch import FetchError, FetchReport, fetch_default
@@ -74,7 +74,6 @@ __all__ = [
     "Checks",
     "ClipItem",
     "Corpus",
-    "DefaultCorpus",
     "DefaultModels",
     "Example",
     "FetchError",

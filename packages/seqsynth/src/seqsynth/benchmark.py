@@ -5,7 +5,6 @@
 where its prompt stands, so all queries of one sequence can share its frames.
 """
 
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -14,7 +13,7 @@ from typing import Any
 from seqsynth.clip_tasks import dvc, tvg
 from seqsynth.corpus import Corpus
 from seqsynth.dataset import example_rng
-from seqsynth.example_files import replacing, write_examples, write_records
+from seqsynth.example_files import write_examples, write_json, write_records
 from seqsynth.frame_plan import clip_planner, draw_images, plan_clip_sequence
 from seqsynth.image_tasks import iig
 from seqsynth.records import Example
@@ -24,6 +23,7 @@ from seqsynth.tasks import TaskSettings
 EXAMPLES_NAME = "examples.jsonl"
 REFERENCES_NAME = "references.jsonl"
 MANIFEST_NAME = "benchmark.json"
+FORMAT_VERSION = 1  # of the manifest
 
 GROUNDING = "grounding"
 DENSE_CAPTIONS = "dense_captions"
@@ -77,7 +77,7 @@ def index_grounding(length: int) -> str:
 
 
 def build_default_benchmark(
-    out_dir: str | Path, corpus: Corpus, spec: BenchmarkSpec
+    corpus: Corpus, out_dir: str | Path, spec: BenchmarkSpec
 ) -> dict[str, int]:
     """Writes the benchmark of a corpus's held-out side; returns the queries of each benchmark.
 
@@ -88,8 +88,8 @@ def build_default_benchmark(
         ValueError: too few held-out captions or labels for the spec.
     """
     return write_benchmark(
-        out_dir,
         list(_examples(corpus, spec)),
+        out_dir,
         media_root=corpus.root,
         source_hash=corpus.content_hash,
         spec=asdict(spec),
@@ -97,32 +97,36 @@ def build_default_benchmark(
 
 
 def write_benchmark(
-    out_dir: str | Path,
     examples: Sequence[Example],
+    out_dir: str | Path,
     *,
-    media_root: str,
+    media_root: str | Path,
     source_hash: str,
     spec: Mapping[str, Any],
 ) -> dict[str, int]:
     """Writes the three files of a benchmark; returns the queries of each benchmark in it.
 
     Args:
-        out_dir: created when absent.
         examples: ids are the benchmark's name, a hyphen and a number.
+        out_dir: created when absent.
         media_root: paths below it are written relative to it.
         source_hash: says what was asked about.
         spec: how it was made, with the keys templates, min_clips and max_clips at least.
     """
     references = [record for example in examples for record in _references(example)]
     out_dir = Path(out_dir)
-    write_examples(out_dir / EXAMPLES_NAME, examples, media_root=media_root)
-    write_records(out_dir / REFERENCES_NAME, references)
+    write_examples(examples, out_dir / EXAMPLES_NAME, media_root=media_root)
+    write_records(references, out_dir / REFERENCES_NAME)
     counts: dict[str, int] = {}
     for record in references:
         counts[record["benchmark"]] = counts.get(record["benchmark"], 0) + 1
-    manifest = {"corpus": source_hash, "spec": dict(spec), "num_queries": counts}
-    with replacing(out_dir / MANIFEST_NAME) as handle:
-        handle.write(json.dumps(manifest, indent=2) + "\n")
+    manifest = {
+        "format_version": FORMAT_VERSION,
+        "corpus": source_hash,
+        "spec": dict(spec),
+        "num_queries": counts,
+    }
+    write_json(manifest, out_dir / MANIFEST_NAME)
     return counts
 
 

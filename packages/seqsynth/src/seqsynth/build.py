@@ -19,18 +19,22 @@ from seqsynth.build_plan import CONTAINERS, BuildPlan, ShardReport, sum_of
 from seqsynth.build_shard import OnDone, ShardPaths, Stream, finished, make_shard
 from seqsynth.build_workers import shards_made
 from seqsynth.energon import ENERGON_NAME, tar_index_path, write_energon_meta
-from seqsynth.example_files import replacing, writing_alone
+from seqsynth.example_files import write_json, writing_alone
 from seqsynth.index_checks import Engine
 from seqsynth.skipping import LOG_NAME, TooManySkippedError, least_judged
 
 EXAMPLES_NAME = "examples.jsonl"
 MANIFEST_NAME = "manifest.json"
+FORMAT_VERSION = 1  # of the manifest
 LOCK_NAME = ".lock"
+
+_WORK_PREFIX = ".build-"
+_JOINED_SUFFIX = ".joined"
 
 
 def build_examples(
-    out_dir: str | Path,
     stream: Stream,
+    out_dir: str | Path,
     plan: BuildPlan,
     *,
     facts: Mapping[str, Any] | None = None,
@@ -41,9 +45,9 @@ def build_examples(
     """Writes `examples.jsonl`, `manifest.json` and, if asked for pictures, `frames-K-of-N.*`.
 
     Args:
-        out_dir: is created when absent; what is in it is replaced when all is done.
         stream: what is written.
-        plan: which part of it, and how.
+        out_dir: is created when absent; what is in it is replaced when all is done.
+        plan: which part of the stream, and how.
         facts: more entries of the manifest.
         num_workers: processes; the result does not depend on it.
         engine: "local", or "ray": on a Ray cluster, all machines of which see `out_dir` and the
@@ -65,6 +69,7 @@ def build_examples(
             "are too many"
         )
     manifest = {
+        "format_version": FORMAT_VERSION,
         "corpus": stream.corpus.content_hash,
         "recipe": stream.recipe.to_record(),
         "seed": stream.seed,
@@ -75,19 +80,24 @@ def build_examples(
         "pictures": asdict(plan.pictures) if plan.pictures else None,
         **(facts or {}),
     }
-    work_dir = out_dir.absolute() / f".build-{_digest(manifest)}"
+    work_dir = out_dir.absolute() / f"{_WORK_PREFIX}{_digest(manifest)}"
     lock = writing_alone(out_dir / LOCK_NAME, f"building into {out_dir}", out_dir / MANIFEST_NAME)
     with lock as is_alone:
         work_dir.mkdir(exist_ok=True)
-        lefts = (*work_dir.glob("*.partial"), *work_dir.glob("*.*.skipped.jsonl"))
+        lefts = [*work_dir.glob("*.partial"), *work_dir.glob("*.*.skipped.jsonl")]
+        lefts += out_dir.glob(f".*{_JOINED_SUFFIX}")
         for left in lefts if is_alone else ():
             left.unlink(missing_ok=True)  # of a build that was killed
-        reports: dict[int, ShardReport] = {}
-        for number, report in _shards(work_dir, stream, plan, num_workers, engine, on_done):
-            reports[number] = report
-            _check_share(reports, plan)
-        total = sum_of(reports.values())
+        reports: list[ShardReport] = []
+        so_far = ShardReport()
+        for report in _shards(work_dir, stream, plan, num_workers, engine, on_done):
+            reports.append(report)
+            so_far = sum_of([so_far, report])
+            _check_share(so_far, plan)
+        total = sum_of(reports)  # of all at once: exact, in whatever order they came
         _publish(out_dir, work_dir, plan, {**manifest, "result": asdict(total)})
+        for folder in out_dir.glob(f"{_WORK_PREFIX}*") if is_alone else ():
+            shutil.rmtree(folder)  # of another build, whose result this one has taken the place of
     return total
 
 
@@ -98,8 +108,8 @@ def _shards(
     num_workers: int,
     engine: Engine,
     on_done: OnDone | None,
-) -> Iterator[tuple[int, ShardReport]]:
-    """Number and report of every shard as it is whole, those of an earlier start first."""
+) -> Iterator[ShardReport]:
+    """The report of every shard as it is whole, those of an earlier start first."""
     on_done = on_done or (lambda _: None)
     missing = []
     for number in range(len(plan.shards)):
@@ -108,19 +118,18 @@ def _shards(
             missing.append(number)
         else:
             on_done(report.num_examples)
-            yield number, report
-    make = partial(make_shard, work_dir, stream, plan)
+            yield report
+    make = partial(make_shard, stream, work_dir, plan)
     if engine == "local" and (num_workers == 1 or len(missing) < 2):
         for number in missing:
-            yield number, make(number, on_done)
+            yield make(number, on_done)
         return
-    for number, report in shards_made(make, missing, num_workers=num_workers, engine=engine):
+    for report in shards_made(make, missing, num_workers=num_workers, engine=engine):
         on_done(report.num_examples)
-        yield number, report
+        yield report
 
 
-def _check_share(reports: Mapping[int, ShardReport], plan: BuildPlan) -> None:
-    total = sum_of(reports.values())
+def _check_share(total: ShardReport, plan: BuildPlan) -> None:
     lost = total.num_replaced + total.exchanged_examples
     if lost > plan.max_skipped * max(total.num_examples, least_judged(plan.count)):
         raise TooManySkippedError(
@@ -153,18 +162,17 @@ def _publish(out_dir: Path, work_dir: Path, plan: BuildPlan, manifest: Mapping[s
     for path in old:
         path.unlink(missing_ok=True)
     if plan.pictures is not None and plan.pictures.container == "tar":
-        write_energon_meta(out_dir, dict(zip(names, map(len, plan.shards), strict=True)))
+        write_energon_meta(dict(zip(names, map(len, plan.shards), strict=True)), out_dir)
     else:
         shutil.rmtree(out_dir / ENERGON_NAME, ignore_errors=True)
-    with replacing(out_dir / MANIFEST_NAME) as handle:
-        handle.write(json.dumps(manifest, indent=2, ensure_ascii=False) + "\n")
+    write_json(manifest, out_dir / MANIFEST_NAME)
     for paths in shards:  # first: what says that a shard is whole must not outlive the shard
         paths.report.unlink()
     shutil.rmtree(work_dir)
 
 
 def _join(parts: list[Path], path: Path) -> None:
-    joined = path.with_name(f".{path.name}.joined")
+    joined = path.with_name(f".{path.name}{_JOINED_SUFFIX}")
     with joined.open("wb") as target:
         for part in parts:
             with part.open("rb") as source:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from seqsynth.frame_tar import JPEG_QUALITY
-from seqsynth.frames import Geometry
+from seqsynth.frames.geometry import Fit, Geometry
 from seqsynth.naming import known_name
 from seqsynth.skipping import DEFAULT_MAX_SHARE
 
@@ -35,8 +35,7 @@ class PictureFormat:
         known_name("container", self.container, CONTAINERS)
         if not 1 <= self.quality <= 95:  # above 95 files grow and nothing is gained
             raise ValueError(f"quality must be in [1, 95], got {self.quality}")
-        if self.size < 1:
-            raise ValueError(f"size must be at least 1 pixel, got {self.size}")
+        Fit(self.size, self.geometry)  # checks both
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,6 +63,8 @@ class BuildPlan:
         for name in ("count", "shard_size"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} must be at least 1, got {getattr(self, name)}")
+        if not 0 <= self.max_skipped <= 1:
+            raise ValueError(f"max_skipped must be in [0, 1], got {self.max_skipped}")
 
     @property
     def shards(self) -> list[range]:

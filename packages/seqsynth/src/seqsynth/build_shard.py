@@ -17,6 +17,7 @@ from seqsynth.frame_parquet import FrameParquetWriter
 from seqsynth.frame_tar import FrameTarWriter
 from seqsynth.frames import load_frames
 from seqsynth.mixture_dataset import MixtureDataset
+from seqsynth.parsing import parsed_json
 from seqsynth.skipping import SkipLog, read_frames
 from seqsynth.text_budget import REPLACED_PREFIX
 
@@ -31,8 +32,8 @@ OnDone = Callable[[int], None]
 
 
 def make_shard(
-    work_dir: Path,
     stream: Stream,
+    work_dir: Path,
     plan: BuildPlan,
     number: int,
     on_done: OnDone | None = None,
@@ -51,15 +52,21 @@ def make_shard(
     with replacing(paths.examples) as handle, _writer(paths.frames, plan, root) as writer:
         for count, index in enumerate(indices, start=1):
             known = set(cuts.items())
-            example = stream.draw(index, cuts)
+            example = stream.draw(index, cuts=cuts)
             for reason, _ in set(cuts.items()) - known:
                 if reason.startswith(REPLACED_PREFIX):  # it stands in for one without a text
-                    log.add_skipped(index, "", 0, example.id, reason.removeprefix(REPLACED_PREFIX))
+                    log.add_skipped(
+                        index,
+                        "",
+                        attempt=0,
+                        replaced_by=example.id,
+                        reason=reason.removeprefix(REPLACED_PREFIX),
+                    )
             if writer is not None and plan.pictures is not None:
                 load = partial(
                     load_frames, size=plan.pictures.size, geometry=plan.pictures.geometry
                 )
-                example, frames = read_frames(stream, index, load, log, example=example)
+                example, frames = read_frames(stream, index, load, log=log, example=example)
                 writer.add(f"{index:09d}-{example.id}", example, frames)
             else:
                 log.add_read()
@@ -108,15 +115,15 @@ def _writer(
         with kind(partial_path, media_root=root, quality=plan.pictures.quality) as writer:
             yield writer
         if isinstance(writer, FrameTarWriter):
-            write_tar_index(tar_index_path(path), writer.offsets)
+            write_tar_index(writer.offsets, tar_index_path(path))
         partial_path.replace(path)
     finally:
         partial_path.unlink(missing_ok=True)  # where the disk is full
 
 
 def finished(work_dir: Path, number: int) -> ShardReport | None:
-    """The report of a shard that is whole."""
+    """The report of a shard that is whole; None where none says so that can be read."""
     try:
-        return ShardReport(**json.loads(ShardPaths(work_dir, number).report.read_text("utf-8")))
-    except FileNotFoundError:
+        return ShardReport(**parsed_json(ShardPaths(work_dir, number).report.read_bytes()))
+    except (FileNotFoundError, ValueError, TypeError):  # empty, as after a power cut
         return None

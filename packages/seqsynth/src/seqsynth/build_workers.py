@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
 from multiprocessing import get_context
 
 from seqsynth.build_plan import ShardReport
@@ -13,26 +14,27 @@ Make = Callable[[int], ShardReport]
 
 def shards_made(
     make: Make, numbers: Sequence[int], *, num_workers: int, engine: Engine
-) -> Iterator[tuple[int, ShardReport]]:
-    """Makes shards on several processes and yields number and report of each as it is done.
+) -> Iterator[ShardReport]:
+    """Makes shards on several processes and yields the report of each as it is done.
 
     Args:
         make: makes the shard of a number; a pure function, can be pickled.
         numbers: of the shards.
         num_workers: processes.
         engine: see `Checks`.
+
+    Raises:
+        RuntimeError: a process was ended from outside.
     """
     if engine == "ray":
         from seqsynth.ray_engine import ordered_map
 
-        yield from zip(numbers, ordered_map(make, numbers, num_workers=num_workers), strict=True)
+        yield from ordered_map(make, numbers, num_workers=num_workers)
     else:
         yield from _in_processes(make, numbers, num_workers)
 
 
-def _in_processes(
-    make: Make, numbers: Sequence[int], num_workers: int
-) -> Iterator[tuple[int, ShardReport]]:
+def _in_processes(make: Make, numbers: Sequence[int], num_workers: int) -> Iterator[ShardReport]:
     # Spawned, not forked: threads of a progress bar or of FFmpeg do not survive a fork.
     context = get_context("spawn")
     with ProcessPoolExecutor(
@@ -41,13 +43,17 @@ def _in_processes(
         initializer=_keep_maker,
         initargs=(make,),  # with the stream: sent once to each process, not with each shard
     ) as pool:
-        number_of = {pool.submit(_make_kept, number): number for number in numbers}
         try:
-            pending = set(number_of)
+            pending = {pool.submit(_make_kept, number) for number in numbers}
             while pending:
                 done, pending = wait(pending, return_when=FIRST_COMPLETED)
                 for future in done:
-                    yield number_of[future], future.result()
+                    yield future.result()
+        except BrokenProcessPool:
+            raise RuntimeError(
+                "a worker process was killed, perhaps because memory ran out: run the same command "
+                "again to go on, with fewer --workers"
+            ) from None
         finally:
             pool.shutdown(wait=True, cancel_futures=True)
 

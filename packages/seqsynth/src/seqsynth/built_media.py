@@ -7,15 +7,17 @@ both have moved together, and the same build has the same bytes wherever it is m
 
 from __future__ import annotations
 
-import json
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from seqsynth.build import MANIFEST_NAME
+from seqsynth.build import FORMAT_VERSION, MANIFEST_NAME
 from seqsynth.fetch import default_dir
 from seqsynth.manifest_corpus import open_corpus
+from seqsynth.parsing import parsed_json
+
+_WAY_OUT = "build it again, or name the folder of its media with --media-root"
 
 
 def corpus_facts(out_dir: Path, manifests: Sequence[Path], root: Path | None) -> dict[str, Any]:
@@ -28,18 +30,21 @@ def corpus_facts(out_dir: Path, manifests: Sequence[Path], root: Path | None) ->
     }
 
 
-def media_root_of(examples: Path, cache_dir: Path | None) -> Path:
+def media_root_of(examples: str | Path, cache_dir: str | Path | None = None) -> Path:
     """Where paths of built examples start, as the build that lies beside them says.
 
     Args:
-        examples: a file that `seqsynth build` wrote.
+        examples: a file that `seqsynth build` wrote, or any other: then nothing says it.
         cache_dir: see `default_dir`; there lie the media of what was not built from manifests.
+
+    Raises:
+        ValueError: the manifest of the build is damaged or of another version (names it).
     """
-    folder = examples.parent.resolve()
-    facts = _facts(folder / MANIFEST_NAME)
-    manifests = [folder / name for name in facts.get("manifests") or ()]
-    if facts.get("root"):
-        return (folder / str(facts["root"])).resolve()
+    folder = Path(examples).parent.resolve()
+    names, root = _corpus_of(folder / MANIFEST_NAME)
+    manifests = [folder / name for name in names]
+    if root:
+        return (folder / root).resolve()
     if manifests and all(path.is_file() for path in manifests):
         return Path(open_corpus(manifests).root)
     return default_dir(cache_dir)
@@ -56,10 +61,22 @@ def _seen_from(folder: Path, path: Path) -> str:
         return str(whole)
 
 
-def _facts(path: Path) -> Mapping[str, Any]:
-    """The manifest of a build; nothing where there is none that can be read."""
+def _corpus_of(path: Path) -> tuple[list[str], str]:
+    """Manifests and root that the manifest of a build names; nothing where there is none."""
     try:
-        facts = json.loads(path.read_text("utf-8"))
-    except (OSError, ValueError):
-        return {}
-    return facts if isinstance(facts, dict) else {}
+        record = parsed_json(path.read_bytes())
+    except FileNotFoundError:
+        return [], ""
+    except ValueError as error:
+        raise ValueError(f"{path} is damaged ({error}): {_WAY_OUT}") from None
+    if not isinstance(record, dict) or "fingerprint" not in record:
+        return [], ""  # a manifest of something else
+    if record.get("format_version") != FORMAT_VERSION:
+        raise ValueError(
+            f"{path} has format {record.get('format_version')}, this version reads "
+            f"{FORMAT_VERSION}: {_WAY_OUT}"
+        )
+    names, root = record.get("manifests") or [], record.get("root") or ""
+    if not isinstance(names, list) or not all(isinstance(name, str) for name in [*names, root]):
+        raise ValueError(f"{path} is damaged (manifests or root is no path): {_WAY_OUT}")
+    return names, root

@@ -8,6 +8,8 @@ import argparse
 import dataclasses
 import errno
 import logging
+import os
+import signal
 import sys
 from collections.abc import Sequence
 from importlib.metadata import version
@@ -27,6 +29,11 @@ from seqsynth.generated import generated_corpus
 from seqsynth.naming import known_name, name_fault
 
 _BENCHMARKS = ("default", "generated", "film")
+_OF_IMAGES = ("image_lengths", "num_image_sequences", "queries_per_sequence")
+_OPTIONS_OF_BENCHMARKS = (
+    *_OF_IMAGES, "num_clip_sequences", "min_clips", "max_clips", "num_frames", "seed",
+    "window_seconds", "codec", "templates",
+)  # fmt: skip
 _MACHINE_FAILURES = (*FULL_DISK, errno.EIO)
 
 
@@ -37,9 +44,15 @@ def main(argv: Sequence[str] | None = None) -> int:
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")
     logging.basicConfig(level=logging.WARNING, format="seqsynth: %(message)s", stream=sys.stderr)
-    arguments = _parser().parse_args(argv)
+    words = list(sys.argv[1:] if argv is None else argv)
+    arguments = _parser().parse_args(words)
+    arguments.words = words
     try:
         status: int = arguments.run(arguments)
+        sys.stdout.flush()
+    except BrokenPipeError:  # `seqsynth ... | head`: the flush at exit must not raise again
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 128 + signal.SIGPIPE
     except (ValueError, IndexError, OSError, RuntimeError) as error:
         return _fail(*_described(error))
     except KeyboardInterrupt:
@@ -125,28 +138,31 @@ def _add_benchmark(commands: Commands) -> None:
     )
     parser.add_argument("what", metavar="CORPUS", help=" or ".join(_BENCHMARKS))
     parser.add_argument("--out", type=Path, required=True, metavar="DIR")
-    parser.add_argument("--image-lengths", type=int, nargs="*", default=defaults.image_lengths)
+    lengths = " ".join(map(str, defaults.image_lengths))
+    parser.add_argument(
+        "--image-lengths", type=int, nargs="*", metavar="N",
+        help=f"of default: images of a sequence; default {lengths}",
+    )  # fmt: skip
     for name, text in {
-        "num_image_sequences": "image sequences of each length",
-        "queries_per_sequence": "images asked for in each",
-        "num_clip_sequences": "clip sequences",
-        "min_clips": "fewest clips of a sequence",
-        "max_clips": "most clips of a sequence",
-        "num_frames": "frames of a clip sequence",
+        "num_image_sequences": "of default: image sequences of each length",
+        "queries_per_sequence": "of default: images asked for in each",
+        "num_clip_sequences": "of default and generated: clip sequences",
+        "min_clips": "of default and generated: fewest clips of a sequence",
+        "max_clips": "of default and generated: most clips of a sequence",
+        "num_frames": "frames of a clip sequence, or of a window",
         "seed": "another seed, another benchmark of the same kind",
     }.items():
-        default = getattr(defaults, name)
         option = f"--{name.replace('_', '-')}"
-        parser.add_argument(option, type=int, default=default, help=f"{text}; default {default}")
-    windows = FilmSpec().window_seconds
+        parser.add_argument(
+            option, type=int, metavar="N", help=f"{text}; default {getattr(defaults, name)}"
+        )
+    windows = " ".join(f"{seconds:g}" for seconds in FilmSpec().window_seconds)
     parser.add_argument(
-        "--window-seconds", type=float, nargs="+", metavar="SECONDS", default=windows,
-        help=f"lengths of the windows of the film; default {' '.join(f'{s:g}' for s in windows)}",
+        "--window-seconds", type=float, nargs="+", metavar="SECONDS",
+        help=f"of film: lengths of its windows; default {windows}",
     )  # fmt: skip
-    parser.add_argument("--codec", default=defaults.codec, help=f"default {defaults.codec}")
-    parser.add_argument(
-        "--templates", default=defaults.templates, help=f"default {defaults.templates}"
-    )
+    parser.add_argument("--codec", help=f"default {defaults.codec}")
+    parser.add_argument("--templates", help=f"default {defaults.templates}")
     cli_data.add_cache_argument(parser)
     parser.set_defaults(run=_run_benchmark)
 
@@ -157,9 +173,13 @@ def _run_fetch(arguments: argparse.Namespace) -> int:
     parts = [known_name("part", name, known) for name in arguments.only or known]
     packages = [package for package in whole if package.part in parts]
     console = Console(stderr=True)
-    with fetch_progress.shown(console, packages) as (on_bytes, on_done):
+    with fetch_progress.shown(console, packages) as (on_begin, on_bytes, on_complete):
         report = fetch_default(
-            arguments.cache, packages=packages, on_bytes=on_bytes, on_done=on_done
+            arguments.cache,
+            packages=packages,
+            on_begin=on_begin,
+            on_bytes=on_bytes,
+            on_complete=on_complete,
         )
     holds = {package.part: package.holds for package in packages}
     for part, reason in report.missing:
@@ -178,31 +198,41 @@ def _run_benchmark(arguments: argparse.Namespace) -> int:
 
 
 def _build_film(arguments: argparse.Namespace) -> dict[str, int]:
-    spec = FilmSpec(
-        window_seconds=tuple(arguments.window_seconds),
-        num_frames=arguments.num_frames,
-        codec=arguments.codec,
-        templates=arguments.templates,
-        seed=arguments.seed,
-    )
+    spec = FilmSpec(**_given(arguments, FilmSpec))
     video = film_video(arguments.cache)
-    root = str(default_dir(arguments.cache))
-    return build_film_benchmark(arguments.out, video, spec, media_root=root)
+    return build_film_benchmark(video, arguments.out, spec, media_root=default_dir(arguments.cache))
 
 
 def _build_sequences(arguments: argparse.Namespace) -> dict[str, int]:
     is_generated = arguments.what == "generated"
-    values: dict[str, Any] = {
-        "image_lengths": () if is_generated else tuple(arguments.image_lengths),
-        "clips_name": "generated" if is_generated else "clip",
-    }
-    names = {field.name for field in dataclasses.fields(BenchmarkSpec)} - set(values)
-    spec = BenchmarkSpec(**values, **{name: getattr(arguments, name) for name in names})
+    if is_generated:
+        values = _given(arguments, BenchmarkSpec, but=_OF_IMAGES)
+        spec = BenchmarkSpec(**values, image_lengths=(), clips_name="generated")
+    else:
+        spec = BenchmarkSpec(**_given(arguments, BenchmarkSpec))
     corpus = (generated_corpus if is_generated else default_corpus)(arguments.cache)
-    counts = build_default_benchmark(arguments.out, corpus, spec)
+    counts = build_default_benchmark(corpus, arguments.out, spec)
     if not corpus.heldout_clips:
         sys.stderr.write("seqsynth: no clips are fetched, so there is no benchmark of clips\n")
     return counts
+
+
+def _given(
+    arguments: argparse.Namespace, spec: type[BenchmarkSpec | FilmSpec], but: Sequence[str] = ()
+) -> dict[str, Any]:
+    """The options that were given, as fields of a spec; others than its own are refused."""
+    values = {}
+    for name in _OPTIONS_OF_BENCHMARKS:
+        value = getattr(arguments, name)
+        if value is None:
+            continue
+        if name in but or name not in {field.name for field in dataclasses.fields(spec)}:
+            raise ValueError(
+                f"--{name.replace('_', '-')} changes nothing in the benchmark {arguments.what}: "
+                "leave it out"
+            )
+        values[name] = tuple(value) if isinstance(value, list) else value
+    return values
 
 
 def _fail(reason: str, status: int) -> int:

@@ -163,14 +163,14 @@ def _add_run_arguments(parser: argparse.ArgumentParser) -> None:
 
 def _run_caption(arguments: argparse.Namespace) -> int:
     settings, plan = _settings(arguments), _plan(arguments)
-    facts = {"command": shlex.join(["seqsynth", *sys.argv[1:]]), "versions": _versions()}
+    facts = {"command": shlex.join(["seqsynth", *arguments.words]), "versions": _versions()}
     lock = locked(arguments.out, arguments.out / SETTINGS_NAME)
     with lock, shown_progress("clips") as (on_total, on_done):
         report = caption_manifest(
             _manifest(arguments),
             arguments.out,
             settings,
-            plan,
+            plan=plan,
             facts=facts,
             on_total=on_total,
             on_done=on_done,

@@ -92,15 +92,11 @@ def _add_build(commands: Commands) -> None:
     parser.add_argument(
         "--frames", type=int, metavar="PIXELS", help="write pictures too, squares of this edge"
     )
+    parser.add_argument("--container", choices=CONTAINERS, help="of --frames; default tar")
     parser.add_argument(
-        "--container", choices=CONTAINERS, default="tar", help="of pictures; default tar"
+        "--geometry", choices=get_args(Geometry), help="of --frames; default stretch"
     )
-    parser.add_argument(
-        "--geometry", choices=get_args(Geometry), default="stretch", help="default stretch"
-    )
-    parser.add_argument(
-        "--quality", type=int, default=JPEG_QUALITY, help=f"of JPEGs; default {JPEG_QUALITY}"
-    )
+    parser.add_argument("--quality", type=int, help=f"of --frames, as JPEG; default {JPEG_QUALITY}")
     _add_max_skipped_argument(
         parser, "replaced by others of the same task (of image sequences the images alone)"
     )
@@ -207,14 +203,7 @@ def _add_max_skipped_argument(parser: argparse.ArgumentParser, what_happens: str
 def _run_build(arguments: argparse.Namespace) -> int:
     recipe = load_recipe(arguments.recipe)
     recipe, count = _sized(recipe, arguments.start, arguments.count)
-    pictures = None
-    if arguments.frames is not None:
-        pictures = PictureFormat(
-            size=arguments.frames,
-            geometry=arguments.geometry,
-            quality=arguments.quality,
-            container=arguments.container,
-        )
+    pictures = _picture_format(arguments)
     plan = BuildPlan(
         start=arguments.start,
         count=count,
@@ -236,8 +225,8 @@ def _run_build(arguments: argparse.Namespace) -> int:
     }
     with shown_progress("examples", count) as (_, on_done):
         report = build_examples(
-            arguments.out,
             stream,
+            arguments.out,
             plan,
             facts=facts,
             num_workers=arguments.workers,
@@ -318,6 +307,16 @@ def _sized(recipe: Recipe, start: int, count: int | None) -> tuple[Recipe, int]:
     if count is None:
         raise ValueError("--count is missing: a recipe of sequences has no end of its own")
     return dataclasses.replace(recipe, num_examples=start + count), count
+
+
+def _picture_format(arguments: argparse.Namespace) -> PictureFormat | None:
+    names = ("geometry", "quality", "container")
+    given = {n: getattr(arguments, n) for n in names if getattr(arguments, n) is not None}
+    if arguments.frames is not None:
+        return PictureFormat(size=arguments.frames, **given)
+    if given:
+        raise ValueError(f"--{next(iter(given))} is of pictures: --frames PIXELS writes some")
+    return None
 
 
 def _looked_below(root: Path) -> str:

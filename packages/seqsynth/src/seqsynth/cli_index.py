@@ -54,7 +54,7 @@ def add_commands(commands: Commands) -> None:
         f"{sources}",
     )
     _add_shared(coverage)
-    coverage.add_argument("--json", type=Path, metavar="FILE", help="write the report as JSON")
+    cli_join.add_json_argument(coverage, "the report")
     coverage.add_argument("--html", type=Path, metavar="FILE", help="write the report as a page")
     coverage.add_argument(
         "--absent", type=Path, metavar="FILE", help="write every row that is absent as JSON lines"
@@ -127,14 +127,11 @@ def _run_coverage(arguments: argparse.Namespace) -> int:
         for outcome in stack.enter_context(_shown(_outcomes(arguments, report))):
             report.add(outcome)
             _write_absent(outcome, absent)
-    if arguments.json:
-        with replacing(arguments.json) as handle:
-            json.dump(report.to_record(), handle, ensure_ascii=False, indent=2)
-            handle.write("\n")
+    console = cli_join.written_json(report.to_record(), arguments.json)
     if arguments.html:
         with replacing(arguments.html) as handle:
             handle.write(coverage_page(report))
-    Console().print(coverage_table(report))
+    console.print(coverage_table(report))
     percent = 100 * report.totals.share
     if percent < arguments.fail_under:
         sys.stderr.write(
@@ -160,6 +157,7 @@ def _empty_report(arguments: argparse.Namespace) -> CoverageReport:
 def _outcomes(arguments: argparse.Namespace, report: CoverageReport) -> Iterator[Outcome]:
     from seqsynth.index import survey_of
 
+    cli_join.check_filter(arguments)
     outcomes = survey_of(report)
     if not arguments.captions:
         return outcomes

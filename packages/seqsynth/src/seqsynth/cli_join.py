@@ -6,6 +6,7 @@ import argparse
 import json
 import shlex
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -13,7 +14,7 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from seqsynth.example_files import replacing
+from seqsynth.example_files import write_json
 from seqsynth.index_checks import Checks
 from seqsynth.progress import shown_progress
 
@@ -49,7 +50,7 @@ def _add_check(commands: Commands) -> None:
     parser.add_argument(
         "--root", type=Path, metavar="DIR", help="where the clips lie, if not where they lay"
     )
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write the summary as JSON")
+    add_json_argument(parser, "the summary")
     parser.set_defaults(run=_run_check)
 
 
@@ -96,6 +97,21 @@ def add_filter_arguments(parser: argparse.ArgumentParser, *, required: bool = Fa
     )  # fmt: skip
 
 
+def add_json_argument(parser: argparse.ArgumentParser, what: str) -> None:
+    """Adds `--json`."""
+    parser.add_argument("--json", metavar="FILE", help=f"write {what} as JSON; - for stdout")
+
+
+def written_json(record: Mapping[str, Any], target: str | None) -> Console:
+    """Writes a record where `--json` says; returns where tables go: not between the JSON."""
+    if target == "-":
+        # Escaped: a terminal of another encoding than UTF-8 would spoil it.
+        sys.stdout.write(json.dumps(record, indent=2) + "\n")
+    elif target is not None:
+        write_json(record, Path(target))
+    return Console(stderr=target == "-")
+
+
 def caption_filter(arguments: argparse.Namespace) -> CaptionFilter:
     """Which captions the arguments let through."""
     from seqsynth.caption.join import CaptionFilter
@@ -107,6 +123,23 @@ def caption_filter(arguments: argparse.Namespace) -> CaptionFilter:
         cut=not arguments.no_cut,
         min_image_text=arguments.min_image_text,
     )
+
+
+def check_filter(arguments: argparse.Namespace) -> None:
+    """Refuses thresholds of captions where none are named that they could be about.
+
+    Raises:
+        ValueError: there are such thresholds.
+    """
+    is_given = (
+        arguments.min_label_words > 0
+        or arguments.max_repetition < 1
+        or arguments.no_refusals
+        or arguments.no_cut
+        or arguments.min_image_text is not None
+    )
+    if is_given and not arguments.captions:
+        raise ValueError("thresholds of captions need --captions DIR, what caption wrote")
 
 
 def filter_words(arguments: argparse.Namespace) -> list[str]:
@@ -134,15 +167,12 @@ def _run_check(arguments: argparse.Namespace) -> int:
         scorer = ImageTextScorer(arguments.image_text, arguments.device)
     with shown_progress("captions") as (_, on_done):
         report = check_captions(arguments.captions, root=root, scorer=scorer, on_done=on_done)
-    if arguments.json:
-        with replacing(arguments.json) as handle:
-            json.dump(report.to_record(), handle, ensure_ascii=False, indent=2)
-            handle.write("\n")
-    _print_checks(report)
+    console = written_json(report.to_record(), arguments.json)
+    _print_checks(report, console)
     return 0
 
 
-def _print_checks(report: CheckReport) -> None:
+def _print_checks(report: CheckReport, console: Console) -> None:
     record: dict[str, Any] = report.to_record()
     table = Table(box=box.SIMPLE, title=f"{report.num_captions:,} captions", title_justify="left")
     for name in ("score", "captions", "mean", "5 % below", "half below", "95 % below"):
@@ -151,7 +181,6 @@ def _print_checks(report: CheckReport) -> None:
         numbers = [spread[key] for key in ("mean", "quantile_05", "median", "quantile_95")]
         cells = [f"{number:,.3g}" for number in numbers]
         table.add_row(name, f"{spread['count']:,}", *cells)
-    console = Console()
     console.print(table)
     for count, what in (
         (report.num_refusals, "decline to answer"),

@@ -12,7 +12,7 @@ from seqsynth.records import AnnotatedVideo, ClipItem, ImageItem
 Split = Literal["train", "heldout"]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Corpus:
     """Captioned pictures and clips. What is held out shares no concept with what is not.
 

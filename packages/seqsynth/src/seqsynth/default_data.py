@@ -30,8 +30,6 @@ from seqsynth.fetch import default_dir, fetched_files
 from seqsynth.records import ClipItem, ImageItem
 from seqsynth.webp_timing import webp_timing
 
-DefaultCorpus = Corpus
-
 StillStyle = Literal["fluent-3d", "twemoji"]
 
 NUM_HELDOUT_CLIPS = 70
@@ -54,7 +52,7 @@ class DefaultModels:
     llm_path: Path
 
 
-def default_models(cache_dir: Path | None = None) -> DefaultModels:
+def default_models(cache_dir: str | Path | None = None) -> DefaultModels:
     """Paths of the pretrained parts.
 
     Raises:
@@ -66,7 +64,7 @@ def default_models(cache_dir: Path | None = None) -> DefaultModels:
 
 
 def default_corpus(
-    cache_dir: Path | None = None, *, styles: Sequence[StillStyle] | None = None
+    cache_dir: str | Path | None = None, *, styles: Sequence[StillStyle] | None = None
 ) -> Corpus:
     """The fetched pictures and clips, split by concept.
 
@@ -107,7 +105,7 @@ def concept_name(stem: str, names: dict[str, str]) -> str | None:
     return None
 
 
-def _default_styles(cache_dir: Path | None) -> tuple[StillStyle, ...]:
+def _default_styles(cache_dir: str | Path | None) -> tuple[StillStyle, ...]:
     has_3d = _part_dir(STILLS_3D, cache_dir).is_dir()
     return ("fluent-3d",) if has_3d else ("twemoji",)
 
@@ -116,7 +114,7 @@ def _readable(name: str) -> str:
     return name.strip(":").replace("_", " ").replace("\u2019", "'")
 
 
-def _stills(style: StillStyle, cache_dir: Path | None) -> list[ImageItem]:
+def _stills(style: StillStyle, cache_dir: str | Path | None) -> list[ImageItem]:
     """One still per name; pictures that are byte for byte equal under two names are left out."""
     package = _PACKAGE_OF_STYLE[style]
     part_dir, names = _part_dir(package, cache_dir), _names(cache_dir)
@@ -130,12 +128,17 @@ def _stills(style: StillStyle, cache_dir: Path | None) -> list[ImageItem]:
         names_of_content[path.read_bytes()].append(name)
     unique = sorted(group[0] for group in names_of_content.values() if len(group) == 1)
     return [
-        ImageItem(f"{package.part}:{path_of[name].stem}", name, str(path_of[name]), name)
+        ImageItem(
+            id=f"{package.part}:{path_of[name].stem}",
+            caption=name,
+            path=str(path_of[name]),
+            label=name,
+        )
         for name in unique
     ]
 
 
-def _clips(cache_dir: Path | None) -> list[ClipItem]:
+def _clips(cache_dir: str | Path | None) -> list[ClipItem]:
     part_dir, names = _part_dir(CLIPS, cache_dir), _names(cache_dir)
     clips = []
     for file_name in _part_files(CLIPS, cache_dir):
@@ -145,7 +148,16 @@ def _clips(cache_dir: Path | None) -> list[ClipItem]:
             raise ValueError(f"{path} has no name: {NAMES.requirement} does not know it")
         num_frames, duration_seconds = webp_timing(path)
         clip_id = f"{CLIPS.part}:{path.stem}"
-        clips.append(ClipItem(clip_id, name, name, str(path), num_frames, duration_seconds))
+        clips.append(
+            ClipItem(
+                id=clip_id,
+                label=name,
+                caption=name,
+                path=str(path),
+                num_frames=num_frames,
+                duration_seconds=duration_seconds,
+            )
+        )
     return sorted(clips, key=lambda clip: clip.label)
 
 
@@ -154,7 +166,7 @@ def _load_names(path: Path) -> dict[str, str]:
     return {text: entry["en"] for text, entry in json.loads(path.read_text("utf-8")).items()}
 
 
-def _names(cache_dir: Path | None) -> dict[str, str]:
+def _names(cache_dir: str | Path | None) -> dict[str, str]:
     return _load_names(_part_dir(NAMES, cache_dir) / _part_files(NAMES, cache_dir)[0])
 
 
@@ -178,14 +190,14 @@ def _still_names(names: dict[str, str]) -> Iterable[str]:
             yield _readable(name)
 
 
-def _part_dir(package: Package, cache_dir: Path | None) -> Path:
+def _part_dir(package: Package, cache_dir: str | Path | None) -> Path:
     return default_dir(cache_dir) / package.part
 
 
-def _part_files(package: Package, cache_dir: Path | None) -> tuple[str, ...]:
+def _part_files(package: Package, cache_dir: str | Path | None) -> tuple[str, ...]:
     return tuple(path.name for path in fetched_files(package, "default", cache_dir))
 
 
-def _only_file(package: Package, cache_dir: Path | None, suffix: str) -> Path:
+def _only_file(package: Package, cache_dir: str | Path | None, suffix: str) -> Path:
     names = [name for name in _part_files(package, cache_dir) if name.endswith(suffix)]
     return _part_dir(package, cache_dir) / names[0]

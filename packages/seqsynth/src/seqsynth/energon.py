@@ -6,14 +6,13 @@ has, and that examples come as they lie in the tar (a crude dataset). Only joins
 access by key need more; `energon prepare` adds that.
 """
 
-import json
 import struct
 import uuid
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from seqsynth.example_files import replacing
+from seqsynth.example_files import write_json
 
 ENERGON_NAME = ".nv-meta"
 
@@ -23,12 +22,12 @@ def tar_index_path(tar_path: Path) -> Path:
     return tar_path.with_name(f"{tar_path.name}.idx")
 
 
-def write_tar_index(path: Path, offsets: Sequence[int]) -> None:
+def write_tar_index(offsets: Sequence[int], path: Path) -> None:
     """Writes the index of a tar.
 
     Args:
-        path: of the index.
         offsets: first byte of each example in the tar, and the one behind the last.
+        path: of the index.
     """
     # A worker of a killed build may still write the same shard: never into the same file.
     partial_path = path.with_name(f"{path.name}.{uuid.uuid4().hex}.partial")
@@ -36,12 +35,12 @@ def write_tar_index(path: Path, offsets: Sequence[int]) -> None:
     partial_path.replace(path)
 
 
-def write_energon_meta(folder: Path, num_examples: Mapping[str, int]) -> None:
+def write_energon_meta(num_examples: Mapping[str, int], folder: Path) -> None:
     """Writes `.nv-meta` for the tars of a folder.
 
     Args:
-        folder: where they lie.
         num_examples: of each tar, by its name; all are for training.
+        folder: where they lie.
     """
     files: dict[str, Any] = {
         ".info.json": {"shard_counts": dict(num_examples)},
@@ -50,5 +49,4 @@ def write_energon_meta(folder: Path, num_examples: Mapping[str, int]) -> None:
         "dataset.yaml": {"__module__": "megatron.energon", "__class__": "CrudeWebdataset"},
     }
     for name, content in files.items():
-        with replacing(folder / ENERGON_NAME / name) as handle:
-            handle.write(json.dumps(content, indent=2) + "\n")  # JSON is YAML, too
+        write_json(content, folder / ENERGON_NAME / name)  # JSON is YAML, too

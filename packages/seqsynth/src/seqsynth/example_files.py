@@ -1,4 +1,4 @@
-"""Writes and reads files of one JSON record a line; a file is there whole or not at all."""
+"""Writes and reads files of JSON, most of one record a line: each is there whole or not at all."""
 
 import contextlib
 import errno
@@ -15,19 +15,18 @@ from seqsynth.one_writer import one_writer
 from seqsynth.records import Example
 
 FULL_DISK = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
-_OUT_OF_REACH = (
-    errno.ENOENT, errno.EACCES, errno.EPERM, errno.EMFILE, errno.ENFILE, errno.ENOMEM
-)  # fmt: skip
+_SHORTAGE = (errno.EMFILE, errno.ENFILE, errno.ENOMEM)
+_OUT_OF_REACH = (errno.ENOENT, errno.EACCES, errno.EPERM, *_SHORTAGE)
 
 
 def write_examples(
-    path: str | Path, examples: Iterable[Example], *, media_root: str | Path | None = None
+    examples: Iterable[Example], path: str | Path, *, media_root: str | Path | None = None
 ) -> int:
     """Writes one example a line and returns how many; an old file stays until all are written.
 
     Args:
-        path: its folder is created when absent.
         examples: any number.
+        path: its folder is created when absent.
         media_root: see `Example.to_json`.
     """
     num_written = 0
@@ -38,11 +37,22 @@ def write_examples(
     return num_written
 
 
-def write_records(path: Path, records: Iterable[Mapping[str, Any]]) -> None:
+def write_records(records: Iterable[Mapping[str, Any]], path: Path) -> None:
     """Writes one JSON object a line, in the same way."""
     with replacing(path) as handle:
         for record in records:
             handle.write(json.dumps(record, ensure_ascii=False, separators=(",", ":")) + "\n")
+
+
+def write_json(value: Any, path: Path) -> None:
+    """Writes one JSON value that people may want to read, in the same way."""
+    with replacing(path) as handle:
+        handle.write(json_text(value))
+
+
+def json_text(value: Any) -> str:
+    """A JSON value over several lines, with a line break at its end."""
+    return json.dumps(value, indent=2, ensure_ascii=False) + "\n"
 
 
 def read_examples(path: str | Path, *, media_root: str | Path | None = None) -> Iterator[Example]:
@@ -89,6 +99,16 @@ def naming(path: Path) -> Iterator[None]:
 def is_out_of_reach(error: BaseException) -> bool:
     """Whether a file could not be opened, for reasons that say nothing of what is in it."""
     return isinstance(error, OSError) and error.errno in _OUT_OF_REACH
+
+
+def is_shortage(error: BaseException) -> bool:
+    """Whether memory or open files have run out, which every other file would meet too.
+
+    FFmpeg's own error of memory is none: damaged files ask for far too much of it.
+    """
+    if isinstance(error, OSError):
+        return error.errno in _SHORTAGE
+    return isinstance(error, MemoryError) and not hasattr(error, "errno")
 
 
 @contextlib.contextmanager

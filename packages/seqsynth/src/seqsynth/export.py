@@ -13,6 +13,7 @@ import hashlib
 import json
 import os
 import re
+import uuid
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,11 +22,13 @@ from typing import Any
 from PIL import Image
 
 import timetokens as tt
-from seqsynth.example_files import replacing, writing_alone
+from seqsynth.example_files import replacing, write_json, writing_alone
 from seqsynth.frames import MediaError, load_frames, load_picture
+from seqsynth.frames.pictures import orientation_of
 from seqsynth.image_tasks import IMAGE_TASKS
 from seqsynth.naming import known_name
 from seqsynth.records import Example, FrameRef, Turn
+from seqsynth.shard_paths import media_file
 from seqsynth.skipping import DEFAULT_MAX_SHARE, LOG_NAME, SkipLog
 
 DATA_NAME = "train.jsonl"
@@ -36,7 +39,6 @@ LOCK_NAME = ".lock"
 
 _JPEG_SUFFIXES = (".jpg", ".jpeg")
 _JPEG_QUALITY = 90
-_ORIENTATION = 0x0112
 _CHECK_EDGE = 8  # pixels: a JPEG is read to its end, but decoded at an eighth of its size
 _PLACEHOLDER = re.compile(r"<(image|video|audio|bbox|ref-object)>")
 
@@ -152,7 +154,7 @@ def _export(
             try:
                 images = [_image_path(ref, folder, max_edge, known) for ref in example.frames]
             except MediaError as error:
-                log.add_skipped(index, example.id, 0, "", str(error))
+                log.add_skipped(index, example.id, attempt=0, replaced_by="", reason=str(error))
                 log.add_read()
                 continue
             log.add_read()
@@ -172,8 +174,7 @@ def _export(
         "new_tokens": sorted({t for codec in codecs for t in tt.CODECS[codec].new_token_texts}),
     }
     for name, content in {**chosen.extra_files, REPORT_NAME: report}.items():
-        with replacing(folder / name) as handle:
-            handle.write(json.dumps(content, indent=2, ensure_ascii=False) + "\n")
+        write_json(content, folder / name)
     return log
 
 
@@ -214,26 +215,36 @@ def _is_plain_jpeg(ref: FrameRef) -> bool:
     """
     load_frames([ref], _CHECK_EDGE)
     with Image.open(ref.path) as image:
-        is_upright = image.getexif().get(_ORIENTATION, 1) == 1
+        is_upright = orientation_of(image) == 1
         return image.format == "JPEG" and image.mode in ("RGB", "L") and is_upright
 
 
 def _written(ref: FrameRef, folder: Path, max_edge: int) -> str:
     """The path of a picture below `frames/`, which is written unless it is there."""
-    name = hashlib.sha256(f"{ref.path}\0{ref.frame_index}\0{max_edge}".encode()).hexdigest()[:24]
+    key = f"{ref.path}\0{_stamp(ref.path)}\0{ref.frame_index}\0{max_edge}"
+    name = hashlib.sha256(key.encode()).hexdigest()[:24]
     # Divided by the first two digits: file systems dislike millions of files in one folder.
     target = folder / FRAMES_NAME / name[:2] / f"{name}.jpg"
     if not target.exists():
         picture = load_picture(ref)
         picture.thumbnail((max_edge, max_edge))
         target.parent.mkdir(parents=True, exist_ok=True)
-        partial = target.with_suffix(f".{os.getpid()}.partial")
+        partial = target.with_suffix(f".{uuid.uuid4().hex}.partial")
         try:
             picture.save(partial, "JPEG", quality=_JPEG_QUALITY)
             partial.replace(target)
         finally:
             partial.unlink(missing_ok=True)  # where the disk is full
     return str(target)
+
+
+def _stamp(path: str) -> str:
+    """Tells a file from another one that takes its place between two exports."""
+    try:
+        found = Path(media_file(path)).stat()
+    except OSError:
+        return ""  # whoever reads it says why it cannot be read
+    return f"{found.st_size}\0{found.st_mtime_ns}"
 
 
 def _relative(path: str, folder: Path) -> str:

@@ -28,9 +28,6 @@ from seqsynth.unpack import part_files, sha256_of, unpack, verify
 
 log = logging.getLogger(__name__)
 
-ByteProgress = Callable[[Package, int], None]
-"""Called with a package and the bytes of its archive that have arrived."""
-
 
 class FetchError(RuntimeError):
     """What is needed could not be fetched; the message is one line for the user."""
@@ -51,13 +48,13 @@ class FetchReport:
     missing: tuple[tuple[str, str], ...]
 
 
-def default_dir(cache_dir: Path | None = None) -> Path:
-    """The folder that holds one folder per part of the default."""
-    return (cache_dir or default_cache_dir()) / "default"
+def default_dir(cache_dir: str | Path | None = None) -> Path:
+    """The folder that holds one folder per part, of the default and of the further sets."""
+    return (default_cache_dir() if cache_dir is None else Path(cache_dir)) / "default"
 
 
 def fetched_files(
-    package: Package, set_name: str, cache_dir: Path | None = None
+    package: Package, set_name: str, cache_dir: str | Path | None = None
 ) -> tuple[Path, ...]:
     """Files of a fetched part, sorted by name.
 
@@ -72,12 +69,13 @@ def fetched_files(
 
 
 def fetch_default(
-    cache_dir: Path | None = None,
+    cache_dir: str | Path | None = None,
     *,
     packages: Sequence[Package] = DEFAULT_PACKAGES,
     clients: Clients | None = None,
-    on_bytes: ByteProgress = lambda package, num_bytes: None,
-    on_done: Callable[[Package], None] = lambda package: None,
+    on_begin: Callable[[Package], None] = lambda package: None,
+    on_bytes: Callable[[int], None] = lambda count: None,
+    on_complete: Callable[[Package], None] = lambda package: None,
 ) -> FetchReport:
     """Completes parts in the cache, those of the default if not told, and returns what was done.
 
@@ -85,8 +83,10 @@ def fetch_default(
         cache_dir: default `default_cache_dir()`.
         packages: what to have, such as `FETCH_SETS["film"]`; the order is that of fetching.
         clients: default `find_clients()`.
-        on_bytes: progress inside one archive.
-        on_done: called once per package that is complete.
+        on_begin: is told which package is looked at next.
+        on_bytes: is told how many more bytes of archives are there; of a package that was complete
+            before, all at once.
+        on_complete: is told which package is complete now.
 
     Raises:
         FetchError: a part that is needed is missing (models, names, every kind of still; all of
@@ -102,18 +102,41 @@ def fetch_default(
         source = _Source(clients or clients_of.find_clients(), work_dir, downloads)
         present, fetched, missing = [], [], []
         for package in packages:
+            on_begin(package)
+            arrived = _Arrived(package.num_bytes, on_bytes)
             try:
                 if _is_complete(package, root / package.part):
                     present.append(package.part)
                 else:
-                    _fetch(package, root / package.part, source, on_bytes)
+                    _fetch(package, root / package.part, source, arrived)
                     fetched.append(package.part)
-                on_done(package)
             except (ClientError, ValueError) as error:
                 missing.append((package.part, str(error)))
+            else:
+                arrived(package.num_bytes)
+                on_complete(package)
     report = FetchReport(tuple(present), tuple(fetched), tuple(missing))
-    _require_enough(report, packages)
+    _require_enough(report, packages, downloads)
     return report
+
+
+class _Arrived:
+    """Turns how much lies there so far into how much has come since.
+
+    A client may hold a file twice for a moment, in its cache and as the archive, and a damaged
+    archive arrives again: neither is told twice.
+    """
+
+    def __init__(self, num_bytes: int, on_bytes: Callable[[int], None]) -> None:
+        self._num_bytes = num_bytes  # of the whole archive
+        self._num_told = 0
+        self._on_bytes = on_bytes
+
+    def __call__(self, num_bytes: int) -> None:
+        count = min(num_bytes, self._num_bytes) - self._num_told
+        if count > 0:
+            self._num_told += count
+            self._on_bytes(count)
 
 
 class _Source:
@@ -125,19 +148,19 @@ class _Source:
         self.downloads = downloads
         self.failures: dict[str, str] = {}
 
-    def download(self, package: Package, progress: clients_of.Progress) -> Path:
+    def download(self, package: Package, on_size: clients_of.OnSize) -> Path:
         """Path of the archive as the registry gives it, not yet compared with its checksum."""
         if package.registry in self.failures:  # do not wait for its time-outs once per package
             raise ClientError(self.failures[package.registry])
         folder = Path(tempfile.mkdtemp(dir=self.work_dir))
         try:
             if package.registry == "npm":
-                return clients_of.npm_pack(self._npm(), package.requirement, folder, progress)
+                return clients_of.npm_pack(self._npm(), package.requirement, folder, on_size)
             return clients_of.pip_download(
                 self.clients.pip,
                 package.requirement,
                 folder,
-                progress,
+                on_size,
                 is_sdist=package.is_sdist,
             )
         except ClientError as error:
@@ -160,7 +183,7 @@ class _Source:
         return self.clients.npm
 
 
-def _fetch(package: Package, part_dir: Path, source: _Source, on_bytes: ByteProgress) -> None:
+def _fetch(package: Package, part_dir: Path, source: _Source, on_size: clients_of.OnSize) -> None:
     by_hand = source.downloads / package.filename
     if by_hand.is_file() and sha256_of(by_hand) == package.sha256:
         unpack(package, by_hand, part_dir)
@@ -168,7 +191,7 @@ def _fetch(package: Package, part_dir: Path, source: _Source, on_bytes: ByteProg
     if by_hand.is_file():
         log.warning("%s is not the pinned file: fetching it instead", by_hand)
     for attempt in (1, 2):
-        archive = source.download(package, lambda num_bytes: on_bytes(package, num_bytes))
+        archive = source.download(package, on_size)
         found = sha256_of(archive)
         if found == package.sha256:
             unpack(package, archive, part_dir)
@@ -193,27 +216,27 @@ def _is_complete(package: Package, part_dir: Path) -> bool:
     return True
 
 
-def _require_enough(report: FetchReport, packages: Sequence[Package]) -> None:
+def _require_enough(report: FetchReport, packages: Sequence[Package], downloads: Path) -> None:
     missing = dict(report.missing)
     for package in packages:
         if package.is_needed and package.part in missing:
             raise FetchError(
                 f"cannot fetch {package.requirement}: {missing[package.part]}. "
-                f"{_way_out(package.registry, [package.filename])}"
+                f"{_way_out(package.registry, [package.filename], downloads)}"
             )
     if STILLS_FLAT.part in missing and STILLS_3D.part in missing:
         names = [STILLS_FLAT.filename, STILLS_3D.filename]
         raise FetchError(
             f"cannot fetch any still pictures: {missing[STILLS_FLAT.part]}. "
-            f"{_way_out(STILLS_FLAT.registry, names)}"
+            f"{_way_out(STILLS_FLAT.registry, names, downloads)}"
         )
 
 
-def _way_out(registry: Registry, filenames: Sequence[str]) -> str:
+def _way_out(registry: Registry, filenames: Sequence[str], downloads: Path) -> str:
     client = "pip" if registry == "pypi" else "npm"
     return (
         f"Check the network and the settings of {client}, then run the same command again: what is "
-        f"complete is kept. Or lay {' or '.join(filenames)} into CACHE/downloads"
+        f"complete is kept. Or lay {' or '.join(filenames)} into {downloads}"
     )
 
 

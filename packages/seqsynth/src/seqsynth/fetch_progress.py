@@ -19,8 +19,8 @@ from seqsynth.default_packages import Package
 @contextlib.contextmanager
 def shown(
     console: Console, packages: Sequence[Package]
-) -> Iterator[tuple[Callable[[Package, int], None], Callable[[Package], None]]]:
-    """Yields `on_bytes` and `on_done` for `fetch_default`."""
+) -> Iterator[tuple[Callable[[Package], None], Callable[[int], None], Callable[[Package], None]]]:
+    """Yields `on_begin`, `on_bytes` and `on_complete` for `fetch_default`."""
     total = sum(package.num_bytes for package in packages)
     columns = (  # within 80 characters
         TextColumn("{task.fields[files]}/{task.fields[num_files]}"),
@@ -30,21 +30,22 @@ def shown(
         TransferSpeedColumn(),
         TimeRemainingColumn(compact=True),
     )
-    done: list[Package] = []
+    complete: list[Package] = []
     disable = not console.is_terminal
     with Progress(*columns, console=console, transient=True, disable=disable) as progress:
         bar = progress.add_task("", total=total, files=0, num_files=len(packages))
 
-        def on_bytes(package: Package, num_bytes: int) -> None:
-            # A client may hold a file twice for a moment, in its cache and as the archive.
-            arrived = min(num_bytes, package.num_bytes) + sum(p.num_bytes for p in done)
-            progress.update(bar, completed=arrived, description=package.part)
+        def on_begin(package: Package) -> None:
+            progress.update(bar, description=package.part)
 
-        def on_done(package: Package) -> None:
-            done.append(package)
-            progress.update(bar, completed=sum(p.num_bytes for p in done), files=len(done))
+        def on_bytes(count: int) -> None:
+            progress.advance(bar, count)
+
+        def on_complete(package: Package) -> None:
+            complete.append(package)
+            progress.update(bar, files=len(complete))
             megabytes = f"{package.num_bytes / 1e6:.1f} MB"
             line = f"{package.part}: {package.holds}, {megabytes}, {package.licence}"
             console.print(line, highlight=False, soft_wrap=True)
 
-        yield on_bytes, on_done
+        yield on_begin, on_bytes, on_complete

@@ -59,6 +59,10 @@ class FilmSpec:
         start, end = self.part
         if not 0 <= start < end:
             raise ValueError(f"part must be a start before an end, got {self.part}")
+        if not self.window_seconds:
+            raise ValueError("window_seconds must name at least one length")
+        if self.num_turns < 0:
+            raise ValueError(f"num_turns must not be negative, got {self.num_turns}")
         for seconds in self.window_seconds:
             if not 0 < seconds <= end - start:
                 raise ValueError(
@@ -66,7 +70,7 @@ class FilmSpec:
                 )
 
 
-def film_video(cache_dir: Path | None = None) -> AnnotatedVideo:
+def film_video(cache_dir: str | Path | None = None) -> AnnotatedVideo:
     """The fetched film with all its events; who shows it to others shows `FILM_ATTRIBUTION`.
 
     Raises:
@@ -121,7 +125,11 @@ def film_examples(video: AnnotatedVideo, spec: FilmSpec) -> tuple[Example, ...]:
 
 
 def build_film_benchmark(
-    out_dir: Path, video: AnnotatedVideo, spec: FilmSpec, *, media_root: str | None = None
+    video: AnnotatedVideo,
+    out_dir: str | Path,
+    spec: FilmSpec,
+    *,
+    media_root: str | Path | None = None,
 ) -> dict[str, int]:
     """Writes the benchmark `film_grounding` and `film_dense_captions`; returns their queries.
 
@@ -129,8 +137,8 @@ def build_film_benchmark(
     `build_default_benchmark`; a window is what there is a sequence, an event what is a clip.
 
     Args:
-        out_dir: created when absent.
         video: what `film_video` gives.
+        out_dir: created when absent.
         spec: windows and wording.
         media_root: paths below it are written relative to it; default the cache's folder.
 
@@ -141,9 +149,9 @@ def build_film_benchmark(
     num_events = [len(example.targets[0]) for example in examples if example.task == "dvc"]
     known = repr((video.id, video.num_frames, video.duration_seconds, video.events))
     return write_benchmark(
-        out_dir,
         examples,
-        media_root=str(default_dir()) if media_root is None else media_root,
+        out_dir,
+        media_root=default_dir() if media_root is None else media_root,
         source_hash=hashlib.sha256(known.encode()).hexdigest(),
         spec=asdict(spec) | {"min_clips": min(num_events), "max_clips": max(num_events)},
     )

@@ -10,7 +10,7 @@ from seqsynth.records import ClipItem
 from seqsynth.webp_timing import webp_timing
 
 
-def generated_corpus(cache_dir: Path | None = None) -> Corpus:
+def generated_corpus(cache_dir: str | Path | None = None) -> Corpus:
     """The fetched clips, split by scene; there are no stills.
 
     Args:
@@ -33,7 +33,14 @@ def generated_corpus(cache_dir: Path | None = None) -> Corpus:
         clip_id = f"{clip.part}:{path.stem}"
         side = heldout if clip.scene in listed.heldout_scenes else train
         side.append(
-            ClipItem(clip_id, clip.label, clip.caption, str(path), num_frames, duration_seconds)
+            ClipItem(
+                id=clip_id,
+                label=clip.label,
+                caption=clip.caption,
+                path=str(path),
+                num_frames=num_frames,
+                duration_seconds=duration_seconds,
+            )
         )
     return Corpus(
         train_images=(),

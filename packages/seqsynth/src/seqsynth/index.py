@@ -12,7 +12,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from seqsynth.coverage import CoverageReport
-from seqsynth.example_files import replacing, writing_alone
+from seqsynth.example_files import json_text, replacing, writing_alone
 from seqsynth.index_checks import Checks
 from seqsynth.index_survey import Absent, Outcome, survey
 from seqsynth.manifest_writer import writing_manifest
@@ -118,8 +118,7 @@ def write_index(
                 writer.add(outcome.row)
         if not report.totals.present:
             raise ValueError(_nothing(report))
-        json.dump(report.to_record(), counted, ensure_ascii=False, indent=2)
-        counted.write("\n")
+        counted.write(json_text(report.to_record()))
     return report
 
 
@@ -129,8 +128,11 @@ def _nothing(report: CoverageReport) -> str:
     reason, count = report.reasons.most_common(1)[0]
     example = report.examples[reason][0]
     what = f"{reason.reason}: {example.detail}" if example.detail else reason.reason
+    hint = ""
+    if report.source in SOURCES:  # captions are also joined to manifests of other makers
+        holds = SOURCES[report.source].holds
+        hint = f". {report.source} reads {holds}; seqsynth index --help lists the others"
     return (
         f"none of the {report.totals.listed} rows of {report.source} can be used; {count} are "
-        f"{reason.status}, for instance {example.path or example.origin} ({what}). {report.source} "
-        f"reads {SOURCES[report.source].holds}; seqsynth index --help lists the others"
+        f"{reason.status}, for instance {example.path or example.origin} ({what}){hint}"
     )

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 import timetokens as tt
 from seqsynth.example_files import is_out_of_reach
 from seqsynth.manifest_hash import ContentHash
-from seqsynth.manifest_schema import FORMAT_VERSION, KINDS, METADATA_PREFIX, Kind
+from seqsynth.manifest_schema import FORMAT_VERSION, KINDS, METADATA_PREFIX, SCHEMA, Kind
 from seqsynth.records import AnnotatedVideo, ClipItem, ImageItem, Turn
 from seqsynth.shard_paths import shard_path
 
@@ -29,6 +29,7 @@ _ITEM_COLUMNS = (
     "id", "kind", "path", "shard_offset", "num_bytes", "caption", "label", "duration_seconds",
     "num_frames",
 )  # fmt: skip
+_METADATA = {"content_sha256", "command", "root"}
 
 
 class ManifestView(Sequence[Item_co], Generic[Item_co]):
@@ -134,6 +135,8 @@ class Manifest(ManifestView[Item]):
                 f"{path} has manifest format {metadata['format_version']}, this version reads "
                 f"{FORMAT_VERSION}: index the corpus again"
             )
+        if not table.schema.equals(SCHEMA) or not metadata.keys() >= _METADATA:
+            raise ValueError(f"{path} is damaged: index the corpus again")
         known = _known_root(path, metadata) if root is None else Path(root)
         return cls(path, known, table, metadata)
 
@@ -167,10 +170,16 @@ class Manifest(ManifestView[Item]):
         path = self._path(record)
         caption, label = record["caption"], record["label"]
         if record["kind"] == "image":
-            return ImageItem(record["id"], caption, path, label or caption)
+            return ImageItem(id=record["id"], caption=caption, path=path, label=label or caption)
         if record["kind"] == "clip":
-            size = (record["num_frames"], record["duration_seconds"])
-            return ClipItem(record["id"], label or caption, caption or label, path, *size)
+            return ClipItem(
+                id=record["id"],
+                label=label or caption,
+                caption=caption or label,
+                path=path,
+                num_frames=record["num_frames"],
+                duration_seconds=record["duration_seconds"],
+            )
         more = self.record(row, ("events", "turns", "time_codec"))
         return AnnotatedVideo(
             id=record["id"],
@@ -216,13 +225,22 @@ class Manifest(ManifestView[Item]):
         return {name: batch.column(name)[offset].as_py() for name in names}
 
     def _path(self, record: dict[str, Any]) -> str:
-        relative = PurePosixPath(record["path"])
-        if relative.is_absolute() or ".." in relative.parts:
-            raise ValueError(f"{self.path}: {record['id']!r} leaves the root: {record['path']!r}")
-        path = str(self.root / relative)
+        path = str(self.root / path_below_root(self.path, record["id"], record["path"]))
         if record["shard_offset"] is None:
             return path
         return shard_path(path, record["shard_offset"], record["num_bytes"])
+
+
+def path_below_root(manifest_path: Path, item_id: str, path: str) -> PurePosixPath:
+    """The path of an item, relative to the root.
+
+    Raises:
+        ValueError: it leads elsewhere, where a manifest of strangers must not lead anybody.
+    """
+    relative = PurePosixPath(path)
+    if relative.is_absolute() or ".." in relative.parts:
+        raise ValueError(f"{manifest_path}: {item_id!r} leaves the root: {path!r}")
+    return relative
 
 
 def _known_root(path: Path, metadata: dict[str, str]) -> Path:

@@ -113,7 +113,14 @@ def _clips_by_columns(view: ManifestView[Any]) -> Iterator[ClipItem]:
             for key, label, caption, num_frames, seconds in zip(
                 *(some.column(name).to_pylist() for name in names), strict=True
             ):
-                yield ClipItem(key, label or caption, caption or label, "", num_frames, seconds)
+                yield ClipItem(
+                    id=key,
+                    label=label or caption,
+                    caption=caption or label,
+                    path="",
+                    num_frames=num_frames,
+                    duration_seconds=seconds,
+                )
         start += len(batch)
 
 

@@ -84,3 +84,11 @@ class ManifestRow:
     time_codec: str | None = None
     source: str
     part: str = ""
+
+    def __post_init__(self) -> None:
+        if self.kind not in KINDS:
+            raise ValueError(f"{self.id!r}: kind {self.kind!r} is none of {', '.join(KINDS)}")
+        if self.kind == "clip" and self.num_frames is None:
+            raise ValueError(f"{self.id!r}: a clip needs num_frames")
+        if self.kind != "image" and self.duration_seconds is None:
+            raise ValueError(f"{self.id!r}: a {self.kind} needs duration_seconds")

@@ -83,8 +83,10 @@ def writing_manifest(
             "content_sha256": content_sha256,
             "command": command,
             "root": os.fspath(Path(root).resolve()),
-            "root_from_manifest": os.path.relpath(Path(root).resolve(), path.parent.resolve()),
         }
+        with contextlib.suppress(ValueError):  # on another drive of Windows
+            way = os.path.relpath(Path(root).resolve(), path.parent.resolve())
+            metadata["root_from_manifest"] = way
         # The hash stands in the header and is known at the end: the rows are copied behind it.
         schema = SCHEMA.with_metadata(
             {METADATA_PREFIX + key: value for key, value in metadata.items()}
@@ -100,7 +102,7 @@ def writing_manifest(
 
 
 def write_manifest(
-    path: str | Path, rows: Iterable[ManifestRow], *, root: str | Path, command: str
+    rows: Iterable[ManifestRow], path: str | Path, *, root: str | Path, command: str
 ) -> int:
     """Writes rows to a manifest and returns how many; see `writing_manifest`."""
     with writing_manifest(path, root=root, command=command) as writer:

@@ -7,6 +7,7 @@ stands in the answers; `docs/formats.md` describes the JSON line.
 
 import dataclasses
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,7 +22,7 @@ temporal grounding. Examples of annotated videos are `dvc` and `tvg` too, or wha
 calls `READY` (turns of their own) and `CAPTION`."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ImageItem:
     """One captioned still picture.
 
@@ -38,7 +39,7 @@ class ImageItem:
     label: str
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ClipItem:
     """One short video that shows one thing from its first frame to its last.
 
@@ -67,7 +68,7 @@ class Turn:
     answer: str
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class AnnotatedVideo:
     """One real video with what people wrote about it.
 
@@ -190,15 +191,15 @@ def example_of(record: Mapping[str, Any], media_root: str | Path | None = None) 
             task=str(record["task"]),
             codec=str(record["codec"]),
             frames=tuple(
-                FrameRef(_lengthen(_text(p), media_root), int(i)) for p, i in record["frames"]
+                FrameRef(_lengthen(_text(p), media_root), _index(i)) for p, i in record["frames"]
             ),
             frame_codes=tuple(str(code) for code in record["frame_codes"]),
             turns=tuple(Turn(_text(t["prompt"]), _text(t["answer"])) for t in record["turns"]),
             targets=tuple(
-                tuple(Target(float(s), float(e), str(c)) for s, e, c in turn)
+                tuple(Target(_number(s), _number(e), str(c)) for s, e, c in turn)
                 for turn in record["targets"]
             ),
-            duration_seconds=float(record["duration_seconds"]),
+            duration_seconds=_number(record["duration_seconds"]),
         )
     except (TypeError, ValueError, KeyError, OverflowError) as error:
         raise ValueError(f"example {record['id']!r} is malformed: {error!r}") from None
@@ -212,6 +213,8 @@ def example_of(record: Mapping[str, Any], media_root: str | Path | None = None) 
             f"example {example.id!r} has {len(example.turns)} turns "
             f"but targets of {len(example.targets)}"
         )
+    if not example.turns:
+        raise ValueError(f"example {example.id!r} asks nothing: it has no turns")
     return example
 
 
@@ -222,6 +225,19 @@ def _text(value: object) -> str:
     if not isinstance(value, str):
         raise TypeError(f"expected a text, got {value!r}")
     return value
+
+
+def _index(value: object) -> int:
+    if not isinstance(value, int) or isinstance(value, bool) or value < 0:
+        raise TypeError(f"expected the number of a frame, from 0, got {value!r}")
+    return value
+
+
+def _number(value: Any) -> float:
+    number = float(value)
+    if not math.isfinite(number):  # JSON of Python has them, and nobody could write them again
+        raise ValueError(f"expected a finite number, got {number}")
+    return number
 
 
 def _check_text(example: Example) -> None:

@@ -19,15 +19,16 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from seqsynth.unpack import MAX_UNPACKED_BYTES
+
 POLL_SECONDS = 0.1
 STALL_SECONDS = 300.0
 """A client that has brought nothing new for so long is ended; their own time-outs are shorter."""
-MAX_UNPACKED_BYTES = 2 << 30
 _GRACE_SECONDS = 5.0
 _MAX_REASON_CHARACTERS = 300
 
-Progress = Callable[[int], None]
-"""Called now and then with the number of bytes that have arrived so far."""
+OnSize = Callable[[int], None]
+"""Called now and then with the number of bytes that lie there so far."""
 
 
 class ClientError(RuntimeError):
@@ -55,7 +56,7 @@ def pip_download(
     pip: tuple[str, ...] | None,
     requirement: str,
     work_dir: Path,
-    progress: Progress,
+    on_size: OnSize,
     *,
     is_sdist: bool = False,
 ) -> Path:
@@ -65,7 +66,7 @@ def pip_download(
         pip: the command.
         requirement: `NAME==VERSION`.
         work_dir: an empty folder.
-        progress: called while it arrives.
+        on_size: called while it arrives.
         is_sdist: take the source distribution, not the wheel.
 
     Raises:
@@ -82,13 +83,13 @@ def pip_download(
     return _run(
         [*command, "--progress-bar", "off", "--dest", ".", requirement],
         work_dir,
-        progress,
+        on_size,
         client="pip",
     )
 
 
 def npm_pack(
-    npm: tuple[str, ...] | None, requirement: str, work_dir: Path, progress: Progress
+    npm: tuple[str, ...] | None, requirement: str, work_dir: Path, on_size: OnSize
 ) -> Path:
     """Downloads one npm package into an empty folder and returns the archive's path.
 
@@ -104,7 +105,7 @@ def npm_pack(
         return _run(
             [*command, "--cache", cache_dir, *patience],
             work_dir,
-            progress,
+            on_size,
             client="npm",
         )
 
@@ -134,7 +135,7 @@ def _on_path(name: str) -> tuple[str, ...] | None:
     return (found,) if found else None
 
 
-def _run(command: Sequence[str], work_dir: Path, progress: Progress, *, client: str) -> Path:
+def _run(command: Sequence[str], work_dir: Path, on_size: OnSize, *, client: str) -> Path:
     """Runs a client in `work_dir` and returns the one file it leaves there."""
     with tempfile.TemporaryDirectory(dir=work_dir) as temporary, tempfile.TemporaryFile() as log:
         # With TMPDIR below the work folder the size of that folder is the progress.
@@ -146,7 +147,7 @@ def _run(command: Sequence[str], work_dir: Path, progress: Progress, *, client: 
         except OSError as error:
             raise ClientError(f"{client} does not start ({command[0]}: {error.strerror})") from None
         try:
-            _wait(process, work_dir, progress, client)
+            _wait(process, work_dir, on_size, client)
         except BaseException:  # Ctrl-C must not leave the client running
             process.terminate()
             with contextlib.suppress(subprocess.TimeoutExpired):
@@ -165,13 +166,11 @@ def _run(command: Sequence[str], work_dir: Path, progress: Progress, *, client: 
     return files[0]
 
 
-def _wait(
-    process: "subprocess.Popen[bytes]", work_dir: Path, progress: Progress, client: str
-) -> None:
+def _wait(process: "subprocess.Popen[bytes]", work_dir: Path, on_size: OnSize, client: str) -> None:
     num_bytes, since = -1, time.monotonic()
     while process.poll() is None:
         arrived = _bytes_below(work_dir)
-        progress(arrived)
+        on_size(arrived)
         if arrived != num_bytes:
             num_bytes, since = arrived, time.monotonic()
         elif time.monotonic() - since > STALL_SECONDS:

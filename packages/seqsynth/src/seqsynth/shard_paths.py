@@ -30,6 +30,17 @@ def shard_path(path: str, offset: int, num_bytes: int | None = None) -> str:
     return f"{path}::{offset}" if num_bytes is None else f"{path}::{offset}:{num_bytes}"
 
 
+def media_file(path: str) -> str:
+    """The file that has to be there for `open_media`: the shard, or the path itself.
+
+    Example:
+        >>> media_file("train-0.parquet::17")
+        'train-0.parquet'
+    """
+    match = _SHARD.fullmatch(path)
+    return path if match is None or Path(path).is_file() else match["file"]
+
+
 def open_media(path: str) -> IO[bytes]:
     """Opens a file, or what lies inside a shard, for reading.
 

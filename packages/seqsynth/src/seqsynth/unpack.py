@@ -21,6 +21,7 @@ from seqsynth.default_packages import Package
 from seqsynth.parsing import parsed_json
 
 MANIFEST_NAME = "manifest.json"
+FORMAT_VERSION = 1
 _CHUNK_BYTES = 1 << 20
 MAX_UNPACKED_BYTES = 2 << 30
 """Of a part, and of an archive inside an archive: ten times the largest."""
@@ -60,7 +61,12 @@ def unpack(package: Package, archive: Path, part_dir: Path) -> None:
             raise ValueError(f"{archive.name} cannot be read: {error}") from None
         if not files:
             raise ValueError(f"{archive.name} holds none of the wanted files")
-        record = {"archive": package.filename, "sha256": package.sha256, "files": files}
+        record = {
+            "format_version": FORMAT_VERSION,
+            "archive": package.filename,
+            "sha256": package.sha256,
+            "files": files,
+        }
         (fresh / MANIFEST_NAME).write_text(json.dumps(record, indent=0), "utf-8")
         if part_dir.exists():
             shutil.rmtree(part_dir)
@@ -99,7 +105,7 @@ def _manifest(package: Package, part_dir: Path) -> dict[str, tuple[int, str]]:
     path = part_dir / MANIFEST_NAME
     try:
         record = parsed_json(path.read_bytes())
-        sha256 = record["sha256"]
+        format_version, sha256 = record.get("format_version", 1), record["sha256"]
         files = {
             _base_name(n): (int(size), str(hexa)) for n, (size, hexa) in record["files"].items()
         }
@@ -107,6 +113,8 @@ def _manifest(package: Package, part_dir: Path) -> dict[str, tuple[int, str]]:
         raise FileNotFoundError(f"{part_dir} is not there") from None
     except (ValueError, KeyError, TypeError, AttributeError, OverflowError):
         raise ValueError(f"{path} is damaged") from None
+    if format_version != FORMAT_VERSION:
+        raise ValueError(f"{path} is of another version of seqsynth")
     if sha256 != package.sha256:
         raise ValueError(f"{part_dir} was unpacked from another version of the package")
     return files

@@ -9,13 +9,14 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from seqsynth import Checks, Manifest, cli, index_corpus
+from seqsynth import Checks, HeldError, Manifest, ManifestRow, cli, index_corpus, write_manifest
 from seqsynth.caption.backends import BackendError
 from seqsynth.caption.check import CHECK_SCHEMA, check_captions
 from seqsynth.caption.join import CaptionFilter, Captions
 from seqsynth.caption.records import SCHEMA
 from seqsynth.caption.shards import shard_paths, write_shard
 from seqsynth.caption.writing import SETTINGS_NAME
+from seqsynth.one_writer import one_writer
 
 Row = tuple[str, str, str]
 GOOD, OTHER, REFUSING, CUT, REPEATING = range(5)
@@ -47,7 +48,7 @@ def write_captions(folder: Path, rows: Iterable[Row], *, shard: int = 0, root: s
         for key, label, caption in rows
     ]
     path = folder / f"captions-{shard:05d}.parquet"
-    write_shard(path, pa.Table.from_pylist(records, SCHEMA))
+    write_shard(pa.Table.from_pylist(records, SCHEMA), path)
     (folder / SETTINGS_NAME).write_text(json.dumps({"corpus": {"root": root}}))
     return path
 
@@ -133,6 +134,10 @@ def test_the_commands_print_and_write_a_summary(
     assert "label_coverage" in printed
     assert "1 decline to answer" in printed
     assert json.loads(out.read_text())["num_cut"] == 1
+    assert cli.main(["caption-check", str(captions), "--json", "-"]) == 0
+    printed, tables = capsys.readouterr()
+    assert printed == out.read_text()
+    assert "label_coverage" in tables
     assert cli.main(["caption-check", str(tmp_path / "gone")]) == 2
     assert "is no folder of captions" in capsys.readouterr().err
 
@@ -179,6 +184,32 @@ def test_an_index_takes_captions_that_reach_the_thresholds_and_counts_the_others
     assert coverage["totals"]["missing"] == 6 - len(KEPT[options])
 
 
+def test_a_manifest_of_another_maker_that_gets_no_caption_says_why(
+    captions: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    row = ManifestRow(
+        id="elsewhere.mp4", kind="clip", path="elsewhere.mp4", label="x", duration_seconds=1.0,
+        num_frames=9, source="my own",
+    )  # fmt: skip
+    write_manifest([row], tmp_path / "mine.arrow", root=tmp_path, command="")
+    words = ["caption-join", str(tmp_path / "mine.arrow"), "--captions", str(captions)]
+    assert cli.main([*words, "--out", str(tmp_path / "joined.arrow")]) == 2
+    assert capsys.readouterr().err == (
+        "seqsynth: none of the 1 rows of my own can be used; 1 are missing, for instance "
+        "elsewhere.mp4 (no caption)\n"
+    )
+
+
+def test_two_processes_do_not_score_one_folder(captions: Path) -> None:
+    lock = captions / ".checks.lock"
+    with one_writer(lock, "scoring"), pytest.raises(HeldError, match=r"another process is scoring"):
+        check_captions(captions)
+    check_captions(captions)
+    assert not lock.exists()
+    with one_writer(lock, "scoring"):
+        assert check_captions(str(captions)).num_captions == 6, "nothing is left to write"
+
+
 def test_coverage_tells_how_many_captions_are_missing(
     captions: Path, table: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -197,7 +228,6 @@ def test_pts_events_and_all_else_of_a_manifest_survive_the_join(
     import timetokens as tt
     from seqsynth.manifest_rows import rows_of
     from seqsynth.manifest_schema import ManifestRow
-    from seqsynth.manifest_writer import write_manifest
     from seqsynth.records import Turn
 
     rows = [
@@ -212,7 +242,7 @@ def test_pts_events_and_all_else_of_a_manifest_survive_the_join(
         ),
         ManifestRow(id="i", kind="image", path="i.tar", shard_offset=3, num_bytes=7, source="s"),
     ]  # fmt: skip
-    write_manifest(tmp_path / "a.arrow", rows, root=tmp_path, command="")
+    write_manifest(rows, tmp_path / "a.arrow", root=tmp_path, command="")
     assert list(rows_of(Manifest.open(tmp_path / "a.arrow"))) == rows
     words = ["caption-join", str(tmp_path / "a.arrow"), "--captions", str(captions)]
     assert cli.main([*words, "--out", str(tmp_path / "b.arrow")]) == 0
@@ -234,7 +264,7 @@ def test_scores_of_a_model_decide_where_they_are_asked_for(
     scored = pq.read_table(path)
     values = pa.array([0.3, 0.1, 0.3, None, 0.2])
     place = scored.schema.get_field_index("image_text_mean")
-    write_shard(path, scored.set_column(place, "image_text_mean", values))
+    write_shard(scored.set_column(place, "image_text_mean", values), path)
     assert cli.main(words) == 0
     kept = {item.id for item in Manifest.open(out)}
     assert kept == {f"juggling_balls/{k}.webp" for k in (0, 2, 4)}

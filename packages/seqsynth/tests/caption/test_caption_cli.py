@@ -1,7 +1,9 @@
 """The command as people run it: killed, interrupted, and asked for what cannot be."""
 
+import json
 import os
 import random
+import shlex
 import signal
 import subprocess
 import sys
@@ -56,7 +58,10 @@ def test_a_killed_run_loses_the_unfinished_shard_alone(
     rows = rows_in(out)
     assert len({row["id"] for row in rows}) == len(rows) == 9
     assert {name: (out / name).read_bytes() for name in kept} == kept
-    assert cli.main([*command, "--out", str(tmp_path / "whole")]) == 0
+    words = [*command, "--out", str(tmp_path / "whole")]
+    assert cli.main(words) == 0
+    record = json.loads((tmp_path / "whole/caption.json").read_text())
+    assert record["command"] == shlex.join(["seqsynth", *words])
     names = [path.name for path in shard_paths(out)]
     assert names == [path.name for path in shard_paths(tmp_path / "whole")]
     for name in names:

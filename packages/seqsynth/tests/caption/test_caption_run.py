@@ -32,7 +32,7 @@ def test_every_clip_gets_a_row_with_all_that_it_rests_on(
 ) -> None:
     out = tmp_path / "out"
     settings = make_settings(revision="r7", generation=Generation(temperature=0.5, seed=3))
-    report = caption_manifest(manifest, out, settings, CaptionPlan(shard_size=4))
+    report = caption_manifest(manifest, out, settings, plan=CaptionPlan(shard_size=4))
     assert (report.num_captioned, report.num_before, report.num_failed) == (9, 0, 0)
     assert [path.name for path in shard_paths(out)] == [
         f"captions-0000{k}.parquet" for k in range(3)
@@ -81,7 +81,7 @@ def test_presentation_times_are_used_where_they_are_indexed(
         id="a", kind="clip", path="a.mp4", label="x", duration_seconds=10.0, num_frames=4,
         pts_index=[5, 15, 65, 85], pts_end=105, source="clip_table",
     )  # fmt: skip
-    write_manifest(tmp_path / "m.arrow", [row], root=tmp_path, command="")
+    write_manifest([row], tmp_path / "m.arrow", root=tmp_path, command="")
     clips = Manifest.open(tmp_path / "m.arrow").select(kind="clip")
     (request,) = requests_of(clips, num_frames=2, seed=0)
     assert (request.frame_indices, request.frame_seconds) == ((0, 2), (0.0, 6.0))
@@ -99,8 +99,10 @@ def test_rows_do_not_depend_on_batches_shards_or_interruptions(
     settings = make_settings(generation=Generation(temperature=1.0))
     caption_manifest(manifest, tmp_path / "whole", settings)
     plan = CaptionPlan(batch_size=batch_size, shard_size=shard_size, start=5, count=2)
-    caption_manifest(manifest, tmp_path / "parts", settings, plan)
-    caption_manifest(manifest, tmp_path / "parts", settings, CaptionPlan(batch_size=batch_size))
+    caption_manifest(manifest, tmp_path / "parts", settings, plan=plan)
+    caption_manifest(
+        manifest, tmp_path / "parts", settings, plan=CaptionPlan(batch_size=batch_size)
+    )
     one, two = (
         sorted(rows_in(tmp_path / name), key=lambda row: str(row["id"]))
         for name in ("whole", "parts")
@@ -129,10 +131,10 @@ def test_an_interrupted_run_keeps_what_it_has_and_the_next_one_does_the_rest(
 
     out, plan = tmp_path / "out", CaptionPlan(shard_size=4, batch_size=1)
     with pytest.raises(KeyboardInterrupt):
-        caption_manifest(manifest, out, make_settings(), plan, on_done=interrupt)
+        caption_manifest(manifest, out, make_settings(), plan=plan, on_done=interrupt)
     assert stub[0].is_closed
     assert [pq.read_metadata(path).num_rows for path in shard_paths(out)] == [4, 2]
-    report = caption_manifest(manifest, out, make_settings(), plan)
+    report = caption_manifest(manifest, out, make_settings(), plan=plan)
     assert (report.num_before, report.num_captioned) == (6, 3)
     assert len({row["id"] for row in rows_in(out)}) == len(rows_in(out)) == 9
 
@@ -175,7 +177,7 @@ def test_empty_and_absent_answers_are_failures_and_too_many_stop_the_run(
     with pytest.raises(TooManyFailedError, match=r"1 x empty answer \(stop\); 1 x status 400"):
         caption_manifest(manifest, out, make_settings())
     plan = CaptionPlan(max_failed=0.5)
-    report = caption_manifest(manifest, tmp_path / "two", make_settings(), plan)
+    report = caption_manifest(manifest, tmp_path / "two", make_settings(), plan=plan)
     assert report.reasons == {"empty answer (stop)": 3, "status 400": 2}
     assert len(rows_in(tmp_path / "two")) == 4
 
@@ -184,17 +186,17 @@ def test_the_first_few_of_many_clips_may_fail(tmp_path: Path, make_settings: Set
     request = CaptionRequest("clip", "", "clip.webp", (0,), (0.0,), seed=0)
     failures = [Failed(request, "not a picture")] * 3
     settings = make_settings()
-    report = write_results(tmp_path, failures, settings, {}, shard_size=9, num_planned=60)
+    report = write_results(failures, tmp_path, settings, {}, shard_size=9, num_planned=60)
     assert report.num_failed == 3
     with pytest.raises(TooManyFailedError, match=r"2 of 2 .* at most 5\.0% are allowed"):
-        write_results(tmp_path, failures, settings, {}, shard_size=9, num_planned=39)
+        write_results(failures, tmp_path, settings, {}, shard_size=9, num_planned=39)
 
 
 def test_a_folder_holds_captions_of_one_kind(
     manifest: Manifest, tmp_path: Path, make_settings: Settings, stub: list[StubBackend]
 ) -> None:
     out = tmp_path / "out"
-    caption_manifest(manifest, out, make_settings(revision="r1"), CaptionPlan(count=2))
+    caption_manifest(manifest, out, make_settings(revision="r1"), plan=CaptionPlan(count=2))
     with pytest.raises(ValueError, match=r"caption.json has num_frames 3, this run 4"):
         caption_manifest(manifest, out, make_settings(num_frames=4))
     with pytest.raises(ValueError, match=r"by revision r1, the model is now r2"):
@@ -206,15 +208,15 @@ def test_a_damaged_shard_is_named_and_made_again_once_it_is_deleted(
     manifest: Manifest, tmp_path: Path, make_settings: Settings, stub: list[StubBackend]
 ) -> None:
     out, plan = tmp_path / "out", CaptionPlan(shard_size=3)
-    caption_manifest(manifest, out, make_settings(), plan)
+    caption_manifest(manifest, out, make_settings(), plan=plan)
     good = {path.name: path.read_bytes() for path in shard_paths(out)}
     path = shard_paths(out)[1]
     for damage in (good[path.name][:-50], b"", _flipped(good[path.name])):
         path.write_bytes(damage)
         with pytest.raises(ValueError, match=r"captions-00001.parquet is damaged \(.*delete it"):
-            caption_manifest(manifest, out, make_settings(), plan)
+            caption_manifest(manifest, out, make_settings(), plan=plan)
     path.unlink()
-    assert caption_manifest(manifest, out, make_settings(), plan).num_captioned == 3
+    assert caption_manifest(manifest, out, make_settings(), plan=plan).num_captioned == 3
     assert {path.name: path.read_bytes() for path in shard_paths(out)} == good
 
 
@@ -282,7 +284,10 @@ def test_ray_is_refused_for_a_server(
 ) -> None:
     with pytest.raises(ValueError, match="raise --concurrency"):
         caption_manifest(
-            manifest, tmp_path / "out", make_settings(backend="server"), CaptionPlan(engine="ray")
+            manifest,
+            tmp_path / "out",
+            make_settings(backend="server"),
+            plan=CaptionPlan(engine="ray"),
         )
 
 

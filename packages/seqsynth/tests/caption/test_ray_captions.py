@@ -90,11 +90,11 @@ def test_shards_are_the_same_when_a_worker_is_killed(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     settings = make_settings(generation=Generation(temperature=1.0))
-    caption_manifest(manifest, tmp_path / "here", settings, CaptionPlan(shard_size=4))
+    caption_manifest(manifest, tmp_path / "here", settings, plan=CaptionPlan(shard_size=4))
     marker = tmp_path / "killed"
     kind = BackendKind(lambda _settings, _options: Mortal(marker), "", 2, True)
     monkeypatch.setitem(backends.BACKENDS, "stub", kind)
-    report = caption_manifest(manifest, tmp_path / "there", settings, RAY)
+    report = caption_manifest(manifest, tmp_path / "there", settings, plan=RAY)
     assert marker.exists()
     assert report.num_captioned == 9
     here, there = (shard_paths(tmp_path / name) for name in ("here", "there"))
@@ -119,7 +119,7 @@ def test_a_model_on_two_workers_writes_what_it_writes_in_one_process(
     )
     on_cpu = replace(RAY, options=BackendOptions(device="cpu"))
     for name, plan in (("here", replace(on_cpu, engine="local", num_workers=1)), ("there", on_cpu)):
-        assert caption_manifest(manifest, tmp_path / name, settings, plan).num_captioned == 9
+        assert caption_manifest(manifest, tmp_path / name, settings, plan=plan).num_captioned == 9
     here, there = (shard_paths(tmp_path / name) for name in ("here", "there"))
     assert len(here) == 3
     assert [path.read_bytes() for path in here] == [path.read_bytes() for path in there]
@@ -138,9 +138,9 @@ def test_a_run_on_ray_goes_on_and_says_what_failed(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     out, settings = tmp_path / "out", make_settings()
-    caption_manifest(manifest, out, settings, CaptionPlan(count=4, shard_size=4))
+    caption_manifest(manifest, out, settings, plan=CaptionPlan(count=4, shard_size=4))
     (clip_folder / "riding_a_bike" / "7.webp").write_bytes(b"damaged")
-    report = caption_manifest(manifest, out, settings, RAY)
+    report = caption_manifest(manifest, out, settings, plan=RAY)
     assert (report.num_before, report.num_captioned, report.num_failed) == (4, 4, 1)
     assert "7.webp" in (out / "failed.jsonl").read_text()
 
@@ -160,7 +160,7 @@ def test_a_model_that_no_worker_can_load_is_one_plain_error(
 
     monkeypatch.setitem(backends.BACKENDS, "stub", BackendKind(fail, "", 2, True))
     with pytest.raises(BackendError, match=r"^m cannot be loaded: no such file$"):
-        caption_manifest(manifest, tmp_path / "out", make_settings(), RAY)
+        caption_manifest(manifest, tmp_path / "out", make_settings(), plan=RAY)
 
 
 def test_without_ray_the_command_says_what_to_install(

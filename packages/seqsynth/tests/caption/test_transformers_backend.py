@@ -166,6 +166,6 @@ def test_batches_change_nothing_here(
     )
     for size in (1, 4):
         plan = CaptionPlan(batch_size=size)
-        caption_manifest(manifest, tmp_path / str(size), settings, plan)
+        caption_manifest(manifest, tmp_path / str(size), settings, plan=plan)
     one, four = (shard_paths(tmp_path / name)[0].read_bytes() for name in ("1", "4"))
     assert one == four

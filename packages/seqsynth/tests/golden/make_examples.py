@@ -27,5 +27,5 @@ RECIPE = SequenceRecipe(
 if __name__ == "__main__":
     short = replace(RECIPE, num_examples=24)
     write_examples(
-        HERE / "examples.jsonl", SequenceDataset(CORPUS, short, 7), media_root=CORPUS.root
+        SequenceDataset(CORPUS, short, 7), HERE / "examples.jsonl", media_root=CORPUS.root
     )

@@ -22,23 +22,34 @@ SEED = 11
 
 VIDEOS = (
     AnnotatedVideo(
-        "asked", "/m/asked.mp4", 20.0, 500,
+        id="asked", path="/m/asked.mp4", duration_seconds=20.0, num_frames=500,
         turns=(Turn("When does he leave?", "The given query happens in 5.0 - 9.1 seconds."),),
         time_codec="seconds",
     ),
     AnnotatedVideo(
-        "events", "/m/events.mp4", 100.0, 2500,
+        id="events", path="/m/events.mp4", duration_seconds=100.0, num_frames=2500,
         events=(tt.Event(0.0, 12.5, "mix <1> egg"), tt.Event(40.0, 120.0, "serve it")),
     ),
-    AnnotatedVideo("captioned", "/m/captioned.mp4", 8.0, 60, caption="A cat sleeps."),
+    AnnotatedVideo(
+        id="captioned", path="/m/captioned.mp4", duration_seconds=8.0, num_frames=60,
+        caption="A cat sleeps.",
+    ),
 )  # fmt: skip
 CORPUS = Corpus(
     train_images=[
-        ImageItem(f"i{k}", f"picture {k}. It is new.", f"/m/{k}.png", "x") for k in range(9)
+        ImageItem(id=f"i{k}", caption=f"picture {k}. It is new.", path=f"/m/{k}.png", label="x")
+        for k in range(9)
     ],
     heldout_images=(),
     train_clips=[
-        ClipItem(f"c{k}", f"act {k}", f"someone does {k}", f"/m/{k}.mp4", 40 + k, 2.0)
+        ClipItem(
+            id=f"c{k}",
+            label=f"act {k}",
+            caption=f"someone does {k}",
+            path=f"/m/{k}.mp4",
+            num_frames=40 + k,
+            duration_seconds=2.0,
+        )
         for k in range(5)
     ],
     heldout_clips=(),
@@ -58,5 +69,5 @@ RECIPE = MixtureRecipe(
 
 if __name__ == "__main__":
     write_examples(
-        HERE / "mixture.jsonl", MixtureDataset(CORPUS, RECIPE, SEED), media_root=CORPUS.root
+        MixtureDataset(CORPUS, RECIPE, SEED), HERE / "mixture.jsonl", media_root=CORPUS.root
     )

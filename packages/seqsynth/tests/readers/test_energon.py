@@ -30,7 +30,7 @@ def built(tmp_path: Path, make_stream: Callable[..., SequenceDataset]) -> tuple[
     stream = make_stream()
     plan = BuildPlan(count=20, shard_size=8, pictures=PictureFormat(size=16))
     folder = tmp_path / "out"
-    build_examples(folder, stream, plan)
+    build_examples(stream, folder, plan)
     ours = [pair for path in sorted(folder.glob("*.tar")) for pair in read_frame_tar(path)]
     return folder, ours
 

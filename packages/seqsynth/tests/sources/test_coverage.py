@@ -1,5 +1,6 @@
 import io
 import json
+import os
 from collections.abc import Callable
 from html.parser import HTMLParser
 from pathlib import Path
@@ -14,6 +15,7 @@ from seqsynth.index import measure_coverage
 
 WriteVideo = Callable[..., Path]
 WriteJson = Callable[..., Path]
+WritePicture = Callable[..., Path]
 Capture = pytest.CaptureFixture[str]
 
 
@@ -114,6 +116,53 @@ def test_the_json_report(valley: Path, tmp_path: Path, capsys: Capture) -> None:
     assert "jukinmedia" in printed
     assert "25.0%" in printed
     assert "missing: no such file" in " ".join(printed.split())
+    assert cli.main(["coverage", "valley", str(valley), "--json", "-"]) == 0
+    printed, tables = capsys.readouterr()
+    assert json.loads(printed) == content
+    assert "jukinmedia" in tables
+
+
+@pytest.mark.skipif(os.name == "nt", reason="makes links")
+def test_names_that_lead_nowhere_cost_their_own_row(
+    tmp_path: Path, write_picture: WritePicture
+) -> None:
+    """A folder of a name that no disk can hold, and a link that leads to itself."""
+    write_picture(tmp_path / "there.png")
+    (tmp_path / "loop.png").symlink_to(tmp_path / "loop.png")
+    paths = ["there.png", "loop.png", f"{'x' * 300}/a.png"]
+    lines = [json.dumps({"image": path, "caption": "x"}) for path in paths]
+    (tmp_path / "a.jsonl").write_text("\n".join(lines))
+    report = measure_coverage("image_table", tmp_path)
+    assert (report.totals.present, report.totals.missing) == (1, 2)
+
+
+def test_a_root_may_have_any_name(tmp_path: Path, capsys: Capture) -> None:
+    """Square brackets are markup of the library that draws the tables."""
+    root = tmp_path / "[bold]" / "a[" / "b]é"
+    root.mkdir(parents=True)
+    (root / "a.csv").write_text("path,caption\ngone.png,x\n")
+    assert cli.main(["coverage", "image_table", str(root), "--json", "-"]) == 0
+    printed, tables = capsys.readouterr()
+    assert json.loads(printed)["root"] == str(root)
+    assert printed.isascii()
+    assert "[bold]/a[/b]é" in "".join(tables.split())
+
+
+@pytest.mark.parametrize(
+    "threshold",
+    [
+        ["--min-label-words", "0.5"],
+        ["--max-repetition", "0.5"],
+        ["--no-refusals"],
+        ["--no-cut"],
+        ["--min-image-text", "0.2"],
+    ],
+)
+def test_thresholds_without_captions_are_refused(
+    valley: Path, capsys: Capture, threshold: list[str]
+) -> None:
+    assert cli.main(["coverage", "valley", str(valley), *threshold]) == 2
+    assert "thresholds of captions need --captions DIR" in capsys.readouterr().err
 
 
 def test_a_share_that_is_too_small_is_a_status(valley: Path, capsys: Capture) -> None:

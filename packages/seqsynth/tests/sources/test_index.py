@@ -58,36 +58,36 @@ def test_clips_are_found_wherever_they_lie(kinetics: Path, tmp_path: Path) -> No
     manifest = Manifest.open(out)
     assert list(manifest) == [
         ClipItem(
-            "a_000000_000010",
-            "juggling balls",
-            "juggling balls",
-            str(kinetics / "juggling balls/a_000000_000010.mp4"),
-            7,
-            pytest.approx(0.7),
+            id="a_000000_000010",
+            label="juggling balls",
+            caption="juggling balls",
+            path=str(kinetics / "juggling balls/a_000000_000010.mp4"),
+            num_frames=7,
+            duration_seconds=pytest.approx(0.7),
         ),
         ClipItem(
-            "b_000000_000010",
-            "juggling balls",
-            "juggling balls",
-            str(kinetics / "juggling_balls/b_000000_000010.webm"),
-            8,
-            pytest.approx(0.8),
+            id="b_000000_000010",
+            label="juggling balls",
+            caption="juggling balls",
+            path=str(kinetics / "juggling_balls/b_000000_000010.webm"),
+            num_frames=8,
+            duration_seconds=pytest.approx(0.8),
         ),
         ClipItem(
-            "-c_000000_000010",
-            "waving hand",
-            "waving hand",
-            str(kinetics / "-c_000000_000010.mkv"),
-            9,
-            pytest.approx(0.9),
+            id="-c_000000_000010",
+            label="waving hand",
+            caption="waving hand",
+            path=str(kinetics / "-c_000000_000010.mkv"),
+            num_frames=9,
+            duration_seconds=pytest.approx(0.9),
         ),
         ClipItem(
-            "d_000000_000010",
-            "waving hand",
-            "waving hand",
-            str(kinetics / "val/waving_hand/d_000000_000010.mp4"),
-            10,
-            pytest.approx(1.0),
+            id="d_000000_000010",
+            label="waving hand",
+            caption="waving hand",
+            path=str(kinetics / "val/waving_hand/d_000000_000010.mp4"),
+            num_frames=10,
+            duration_seconds=pytest.approx(1.0),
         ),
     ]
     assert manifest.column("codec").to_pylist() == ["mpeg4", "vp8", "mpeg4", "mpeg4"]
@@ -169,7 +169,14 @@ def test_without_probing_clips_need_their_lengths_from_the_table(
     (root / "a.csv").write_text("path,label,duration_seconds,num_frames\na.mp4,wave,2.5,50\n")
     index_corpus("clip_table", root, tmp_path / "b.arrow", checks=NO_PROBE)
     (clip,) = Manifest.open(tmp_path / "b.arrow")
-    assert clip == ClipItem("a.mp4", "wave", "wave", str(root / "a.mp4"), 50, 2.5)
+    assert clip == ClipItem(
+        id="a.mp4",
+        label="wave",
+        caption="wave",
+        path=str(root / "a.mp4"),
+        num_frames=50,
+        duration_seconds=2.5,
+    )
 
 
 def test_clips_too_short_or_long_for_any_plan_are_left_out(tmp_path: Path) -> None:
@@ -258,7 +265,9 @@ def test_pictures_are_decoded_only_when_asked(tmp_path: Path, write_picture: Wri
     assert (report.totals.present, report.totals.unreadable) == (1, 1)
     index_corpus("image_folder", root, tmp_path / "i.arrow", checks=Checks(decode_images=True))
     (image,) = Manifest.open(tmp_path / "i.arrow")
-    assert image == ImageItem("a.png", "caption a", str(root / "a.png"), label="caption a")
+    assert image == ImageItem(
+        id="a.png", caption="caption a", path=str(root / "a.png"), label="caption a"
+    )
 
 
 def test_what_an_index_writes_below_the_root_is_not_read_as_annotations(

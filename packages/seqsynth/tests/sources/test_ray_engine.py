@@ -152,14 +152,14 @@ def test_a_build_made_by_ray_is_the_same_when_a_worker_is_killed(
     plan = BuildPlan(count=50, shard_size=4, pictures=pictures, max_skipped=1.0)
     here, there, marker = (tmp_path / name for name in ("here", "there", "killed"))
     done: list[int] = []
-    report = build_examples(here, stream, plan)
+    report = build_examples(stream, here, plan)
     whole = build.make_shard
 
     def dying(*arguments: Any) -> Any:
         return die_once(arguments[-1], marker, partial(whole, *arguments[:-1]))
 
     monkeypatch.setattr(build, "make_shard", dying)
-    assert build_examples(there, stream, plan, engine="ray", on_done=done.append) == report
+    assert build_examples(stream, there, plan, engine="ray", on_done=done.append) == report
     assert marker.exists()
     assert done == [4] * 12 + [2]
     names = sorted(path.relative_to(here) for path in here.rglob("*") if path.is_file())
@@ -177,7 +177,7 @@ def test_what_a_shard_raises_is_raised_here(
 ) -> None:
     plan = BuildPlan(count=50, shard_size=25, pictures=PictureFormat(size=8), max_skipped=0.0)
     with pytest.raises(TooManySkippedError, match=r"^0 of .* and 1 images") as caught:
-        build_examples(tmp_path / "out", make_stream(*range(9)), plan, engine="ray")
+        build_examples(make_stream(*range(9)), tmp_path / "out", plan, engine="ray")
     assert "ray::" not in str(caught.value)
     assert not (tmp_path / "out/examples.jsonl").exists()
 

@@ -6,6 +6,7 @@ captions decides by these scores; see `join`.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -21,9 +22,11 @@ from seqsynth.caption.records import SCHEMA
 from seqsynth.caption.shards import PREFIX, read_shard, shard_paths, write_shard
 from seqsynth.caption.text_checks import check_text
 from seqsynth.frames import MediaError, load_frames
+from seqsynth.one_writer import one_writer
 from seqsynth.records import FrameRef
 
 CHECKS_PREFIX = "checks-"
+LOCK_NAME = ".checks.lock"
 
 CHECK_SCHEMA = pa.schema(
     [
@@ -89,9 +92,9 @@ class CheckReport:
 
 
 def check_captions(
-    folder: Path,
+    folder: str | Path,
     *,
-    root: Path | None = None,
+    root: str | Path | None = None,
     scorer: ImageTextScorer | None = None,
     on_done: OnDone | None = None,
 ) -> CheckReport:
@@ -105,25 +108,40 @@ def check_captions(
         on_done: is told how many more captions are done with.
 
     Raises:
+        HeldError: another process scores them, and some have no scores yet.
         ValueError: no captions, or a damaged shard.
     """
+    folder = Path(folder)
     paths = shard_paths(folder)
     if not paths:
         raise ValueError(f"{folder} has no captions yet")
     report = CheckReport()
-    for path in paths:
-        facts = {b"captions_sha256": _sha256(path), b"image_text_model": _name(scorer)}
-        table = _fresh(check_path(path), facts)
-        if table is None:
-            captions = read_shard(path, SCHEMA)
-            rows = [_row(record, root, scorer) for record in captions.to_pylist()]
-            metadata = {_PREFIX + key: value for key, value in facts.items()}
-            table = pa.Table.from_pylist(rows, CHECK_SCHEMA.with_metadata(metadata))
-            write_shard(check_path(path), table)
-        report.add(table)
-        if on_done:
-            on_done(len(table))
+    with contextlib.ExitStack() as stack:
+        is_held = False
+        for path in paths:
+            facts = {b"captions_sha256": _sha256(path), b"image_text_model": _name(scorer)}
+            table = _fresh(check_path(path), facts)
+            if table is None:
+                if not is_held:  # where all have their scores, the folder may be read-only
+                    stack.enter_context(one_writer(folder / LOCK_NAME, f"scoring {folder}"))
+                    is_held = True
+                table = _scored(path, root, scorer, facts)
+                write_shard(table, check_path(path))
+            report.add(table)
+            if on_done:
+                on_done(len(table))
     return report
+
+
+def _scored(
+    path: Path,
+    root: str | Path | None,
+    scorer: ImageTextScorer | None,
+    facts: Mapping[bytes, bytes],
+) -> pa.Table:
+    rows = [_row(record, root, scorer) for record in read_shard(path, SCHEMA).to_pylist()]
+    metadata = {_PREFIX + key: value for key, value in facts.items()}
+    return pa.Table.from_pylist(rows, CHECK_SCHEMA.with_metadata(metadata))
 
 
 def check_path(captions_path: Path) -> Path:
@@ -155,7 +173,7 @@ def _fresh(path: Path, facts: Mapping[bytes, bytes]) -> pa.Table | None:
 
 
 def _row(
-    record: Mapping[str, Any], root: Path | None, scorer: ImageTextScorer | None
+    record: Mapping[str, Any], root: str | Path | None, scorer: ImageTextScorer | None
 ) -> dict[str, Any]:
     check = check_text(record["caption"], record["label"])
     row: dict[str, Any] = {
@@ -169,7 +187,7 @@ def _row(
         "is_cut": record["finish_reason"] == "length",
     }
     if scorer is not None and root is not None:
-        path = str(root / record["path"])
+        path = str(Path(root) / record["path"])
         refs = [FrameRef(path, frame_index) for frame_index in record["frame_indices"]]
         try:
             frames = load_frames(refs, record["frame_size"], geometry=record["geometry"])

@@ -67,10 +67,10 @@ class CaptionPlan:
 
 def caption_manifest(
     manifest: Manifest,
-    folder: Path,
+    folder: str | Path,
     settings: CaptionSettings,
-    plan: CaptionPlan | None = None,
     *,
+    plan: CaptionPlan | None = None,
     facts: Mapping[str, Any] | None = None,
     on_total: OnDone | None = None,
     on_done: OnDone | None = None,
@@ -98,6 +98,7 @@ def caption_manifest(
             "and raise --concurrency"
         )
     clips = _planned(manifest, plan)
+    folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     corpus = {"root": str(manifest.root.resolve()), "manifest_sha256": manifest.content_sha256}
     done = open_folder(folder, settings, {**(facts or {}), "corpus": corpus})
@@ -114,8 +115,8 @@ def caption_manifest(
     results = _results(settings, plan, manifest.root.absolute(), batches)
     try:
         return write_results(
-            folder,
             results,
+            folder,
             settings,
             done,
             shard_size=plan.shard_size,

@@ -84,7 +84,7 @@ def next_shard(folder: Path) -> Path:
     return folder / name
 
 
-def write_shard(path: Path, table: pa.Table) -> None:
+def write_shard(table: pa.Table, path: Path) -> None:
     """Writes a shard; it takes its name when it is on the disk."""
     hidden = path.with_name(f".{path.name}.partial")
     try:

@@ -13,7 +13,8 @@ from typing import IO, Any
 from seqsynth.caption.records import SCHEMA, Captioned, Failed, Result, table_of
 from seqsynth.caption.settings import CaptionSettings
 from seqsynth.caption.shards import known_ids, next_shard, read_shard, write_shard
-from seqsynth.example_files import replacing
+from seqsynth.example_files import write_json
+from seqsynth.parsing import parsed_json
 from seqsynth.skipping import least_judged
 
 SETTINGS_NAME = "caption.json"
@@ -69,11 +70,9 @@ def open_folder(
     path = folder / SETTINGS_NAME
     wanted = settings.to_record()
     try:
-        record = json.loads(path.read_text("utf-8"))
+        record = parsed_json(path.read_bytes())
     except FileNotFoundError:
-        with replacing(path) as handle:
-            whole = {"format_version": FORMAT_VERSION, "settings": wanted, **facts}
-            handle.write(json.dumps(whole, indent=2, ensure_ascii=False) + "\n")
+        write_json({"format_version": FORMAT_VERSION, "settings": wanted, **facts}, path)
     except ValueError as error:
         raise ValueError(
             f"{path} is damaged ({error}): restore it, or take another --out"
@@ -99,14 +98,14 @@ def corpus_root(folder: Path) -> Path:
     """
     path = folder / SETTINGS_NAME
     try:
-        return Path(json.loads(path.read_text("utf-8"))["corpus"]["root"])
+        return Path(parsed_json(path.read_bytes())["corpus"]["root"])
     except (OSError, ValueError, KeyError, TypeError):
         raise ValueError(f"{path} does not say where the clips lie: name it with --root") from None
 
 
 def write_results(
-    folder: Path,
     results: Iterable[Result],
+    folder: Path,
     settings: CaptionSettings,
     done: Mapping[str, Path],
     *,
@@ -120,8 +119,8 @@ def write_results(
     Where the results break off with an error, what came before is written first.
 
     Args:
-        folder: of captions.
         results: in the order in which they are to stand.
+        folder: of captions.
         settings: what they were made with.
         done: from `open_folder`.
         shard_size: captions of a shard.
@@ -161,7 +160,7 @@ def _shard_filler(
 
     def flush() -> None:
         if pending:
-            write_shard(next_shard(folder), table_of(pending, settings))
+            write_shard(table_of(pending, settings), next_shard(folder))
             pending.clear()
 
     def add(captioned: Captioned) -> None:
