@@ -28,14 +28,19 @@ _COLOURS = ("#d33", "#27c", "#283", "#a3a", "#c70", "#077", "#850", "#557")
 
 def describe(example: Example) -> str:
     """The example as text: id, size, and for each turn question, answer and targets."""
-    lines = [
-        f"{example.id}: {example.task}, {len(example.frames)} frames, "
-        f"{example.duration_seconds:g} seconds, codec {example.codec}"
-    ]
+    lines = [f"{example.id}: {facts_of(example)}"]
     for number, (turn, targets) in enumerate(zip(example.turns, example.targets, strict=True), 1):
         lines += [f"Q{number}  {turn.prompt}", f"A{number}  {turn.answer}"]
         lines += [f"    [{t.start:.4f}, {t.end:.4f})  {t.caption}" for t in targets]
     return "\n".join(lines)
+
+
+def facts_of(example: Example) -> str:
+    """Task, size and codec of an example, in a few words."""
+    return (
+        f"{example.task}, {len(example.frames)} frames, {example.duration_seconds:g} seconds, "
+        f"codec {example.codec}"
+    )
 
 
 def draw_sheet(example: Example, frames: NDArray[np.uint8]) -> Image.Image:

@@ -37,7 +37,8 @@ meter { width: 8rem }
 
 def coverage_table(report: CoverageReport) -> RenderableType:
     """Tables for a terminal: counts by part, then reasons, then what was corrected."""
-    counts = Table(box=box.SIMPLE, title=f"{report.source} in {report.root}", title_justify="left")
+    title = Text(f"{report.source} in {report.root}", style="table.title")  # no markup: a path
+    counts = Table(box=box.SIMPLE, title=title, title_justify="left")
     for name in _COLUMNS:
         counts.add_column(name, justify="left" if name == "part" else "right")
     for part, row in _rows(report):

@@ -6,13 +6,12 @@ contact_sheet.py. All text is escaped: captions are strangers' text.
 
 import base64
 import html
-import io
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
-from seqsynth.contact_sheet import frame_colours
+from seqsynth.contact_sheet import facts_of, frame_colours
+from seqsynth.frame_tar import jpeg_of
 from seqsynth.records import Example
 
 _QUALITY = 85
@@ -43,16 +42,12 @@ def sheet_html(example: Example, frames: NDArray[np.uint8]) -> str:
         frames: (len(example.frames), height, width, 3) uint8, its pictures.
     """
     title = html.escape(example.id)
-    facts = (
-        f"{example.task}, {len(example.frames)} frames, {example.duration_seconds:g} seconds, "
-        f"codec {example.codec}"
-    )
     parts = [
         "<!doctype html>",
         '<html lang="en"><head><meta charset="utf-8">',
         '<meta name="viewport" content="width=device-width, initial-scale=1">',
         f"<title>{title}</title><style>{_STYLE}</style></head><body>",
-        f"<h1>{title}</h1><p>{html.escape(facts)}</p>",
+        f"<h1>{title}</h1><p>{html.escape(facts_of(example))}</p>",
         '<div class="frames">',
     ]
     for number, (frame, colour) in enumerate(zip(frames, frame_colours(example), strict=True)):
@@ -62,7 +57,7 @@ def sheet_html(example: Example, frames: NDArray[np.uint8]) -> str:
         border = f' style="border-color:{colour}"' if colour else ""
         parts.append(
             f'<figure title="{source}"><img alt="frame {number + 1}"{border} '
-            f'src="data:image/jpeg;base64,{_jpeg(frame)}"><figcaption>{label}</figcaption></figure>'
+            f'src="data:image/jpeg;base64,{_encoded(frame)}"><figcaption>{label}</figcaption></figure>'
         )
     parts.append("</div><dl>")
     for turn, targets in zip(example.turns, example.targets, strict=True):
@@ -77,7 +72,5 @@ def sheet_html(example: Example, frames: NDArray[np.uint8]) -> str:
     return "\n".join(parts) + "\n"
 
 
-def _jpeg(frame: NDArray[np.uint8]) -> str:
-    content = io.BytesIO()
-    Image.fromarray(frame).save(content, "JPEG", quality=_QUALITY)
-    return base64.b64encode(content.getvalue()).decode()
+def _encoded(frame: NDArray[np.uint8]) -> str:
+    return base64.b64encode(jpeg_of(frame, _QUALITY)).decode()

@@ -6,6 +6,7 @@ lie in takes minutes.
 
 from __future__ import annotations
 
+import errno
 import os
 from collections.abc import Iterable
 from pathlib import Path
@@ -13,6 +14,7 @@ from pathlib import Path
 from seqsynth.sources.media_paths import ANIMATION_SUFFIXES, VIDEO_SUFFIXES, split_suffix
 
 _GUESSED_SUFFIXES = VIDEO_SUFFIXES + ANIMATION_SUFFIXES
+_NOTHING_THERE = (errno.ENOENT, errno.ENOTDIR, errno.ENAMETOOLONG, errno.ELOOP)
 
 
 class MediaFolder:
@@ -50,10 +52,18 @@ class MediaFolder:
             try:
                 with os.scandir(self._root / folder) as entries:
                     for entry in entries:
-                        if entry.is_file():
+                        if _is_file(entry):
                             stem, suffix = split_suffix(entry.name)
                             listing[stem] = (*listing.get(stem, ()), suffix)
-            except (FileNotFoundError, NotADirectoryError):
-                pass  # then nothing lies there
+            except OSError as error:
+                if error.errno not in _NOTHING_THERE:
+                    raise
             self._listings[folder] = listing
         return self._listings[folder]
+
+
+def _is_file(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_file()
+    except OSError:  # a link that leads to itself
+        return False

@@ -32,6 +32,8 @@ def test_a_file_replaces_them(tmp_path: Path) -> None:
         ('[a]\ntext = "no place"\ntext_without_label = "b"\n', "must hold {label}"),
         ('[a]\ntext = "{label} {x}"\ntext_without_label = "b"\n', "no other placeholder"),
         ('[a]\ntext = "{label}"\ntext_without_label = "{label}"\n', "must hold no placeholder"),
+        ('[a]\ntext = "{label} {}"\ntext_without_label = "b"\n', "no other placeholder"),
+        ('[a]\ntext = "{label:{w}}"\ntext_without_label = "b"\n', "no other placeholder"),
         ('[a]\ntext = "{label"\ntext_without_label = "b"\n', "text: "),
         ('[a]\ntext = "{label}"\n', "text and text_without_label"),
         ('[a]\ntext = 3\ntext_without_label = "b"\n', "must be texts"),

@@ -194,6 +194,9 @@ def test_without_a_server_the_error_says_so(
         url = f"http://127.0.0.1:{free.getsockname()[1]}/v1"
     with pytest.raises(BackendError, match=rf"no server answers at {url} .*vllm serve MODEL"):
         connect(server=url)
+    for wrong in ("http://localhost:999999/v1", "http://[::1/v1"):
+        with pytest.raises(BackendError, match=r"http://.*v1' is no address of a server"):
+            connect(server=wrong)
     with pytest.raises(BackendError, match="is no address of a server"):
         connect(server="localhost:8000")
 
@@ -231,7 +234,7 @@ def test_rows_come_in_order_however_many_are_asked_at_once(
         server.ills = ["500"] if concurrency == 4 else []
         options = BackendOptions(server=server.url, concurrency=concurrency)
         out = tmp_path / str(concurrency)
-        report = caption_manifest(manifest, out, settings, CaptionPlan(options=options))
+        report = caption_manifest(manifest, out, settings, plan=CaptionPlan(options=options))
         assert report.num_captioned == 9
         (path,) = shard_paths(out)
         tables.append(pq.read_table(path))
@@ -251,7 +254,7 @@ def test_a_server_that_goes_away_ends_the_run_and_what_is_done_is_kept(
             server.ills = ["403"] * 99
 
     with pytest.raises(BackendError, match="refuses the key"):
-        caption_manifest(manifest, out, settings, plan, on_done=refuse)
+        caption_manifest(manifest, out, settings, plan=plan, on_done=refuse)
     server.ills = []
-    report = caption_manifest(manifest, out, settings, plan)
+    report = caption_manifest(manifest, out, settings, plan=plan)
     assert (report.num_before, report.num_captioned) == (4, 5)

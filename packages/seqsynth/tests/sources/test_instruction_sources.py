@@ -165,6 +165,9 @@ def test_sharegpt4video(tmp_path: Path, good: Good, faults: Faults, write_json: 
         "panda_videos_1/ab12.mp4",
     )
     assert (row.id, row.part, row.turns) == ("ab12", "panda", ())
+    write_json(path, [{**record, "video_path": ".hidden/ab12.mp4"}])
+    (row,) = good("sharegpt4video", tmp_path)
+    assert row.paths[:2] == (".hidden/ab12.mp4", "ab12.mp4")
     number = {**record, "captions": [{"idx": -1, "content": "whole"}], "video_path": "x.mp4"}
     without = {**record, "captions": [{"idx": "1", "content": "first"}]}
     escaping = {**record, "zip_folder": "../../x.zip"}

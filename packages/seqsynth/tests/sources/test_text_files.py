@@ -66,6 +66,9 @@ def test_missing_columns_are_named(tmp_path: Path) -> None:
     path.write_text("")
     with pytest.raises(ValueError, match="has no column id"):
         list(csv_records(path, required=["id"]))
+    path.write_text("x" * 200_000)
+    with pytest.raises(ValueError, match=r"a\.csv is no CSV file: field larger than field limit"):
+        list(csv_records(path))
 
 
 def test_json_lines_faults_cost_their_own_line(tmp_path: Path) -> None:

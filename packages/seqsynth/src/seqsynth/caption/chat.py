@@ -3,25 +3,20 @@
 from __future__ import annotations
 
 import base64
-import io
 from collections.abc import Mapping
 from typing import Any
 
-from PIL import Image
-
 from seqsynth.caption.backends import Answer, Question
 from seqsynth.caption.settings import Generation
-
-_JPEG_QUALITY = 90
+from seqsynth.frame_tar import JPEG_QUALITY, jpeg_of
 
 
 def chat_messages(question: Question) -> list[dict[str, Any]]:
     """One message of the user: the frames as JPEG in data URLs, then the text."""
     content: list[dict[str, Any]] = []
     for frame in question.frames:
-        packed = io.BytesIO()
-        Image.fromarray(frame).save(packed, "JPEG", quality=_JPEG_QUALITY)
-        url = f"data:image/jpeg;base64,{base64.b64encode(packed.getvalue()).decode()}"
+        packed = base64.b64encode(jpeg_of(frame, JPEG_QUALITY)).decode()
+        url = f"data:image/jpeg;base64,{packed}"
         content.append({"type": "image_url", "image_url": {"url": url}})
     content.append({"type": "text", "text": question.text})
     return [{"role": "user", "content": content}]

@@ -61,8 +61,13 @@ class HttpClient:
     """
 
     def __init__(self, url: str, *, key: str, timeout_seconds: float, num_retries: int) -> None:
-        parts = urlsplit(url)
-        if parts.scheme not in ("http", "https") or not parts.hostname:
+        try:
+            parts = urlsplit(url)
+            is_address = parts.scheme in ("http", "https") and bool(parts.hostname)
+            self._port = parts.port
+        except ValueError:  # half an IPv6 address, a port that is no number or too large
+            is_address = False
+        if not is_address:
             raise BackendError(
                 f"{url!r} is no address of a server, such as http://localhost:8000/v1"
             )
@@ -137,7 +142,7 @@ class HttpClient:
     ) -> ValueT:
         kinds = {"http": http.client.HTTPConnection, "https": http.client.HTTPSConnection}
         connection = kinds[self._parts.scheme](
-            self._parts.hostname or "", self._parts.port, timeout=self._timeout_seconds
+            self._parts.hostname or "", self._port, timeout=self._timeout_seconds
         )
         try:
             with self._lock:

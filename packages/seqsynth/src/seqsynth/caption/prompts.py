@@ -36,10 +36,12 @@ class CaptionPrompt:
         for name, wanted in zip(_TEXTS, ({"label"}, set[str]()), strict=True):
             text = getattr(self, name)
             try:
-                found = {field for _, field, _, _ in string.Formatter().parse(text) if field}
+                pieces = list(string.Formatter().parse(text))
             except ValueError as error:
                 raise ValueError(f"prompt {self.name}: {name}: {error}") from None
-            if found != wanted or not text.strip():
+            found = {field for _, field, _, _ in pieces if field is not None}
+            is_plain = not any(style or conversion for _, _, style, conversion in pieces)
+            if found != wanted or not is_plain or not text.strip():
                 what = "hold {label} and no other placeholder" if wanted else "hold no placeholder"
                 raise ValueError(f"prompt {self.name}: {name} must {what}, got {text!r}")
 

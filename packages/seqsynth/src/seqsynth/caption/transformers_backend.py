@@ -101,7 +101,8 @@ class TransformersBackend:
         generation = self._generation
         how: dict[str, Any] = {"max_new_tokens": generation.max_new_tokens}
         tokenizer = self._processor.tokenizer
-        how["pad_token_id"] = tokenizer.pad_token_id or tokenizer.eos_token_id
+        padding = tokenizer.pad_token_id
+        how["pad_token_id"] = tokenizer.eos_token_id if padding is None else padding
         if generation.temperature == 0:  # what a model's own settings say of drawing is void
             return {**how, "do_sample": False, "temperature": None, "top_p": None, "top_k": None}
         drawn = {"temperature": generation.temperature, "top_p": generation.top_p, "top_k": 0}

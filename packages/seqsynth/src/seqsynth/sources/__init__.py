@@ -56,9 +56,14 @@ class Source:
 
 SOURCES: dict[str, Source] = {
     "llava_recap": Source(
-        llava_recap.rows, llava_recap.PATTERNS, "LLaVA-ReCap parquet: 118K, 558K, CC3M", True
+        llava_recap.rows,
+        llava_recap.PATTERNS,
+        "LLaVA-ReCap parquet: 118K, 558K, CC3M",
+        holds_media=True,
     ),
-    "image_folder": Source(image_folder.rows, (), "pictures with captions in .txt files"),
+    "image_folder": Source(
+        image_folder.rows, image_folder.PATTERNS, "pictures with captions in .txt files"
+    ),
     "image_table": Source(
         image_table.rows,
         image_table.PATTERNS,
@@ -68,9 +73,13 @@ SOURCES: dict[str, Source] = {
     "coco_captions": Source(
         coco_captions.rows, coco_captions.PATTERNS, "pictures with captions in COCO's JSON"
     ),
-    "image_tar": Source(image_tar.rows, image_tar.PATTERNS, "pictures in webdataset tars", True),
+    "image_tar": Source(
+        image_tar.rows, image_tar.PATTERNS, "pictures in webdataset tars", holds_media=True
+    ),
     "kinetics": Source(kinetics.rows, kinetics.PATTERNS, "Kinetics-400, -600, -700"),
-    "clip_folder": Source(clip_folder.rows, (), "clips in folders of their labels"),
+    "clip_folder": Source(
+        clip_folder.rows, clip_folder.PATTERNS, "clips in folders of their labels"
+    ),
     "clip_table": Source(
         clip_table.rows,
         clip_table.PATTERNS,
@@ -88,7 +97,9 @@ SOURCES: dict[str, Source] = {
     ),
     "qvhighlights": Source(qvhighlights.rows, qvhighlights.PATTERNS, "QVHighlights"),
     "timelens_100k": Source(timelens_100k.rows, timelens_100k.PATTERNS, "TimeLens-100K"),
-    "default": Source(embedded_default.rows, (), "the embedded default, fetched"),
+    "default": Source(
+        embedded_default.rows, embedded_default.PATTERNS, "the embedded default, fetched"
+    ),
 }
 
 

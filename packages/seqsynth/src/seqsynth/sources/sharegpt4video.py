@@ -41,7 +41,8 @@ def _row(origin: str, record: Record) -> SourceRow:
     if not whole:
         raise RowError("no caption of the whole video", f"{len(captions)} captions", part)
     name = PurePosixPath(video).name
-    folders = [str(PurePosixPath(video).parent).removeprefix("."), ""]
+    folder = str(PurePosixPath(video).parent)
+    folders = ["" if folder == "." else folder, ""]
     archive = optional_text(record, "zip_folder")
     if archive:
         unpacked = PurePosixPath(safe_path(archive, "zip_folder")).with_suffix("")

@@ -28,12 +28,15 @@ def csv_records(path: Path, required: Sequence[str] = ()) -> Records:
     """Rows of a CSV file with a header, as objects of text; blank lines are none.
 
     Raises:
-        ValueError: a required column is missing (names those there are).
+        ValueError: the first line is none, or lacks a required column (names those there are).
     """
     # Bytes that are no UTF-8 must cost their own row, not the rest of the file.
     with path.open(encoding="utf-8-sig", errors="surrogateescape", newline="") as handle:
         lines = csv.reader(handle)
-        header = [name.strip() for name in next(lines, [])]
+        try:
+            header = [name.strip() for name in next(lines, [])]
+        except csv.Error as error:
+            raise ValueError(f"{path} is no CSV file: {error}") from None
         missing = [name for name in required if name not in header]
         if missing:
             raise ValueError(
