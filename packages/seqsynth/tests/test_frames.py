@@ -3,10 +3,13 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from PIL import Image, ImageOps
 
 from seqsynth import FrameRef, MediaError, load_frames
+from seqsynth.frames import load_picture
 from seqsynth.webp_timing import webp_timing
 
 RED, GREEN, BLUE, WHITE = (255, 0, 0), (0, 255, 0), (0, 0, 255), (255, 255, 255)
@@ -233,3 +236,33 @@ def test_timing_of_what_is_no_webp_names_the_file(
     clip.write_bytes(b"GIF89a")
     with pytest.raises(ValueError, match=r"clip\.webp is not a WebP file"):
         webp_timing(clip)
+
+
+@pytest.mark.parametrize("name", ["x.jpg", "x.png"])
+@pytest.mark.parametrize("content", [b"no directory of tags", b"II*\0\x08"])
+def test_what_the_camera_noted_may_be_damaged_where_the_picture_is_whole(
+    tmp_path: Path, name: str, content: bytes
+) -> None:
+    picture = photograph(60, 40)
+    picture.save(tmp_path / f"plain-{name}", dpi=(72, 72))
+    picture.save(tmp_path / name, dpi=(72, 72), exif=b"Exif\0\0" + content)
+    refs = [FrameRef(str(tmp_path / found), 0) for found in (f"plain-{name}", name)]
+    plain, damaged = load_frames(refs, 24)
+    assert (plain == damaged).all()
+    assert load_picture(refs[1]).size == (60, 40)
+
+
+def test_whatever_is_wrong_with_a_file_is_a_fault_of_that_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pq.write_table(pa.table({"text": ["no picture"]}), tmp_path / "a.parquet")
+    with pytest.raises(MediaError, match=r"a\.parquet::0: frame 0 cannot be read"):
+        load_frames([FrameRef(f"{tmp_path / 'a.parquet'}::0", 0)], 8)
+    Image.new("RGB", (9, 9)).save(tmp_path / "a.gif")
+
+    def damaged(image: Image.Image) -> None:
+        raise IndexError
+
+    monkeypatch.setattr("PIL.GifImagePlugin.GifImageFile.load", damaged)
+    with pytest.raises(MediaError, match=r"a\.gif: frame 0 cannot be read: IndexError"):
+        load_frames([FrameRef(str(tmp_path / "a.gif"), 0)], 8)

@@ -1,5 +1,6 @@
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import av
 import numpy as np
@@ -7,7 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from seqsynth import FrameRef, MediaError, load_frames
+from seqsynth import FrameRef, MediaError, frame_times, frames_at, load_frames
+from seqsynth.frames import pyav_videos
 
 NUM_FRAMES = 30
 
@@ -67,3 +69,29 @@ def test_faults_name_the_file_and_the_frame(video: Path, tmp_path: Path) -> None
     cut.write_bytes(video.read_bytes()[: video.stat().st_size // 2])
     with pytest.raises(MediaError, match=r"cut\.mp4"):
         load_frames([FrameRef(str(cut), 29)], 8)
+
+
+def test_a_video_without_a_frame_has_no_times(tmp_path: Path) -> None:
+    path = tmp_path / "empty.avi"
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("mpeg4", rate=25)
+        stream.width, stream.height, stream.pix_fmt = 64, 48, "yuv420p"
+        container.start_encoding()
+    for read in (frame_times, lambda video: frames_at(video, [0.0])):
+        with pytest.raises(MediaError, match=r"empty\.avi has 0 frames, no frame 0"):
+            read(path)
+
+
+def test_damage_behind_the_last_frame_that_is_wanted_does_not_matter(
+    video: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    decode = pyav_videos._decode_chosen
+
+    def damaged(*arguments: Any) -> None:
+        decode(*arguments)
+        raise av.error.InvalidDataError(1, "damaged")
+
+    refs = [FrameRef(str(video), number) for number in (3, 11)]
+    expected = load_frames(refs, 8)
+    monkeypatch.setattr(pyav_videos, "_decode_chosen", damaged)
+    assert (load_frames(refs, 8) == expected).all()

@@ -54,7 +54,7 @@ class SurveyedVideo:
     Attributes:
         index: of its packets.
         num_streams: videos in the file.
-        num_bytes: of its packets.
+        num_bytes: of the file.
         rotation: degrees by which a player turns it; None where the first picture is damaged.
         is_interlaced: its first picture is two fields.
     """

@@ -14,6 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from seqsynth.naming import known_name
+
 Geometry = Literal["stretch", "crop", "pad"]
 GEOMETRIES: tuple[Geometry, ...] = get_args(Geometry)
 
@@ -58,8 +60,7 @@ class Fit:
     def __post_init__(self) -> None:
         if self.size < 1:
             raise ValueError(f"size must be at least 1 pixel, got {self.size}")
-        if self.geometry not in GEOMETRIES:
-            raise ValueError(f"unknown geometry {self.geometry!r}; one of: {', '.join(GEOMETRIES)}")
+        known_name("geometry", self.geometry, GEOMETRIES)
 
     def layout(self, width: int, height: int) -> Layout:
         """Where a source of this size, upright, lands."""

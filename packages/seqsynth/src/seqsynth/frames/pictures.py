@@ -9,13 +9,14 @@ everything else: PNG, WebP, GIF, CMYK, 16 bits a channel, transparency (laid on 
 from __future__ import annotations
 
 import io
+import struct
 from collections.abc import Callable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image, UnidentifiedImageError
 
-from seqsynth.frames.errors import MediaError, no_such_frame, reason_of, unreadable
+from seqsynth.frames.errors import MediaError, media_fault, no_such_frame, unreadable
 from seqsynth.frames.geometry import Fit
 from seqsynth.shard_paths import open_media
 
@@ -86,8 +87,8 @@ def _decode(
     except UnidentifiedImageError:
         what = "the file is empty" if not content else "not a picture"
         raise unreadable(path, frame_index, f"{what}; fetch it again or leave it out") from None
-    except (OSError, ValueError, SyntaxError, EOFError, Image.DecompressionBombError) as error:
-        raise unreadable(path, frame_index, reason_of(error)) from None
+    except Exception as error:  # a damaged file may raise anything; to say so is the purpose
+        raise media_fault(path, frame_index, error) from None
     return decoded
 
 
@@ -107,13 +108,13 @@ def _small_jpeg(path: str, needed: Needed) -> tuple[NDArray[np.uint8], Size] | N
         height, width, colours, _ = simplejpeg.decode_jpeg_header(content)
         if colours not in ("YCbCr", "Gray", "RGB") or height * width > _max_pixels():
             return None
-        orientation = _orientation(content)
+        orientation = _jpeg_orientation(content)
         is_lying = orientation in _LYING
         full_size = (height, width) if is_lying else (width, height)
         least = needed(*full_size)
         min_width, min_height = reversed(least) if is_lying else least
         pixels = simplejpeg.decode_jpeg(content, "RGB", min_height=min_height, min_width=min_width)
-    except (OSError, ValueError):
+    except Exception:  # `_decode`, whose turn it is then, says what is wrong
         return None
     if orientation in _TURNS:
         pixels = np.asarray(Image.fromarray(pixels).transpose(_TURNS[orientation]))
@@ -131,12 +132,28 @@ _TURNS = {
 }
 
 
-def _orientation(content: bytes) -> int:
-    """How the camera was held; 1 where nothing is said."""
+def _jpeg_orientation(content: bytes) -> int:
     if content.find(b"Exif\0\0", 0, _EXIF_BYTES) < 0:
         return 1
     with Image.open(io.BytesIO(content)) as image:
-        return int(image.getexif().get(_ORIENTATION, 1))
+        return _shown_orientation(image)
+
+
+def _shown_orientation(image: Image.Image) -> int:
+    # What stands beside a picture may be damaged while the picture is whole.
+    return orientation_of(image) or 1
+
+
+def orientation_of(image: Image.Image) -> int | None:
+    """How the camera was held, as EXIF says it; 1 is upright, and where nothing is said.
+
+    None where what is said cannot be read.
+    """
+    try:
+        found = image.getexif().get(_ORIENTATION, 1)
+    except (struct.error, KeyError, OSError, SyntaxError, TypeError, ValueError):
+        return None
+    return int(found) if found in (1, *_TURNS) else None
 
 
 def _max_pixels() -> float:
@@ -144,16 +161,18 @@ def _max_pixels() -> float:
 
 
 def _upright(image: Image.Image, needed: Needed | None) -> tuple[Image.Image, Size]:
-    is_lying = image.getexif().get(_ORIENTATION, 1) in _LYING
+    orientation = _shown_orientation(image)
+    is_lying = orientation in _LYING
     full_size = (image.height, image.width) if is_lying else image.size
     if needed is not None and image.format == "JPEG":
         least = needed(*full_size)
         image.draft(None, (least[1], least[0]) if is_lying else least)
-    return _on_white(image), full_size
+    image.load()  # settles the mode of a frame of a GIF
+    upright = image.transpose(_TURNS[orientation]) if orientation in _TURNS else image
+    return _on_white(upright), full_size
 
 
-def _on_white(image: Image.Image) -> Image.Image:
-    upright = ImageOps.exif_transpose(image)
+def _on_white(upright: Image.Image) -> Image.Image:
     if upright.mode.startswith("I;16"):  # Pillow would cut off what is brighter than 255
         shades = np.asarray(upright).astype(np.uint32)
         upright = Image.fromarray(((shades * 255 + 32767) // 65535).astype(np.uint8))

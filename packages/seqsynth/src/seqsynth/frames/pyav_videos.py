@@ -8,13 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from seqsynth.frames.errors import MediaError, no_such_frame, reason_of, unreadable
+from seqsynth.example_files import is_shortage
+from seqsynth.frames.errors import MediaError, media_fault, no_such_frame, unreadable
 from seqsynth.frames.geometry import Fit, VideoScaler, upright_picture
 from seqsynth.frames.requests import VideoRequest
 from seqsynth.frames.video_index import open_video, read_packets
@@ -50,18 +52,19 @@ def video_pictures(path: str, frame_indices: Sequence[int]) -> list[Image.Image]
     return decode_frames(path, frame_indices, lambda frame: upright_picture(frame, reformatter))
 
 
-def video_fault(path: str, frame_index: int, error: Exception) -> MediaError:
-    """What to say of a video that cannot be opened or decoded."""
+def video_fault(path: str | Path, frame_index: int, error: Exception) -> Exception:
+    """What to raise of a video that cannot be opened or decoded, see `media_fault`."""
     import av
 
-    if isinstance(error, av.FFmpegError) and not isinstance(error, FileNotFoundError):
+    says_enough = isinstance(error, FileNotFoundError) or is_shortage(error)
+    if isinstance(error, av.FFmpegError) and not says_enough:
         what = f"{_DAMAGED} ({type(error).__name__}: {error.strerror})"
         return unreadable(path, frame_index, what)
-    return unreadable(path, frame_index, reason_of(error))
+    return media_fault(path, frame_index, error)
 
 
-def shown_times(path: str) -> NDArray[np.int64]:
-    """When each frame is shown, in ticks of the stream, by decoding all of them.
+def shown_times(path: str | Path) -> NDArray[np.int64]:
+    """When each frame is shown, in ticks of the stream, by decoding all of them; at least one.
 
     Raises:
         MediaError: names the file.
@@ -72,13 +75,18 @@ def shown_times(path: str) -> NDArray[np.int64]:
         with open_video(path) as (container, stream):
             rate = stream.average_rate or stream.guessed_rate
             times = [frame.pts for frame in container.decode(stream)]
-            if None not in times and times == sorted(set(times)):
-                return np.array(times, dtype=np.int64)
-            # No clock at all: frames follow each other at an even rate.
-            step = 1 / (rate * stream.time_base)
-            return np.array([round(k * step) for k in range(len(times))], dtype=np.int64)
+            tick_seconds = stream.time_base
     except (av.FFmpegError, OSError, ValueError) as error:
         raise video_fault(path, 0, error) from None
+    if not times:
+        raise no_such_frame(path, 0, 0)
+    if None not in times and times == sorted(set(times)):
+        return np.array(times, dtype=np.int64)
+    if not rate:
+        raise unreadable(path, 0, "nothing in the file says when its frames are shown")
+    # No clock at all: frames follow each other at an even rate.
+    step = 1 / (rate * tick_seconds)
+    return np.array([round(k * step) for k in range(len(times))], dtype=np.int64)
 
 
 def decode_frames(path: str, frame_indices: Sequence[int], take: Take[Shown]) -> list[Shown]:
@@ -109,12 +117,13 @@ def decode_frames(path: str, frame_indices: Sequence[int], take: Take[Shown]) ->
         except MediaError:
             raise
         except (av.FFmpegError, OSError, ValueError) as error:
-            missing = next(number for number in frame_indices if number not in taken)
-            raise video_fault(path, missing, error) from None
+            missing = [number for number in frame_indices if number not in taken]
+            if missing:
+                raise video_fault(path, missing[0], error) from None
         if len(taken) == len(frame_indices):
             return [taken[number] for number in frame_indices]
-    missing = next(number for number in frame_indices if number not in taken)
-    raise unreadable(path, missing, f"it cannot be decoded: {_DAMAGED}")
+    lost = next(number for number in frame_indices if number not in taken)
+    raise unreadable(path, lost, f"it cannot be decoded: {_DAMAGED}")
 
 
 Source = tuple[Any, list[Any] | None]

@@ -60,7 +60,8 @@ def _frames(make_decoder: type, request: VideoRequest, fit: Fit) -> NDArray[np.u
     if outside:
         raise no_such_frame(path, num_frames, outside[0])
     try:
-        decoder = make_decoder(path, num_ffmpeg_threads=1, dimension_order="NHWC")
+        absolute = str(Path(path).absolute())  # never taken for an address
+        decoder = make_decoder(absolute, num_ffmpeg_threads=1, dimension_order="NHWC")
         if len(decoder) != num_frames:
             return pyav_frames([request], fit)[0]
         decoded = decoder.get_frames_at(list(numbers)).data.numpy()

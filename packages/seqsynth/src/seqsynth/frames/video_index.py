@@ -71,11 +71,6 @@ class VideoIndex:
     time_base: Fraction
     table: PacketTable | None
 
-    @property
-    def is_cut(self) -> bool:
-        """Whether an edit list hides frames that are in the file."""
-        return self.table is not None and not self.table.is_shown.all()
-
 
 def is_video(path: str) -> bool:
     """Whether a path has the ending of a video file."""
@@ -83,7 +78,7 @@ def is_video(path: str) -> bool:
 
 
 @contextmanager
-def open_video(path: str, *, to_decode: bool = False) -> Iterator[tuple[Any, Any]]:
+def open_video(path: str | Path, *, to_decode: bool = False) -> Iterator[tuple[Any, Any]]:
     """The container and its first video stream, whose decoder uses no threads.
 
     Threads within a clip cost more than they give when clips are decoded side by side, and those
@@ -129,7 +124,7 @@ def _is_mp4(file: Path) -> bool:
         return opened.read(8)[4:] == _MP4_START
 
 
-def index_video(path: str) -> VideoIndex:
+def index_video(path: str | Path) -> VideoIndex:
     """Reads all packets of a video.
 
     Raises:
