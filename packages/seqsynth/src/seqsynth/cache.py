@@ -23,6 +23,9 @@ def exclusive(lock_path: Path, on_wait: Callable[[], None]) -> Iterator[None]:
     Args:
         lock_path: created when absent and left in place.
         on_wait: called once when another process holds the lock, before waiting for it.
+
+    Raises:
+        OSError: the file cannot be written, or its disk has no locks.
     """
     with lock_path.open("a", encoding="utf-8") as handle:
         if not _try_lock(handle):
@@ -55,6 +58,9 @@ else:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             return False
+        except OSError as error:  # as on some network file systems
+            reason = f"{error.strerror}: name a folder whose disk has locks by ${CACHE_VARIABLE}"
+            raise OSError(error.errno, reason, handle.name) from None
         return True
 
     def _wait_lock(handle: IO[str]) -> None:

@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import io
 import math
-import os
 import shutil
 import threading
+import uuid
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
@@ -28,18 +28,21 @@ from seqsynth.frames import MediaError, frame_times
 from seqsynth.frames.geometry import upright_picture
 from seqsynth.frames.pyav_videos import decode_frames
 from seqsynth.frames.video_index import is_video
-from seqsynth.manifest import Manifest
+from seqsynth.manifest import Manifest, path_below_root
 from seqsynth.manifest_rows import rows_of
 from seqsynth.manifest_schema import ManifestRow
 from seqsynth.manifest_writer import writing_manifest
 
 MANIFEST_NAME = "cache.arrow"
+SETTINGS_NAME = "settings.txt"
 LOCK_NAME = ".lock"
 
+_FORMAT = "seqsynth cache, format 1"  # raise it where older files would show other frames
 _TICKS_PER_SECOND = 90_000
 _SAMPLED_VIDEOS = 8
 _SAMPLED_FRAMES = 3
 _STAMP_NAME = "comment"  # among the few that QuickTime files have
+_UNFINISHED = ".mov.partial"  # ends the name of a video while it is written
 _NUM_LOCKS = 1024  # far more than workers: two videos seldom share one
 
 
@@ -82,7 +85,9 @@ class CacheEstimate:
     free_bytes: int
 
 
-def estimate_cache(manifest: Manifest, out_dir: Path, settings: CacheSettings) -> CacheEstimate:
+def estimate_cache(
+    manifest: Manifest, out_dir: str | Path, settings: CacheSettings
+) -> CacheEstimate:
     """How large a cache of the manifest's videos will be.
 
     Raises:
@@ -103,14 +108,15 @@ def estimate_cache(manifest: Manifest, out_dir: Path, settings: CacheSettings) -
             continue
     if not sizes:
         raise ValueError(f"none of the videos looked at below {manifest.root} can be read")
-    existing = next(folder for folder in (out_dir, *out_dir.absolute().parents) if folder.exists())
+    wanted = Path(out_dir).absolute()
+    existing = next(folder for folder in (wanted, *wanted.parents) if folder.exists())
     num_bytes = round(num_frames * sum(sizes) / len(sizes))
     return CacheEstimate(len(rows), num_frames, num_bytes, shutil.disk_usage(existing).free)
 
 
 def write_cache(
     manifest: Manifest,
-    out_dir: Path,
+    out_dir: str | Path,
     settings: CacheSettings,
     *,
     num_workers: int = 1,
@@ -137,11 +143,12 @@ def write_cache(
         HeldError: another process writes there.
         ValueError: the folder holds another cache.
     """
+    out_dir = Path(out_dir)
     lock_path = out_dir / LOCK_NAME
     lock = writing_alone(lock_path, f"caching into {out_dir}", out_dir / MANIFEST_NAME)
     with lock as is_alone:
         _check_settings(out_dir, manifest.root, settings)
-        for left in out_dir.rglob(".*.mov") if is_alone else ():
+        for left in out_dir.rglob(f"*{_UNFINISHED}") if is_alone else ():
             left.unlink()  # of a process that was killed
         return _write_videos(manifest, out_dir, settings, num_workers, command, on_done)
 
@@ -163,7 +170,7 @@ def _write_videos(
     def cached(row: ManifestRow) -> ManifestRow | MediaError:
         try:
             with locks[hash(row.path) % _NUM_LOCKS]:
-                return _cache_video(manifest.root, out_dir, row, settings)
+                return _cache_video(manifest, out_dir, row, settings)
         except MediaError as error:
             return error
 
@@ -202,15 +209,22 @@ def _in_order(
 
 def _check_settings(out_dir: Path, root: Path, settings: CacheSettings) -> None:
     """A folder holds frames of one kind and of one corpus: others would be taken for them."""
-    note = out_dir / "settings.txt"
+    note = out_dir / SETTINGS_NAME
     kind = f"{settings.fps:g} frames/s, {settings.short_edge} px, quality {settings.quality}"
-    text = f"{kind}, of videos in {root.resolve()}\n"
+    wanted = f"{kind}, of videos in {root.resolve()}"
     if not note.exists():
         with replacing(note) as handle:
-            handle.write(text)
-    elif (known := note.read_text("utf-8")) != text:
+            handle.write(f"{_FORMAT}\n{wanted}\n")
+        return
+    written_as, _, known = note.read_text("utf-8").partition("\n")
+    if written_as != _FORMAT:
         raise ValueError(
-            f"{out_dir} holds a cache of {known.strip()}, not of {text.strip()}; choose another "
+            f"{note} begins with {written_as[:80]!r}, not with {_FORMAT!r}: another version of "
+            "seqsynth wrote it; choose another folder, or delete this one and cache again"
+        )
+    if known.strip() != wanted:
+        raise ValueError(
+            f"{out_dir} holds a cache of {known.strip()}, not of {wanted}; choose another "
             f"folder, or correct {note.name} if the videos have only been moved"
         )
 
@@ -232,10 +246,11 @@ def _kept_frames(times: NDArray[np.float64], fps: float) -> list[int]:
 
 
 def _cache_video(
-    root: Path, out_dir: Path, row: ManifestRow, settings: CacheSettings
+    manifest: Manifest, out_dir: Path, row: ManifestRow, settings: CacheSettings
 ) -> ManifestRow:
-    source = str(root / row.path)
-    relative = Path(row.path).with_suffix(Path(row.path).suffix + ".mov")
+    below_root = path_below_root(manifest.path, row.id, row.path)
+    source = str(manifest.root / below_root)
+    relative = below_root.with_name(f"{below_root.name}.mov")
     target = out_dir / relative
     stamp = _stamp(source)  # first: a file that is replaced from here on is another one next time
     times = frame_times(source)
@@ -299,7 +314,8 @@ def _write_video(target: Path, ticks: Sequence[int], jpegs: Sequence[bytes], sta
     with Image.open(io.BytesIO(jpegs[0])) as first:
         size = first.size
     target.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = target.with_name(f".{os.getpid()}-{target.name}")
+    # Without the name of the video, which may be as long as a name can be.
+    unfinished = target.with_name(f".{uuid.uuid4().hex}{_UNFINISHED}")
     step = Fraction(1, _TICKS_PER_SECOND)
     try:
         with av.open(str(unfinished.absolute()), "w", format="mov") as container:
