@@ -107,7 +107,7 @@ def on_cpu() -> dict[str, dict[str, object]]:
     shape = (sum(FRAME_COUNTS), 3, SIDE, SIDE)
     batch = np.zeros(shape, dtype=np.float32)
     halves = np.zeros(shape, dtype=np.uint16)
-    table, half_table = pixel_table(MEAN, STD), pixel_table(MEAN, STD, "bfloat16")
+    table, half_table = pixel_table(MEAN, STD), pixel_table(MEAN, STD, dtype="bfloat16")
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:

@@ -25,7 +25,9 @@ INTEGERS = st.one_of(st.integers(-2, 12), st.sampled_from(EDGES))
 FUZZED = settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
 
 BATCH_FIELDS = ("num_clips", "clip_ids", "frame_counts", "frame_indices")
-TABLES = [pixel_table((0.4, 0.5, 0.6), (0.2, 0.3, 0.1), name) for name in ("float32", "bfloat16")]
+TABLES = [
+    pixel_table((0.4, 0.5, 0.6), (0.2, 0.3, 0.1), dtype=name) for name in ("float32", "bfloat16")
+]
 
 
 def outcome(call: Callable[[], Any]) -> Any:
@@ -134,7 +136,7 @@ def test_packers_agree(data: st.DataObject) -> None:
     num_threads = data.draw(st.sampled_from([1, 1, 2, 3, 0, -1, 256, 257]))
     # Not a copy: the twin has to see the same strides.
     before = out.copy()
-    expected = outcome(lambda: pack_normalize(clips, table, out, num_threads))
+    expected = outcome(lambda: pack_normalize(clips, table, out, num_threads=num_threads))
     packed = out.copy()
     if out.flags.writeable:
         out[...] = before

@@ -17,7 +17,7 @@ from seqsynth.frame_packing import pack_normalize, pixel_table  # noqa: E402
 
 TABLES = {
     "float32": pixel_table((0.4, 0.5, 0.6), (0.2, 0.3, 0.1)),
-    "bfloat16": pixel_table((0.4, 0.5, 0.6), (0.2, 0.3, 0.1), "bfloat16"),
+    "bfloat16": pixel_table((0.4, 0.5, 0.6), (0.2, 0.3, 0.1), dtype="bfloat16"),
 }
 UNTOUCHED = 77
 
@@ -150,7 +150,7 @@ def test_calls_are_refused_alike(
 ) -> None:
     def error_of(pack: Callable[..., None]) -> Exception:
         with pytest.raises(error) as caught:
-            pack(clips, table, out, num_threads)
+            pack(clips, table, out, num_threads=num_threads)
         return caught.value
 
     got = error_of(seqnative.pack_normalize)

@@ -26,7 +26,7 @@ def on_device(values: np.ndarray) -> "torch.Tensor":
 
 
 def device_table(dtype: str) -> "torch.Tensor":
-    return on_device(pixel_table(MEAN, STD, dtype))
+    return on_device(pixel_table(MEAN, STD, dtype=dtype))
 
 
 @pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
@@ -36,7 +36,7 @@ def test_bits_are_those_of_the_twin(dtype: str, side: int, shape: str) -> None:
     counts = [5, 1, 70, *[1] * 80]
     rng = np.random.default_rng(0)
     clips = [rng.integers(0, 256, (n, side, side, 3), dtype=np.uint8) for n in counts]
-    table = pixel_table(MEAN, STD, dtype)
+    table = pixel_table(MEAN, STD, dtype=dtype)
     sizes = (sum(counts), 3) if shape == "joined" else (len(counts), 71, 3)
     if shape == "channels before frames":
         sizes = (len(counts), 3, 71)

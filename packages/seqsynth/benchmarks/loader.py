@@ -95,7 +95,7 @@ def clip_plans(folder: Path) -> list[Plan]:
         across, down = number * 2 % (480 - width), number % (360 - height)
         return scene[down : down + height, across : across + width]
 
-    clip = write_video(folder / "0.mp4", CLIP, panned).read_bytes()
+    clip = write_video(CLIP, folder / "0.mp4", picture=panned).read_bytes()
     paths = [folder / f"{number}.mp4" for number in range(NUM_CLIPS)]
     for path in paths:
         path.write_bytes(clip)

@@ -66,7 +66,7 @@ DEVICES = [
 def videos(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     """Videos that DALI decodes on a CPU."""
     folder = tmp_path_factory.mktemp("vp9")
-    return {name: str(write_video(folder / name, recipe)) for name, recipe in RECIPES.items()}
+    return {name: str(write_video(recipe, folder / name)) for name, recipe in RECIPES.items()}
 
 
 @pytest.fixture(scope="module")
@@ -110,7 +110,7 @@ def test_frames_are_those_of_pyav(videos: dict[str, str], device: Device) -> Non
 @needs_dali
 @pytest.mark.gpu
 def test_nvdec_gives_the_frames_of_pyav(zoo: dict[str, str], tmp_path: Path) -> None:
-    hevc = str(write_video(tmp_path / "hevc.mp4", HEVC))
+    hevc = str(write_video(HEVC, tmp_path / "hevc.mp4"))
     check_frames("gpu", [*(zoo[name] for name in H264), hevc])
 
 
@@ -168,7 +168,7 @@ def test_what_a_cpu_cannot_decode_is_pyavs_and_counted(zoo: dict[str, str]) -> N
 @needs_dali
 @pytest.mark.usefixtures("on_cpu")
 def test_turned_videos_are_pyavs(tmp_path: Path) -> None:
-    path = str(write_video(tmp_path / "turned.mp4", replace(VP9, rotation=90)))
+    path = str(write_video(replace(VP9, rotation=90), tmp_path / "turned.mp4"))
     before = routed_videos()
     (frame,) = load_frames([FrameRef(path, 9)], 48, backend="dali")
     assert read_number(frame) == 9

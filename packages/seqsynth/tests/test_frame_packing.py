@@ -34,7 +34,8 @@ def test_bits_are_those_of_torch() -> None:
     pack_normalize([frames], pixel_table(MEAN, STD), out)
     np.testing.assert_array_equal(out, expected.numpy())
     bits = torch.empty((1, 3, 16, 16), dtype=torch.bfloat16)
-    pack_normalize([frames], pixel_table(MEAN, STD, "bfloat16"), bits.view(torch.uint16).numpy())
+    table = pixel_table(MEAN, STD, dtype="bfloat16")
+    pack_normalize([frames], table, bits.view(torch.uint16).numpy())
     assert torch.equal(bits, expected.bfloat16())
 
 
@@ -42,7 +43,7 @@ def test_bfloat16_rounds_to_nearest_and_ties_to_even() -> None:
     one, tie, odd_tie = 0x3F800000, 0x3F808000, 0x3F818000
     exact = np.array([one, tie, odd_tie, tie + 1], dtype=np.uint32).view(np.float32)
     mean = (0.0, 0.0, 0.0)
-    rounded = [pixel_table(mean, (1 / float(v),) * 3, "bfloat16")[0, 255] for v in exact]
+    rounded = [pixel_table(mean, (1 / float(v),) * 3, dtype="bfloat16")[0, 255] for v in exact]
     assert [hex(bits) for bits in rounded] == ["0x3f80", "0x3f80", "0x3f82", "0x3f81"]
 
 
@@ -86,4 +87,4 @@ def test_impossible_numbers_are_named(
 
 def test_an_unknown_dtype_is_named() -> None:
     with pytest.raises(ValueError, match="unknown dtype 'float64'"):
-        pixel_table(MEAN, STD, "float64")  # type: ignore[arg-type]
+        pixel_table(MEAN, STD, dtype="float64")  # type: ignore[arg-type]

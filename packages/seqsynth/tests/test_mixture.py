@@ -70,7 +70,7 @@ def test_a_file_changes_a_named_mixture(tmp_path: Path) -> None:
         sources = ["youcook2"]
         tasks = {dvc = 1}
     """)
-    recipe = load_recipe(str(path))
+    recipe = load_recipe(path)
     assert isinstance(recipe, MixtureRecipe)
     assert sizes(recipe) == {
         "image_sequences": 150_000, "clip_sequences": 100_000, "timeit": 110_000, "cooking": 70,
@@ -105,6 +105,7 @@ def test_a_file_can_name_all_parts(tmp_path: Path) -> None:
         ("[parts.a]\ncount = 3\ntasks = {iih = 1}", "parts.a: unknown task 'iih'"),
         ("[parts.a]\ncount = 3\nsources = ['x']\ntasks = {iig = 1}", "unknown task 'iig'"),
         ("[parts.a]\ncount = 3\nsources = 'x'", "parts.a: sources must be of type list"),
+        ("[parts.a]\ncount = 3\nsources = [1]", "parts.a: sources must be a list of names, got"),
         ("base = 'baseline'\nsampling = 'rand'", "sampling must be one of"),
         ("base = 'baseline'\n[sequences]\ncodec = 'rtp'", "unknown codec 'rtp'"),
         ("base = 'baseline'\nnum_epochs = 0", "num_epochs must be at least 1"),

@@ -58,7 +58,7 @@ def test_native_gives_the_same_plans() -> None:
 def packed() -> np.ndarray:
     clips = [np.full((count, 4, 5, 3), 40 * count, dtype=np.uint8) for count in (1, 3)]
     out = np.empty((2, 4, 3, 4, 5), dtype=np.float32)
-    _native.pack_normalize(clips, pixel_table((0.5, 0.4, 0.3), (0.2, 0.2, 0.2)), out, 2)
+    _native.pack_normalize(clips, pixel_table((0.5, 0.4, 0.3), (0.2, 0.2, 0.2)), out, num_threads=2)
     return out
 
 

@@ -12,7 +12,7 @@ seeds = st.integers(0, 2**64 - 1)
 
 @given(length=st.integers(1, 200), seed=seeds, stream=st.integers(0, 9))
 def test_every_index_stands_at_one_place(length: int, seed: int, stream: int) -> None:
-    order = Permutation(length, seed, stream)
+    order = Permutation(length, seed, stream=stream)
     indices = [order[place] for place in range(length)]
     assert sorted(indices) == list(range(length))
     assert [order.place_of(index) for index in indices] == list(range(length))
@@ -60,7 +60,7 @@ def test_neighbours_do_not_stay_neighbours() -> None:
 
 def test_seeds_and_streams_give_different_orders() -> None:
     heads = {
-        tuple(Permutation(10_000, seed, stream)[k] for k in range(3))
+        tuple(Permutation(10_000, seed, stream=stream)[k] for k in range(3))
         for seed in range(12)
         for stream in range(12)
     }
@@ -70,16 +70,16 @@ def test_seeds_and_streams_give_different_orders() -> None:
 @pytest.mark.parametrize(
     ("arguments", "reason"),
     [
-        ((0, 0), "length must be in"),
-        ((MAX_LENGTH + 1, 0), "length must be in"),
-        ((5, -1), "seed must be in"),
-        ((5, 2**64), "seed must be in"),
-        ((5, 0, -1), "stream must be in"),
+        ({"length": 0}, "length must be in"),
+        ({"length": MAX_LENGTH + 1}, "length must be in"),
+        ({"seed": -1}, "seed must be in"),
+        ({"seed": 2**64}, "seed must be in"),
+        ({"stream": -1}, "stream must be in"),
     ],
 )
-def test_bad_sizes_are_refused(arguments: tuple[int, ...], reason: str) -> None:
+def test_bad_sizes_are_refused(arguments: dict[str, int], reason: str) -> None:
     with pytest.raises(ValueError, match=reason):
-        Permutation(*arguments)
+        Permutation(**{"length": 5, "seed": 0, **arguments})
 
 
 @pytest.mark.parametrize("number", [-1, 5])

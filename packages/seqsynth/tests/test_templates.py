@@ -87,7 +87,8 @@ def test_a_file_of_the_users_own_replaces_the_wording(tmp_path: Path) -> None:
     path = tmp_path / "own.toml"
     source = Path(__file__).parents[1] / "src/seqsynth/templates/brief.toml"
     path.write_text(source.read_text().replace("Where is {caption}?", "Wo ist {caption}?"))
-    own = load_templates(str(path))
+    own = load_templates(path)
+    assert own == load_templates(str(path))
     assert own.iig_single.questions == ("Wo ist {caption}?",)
     assert own.digest_text != load_templates("brief").digest_text
 
@@ -100,6 +101,8 @@ def test_a_file_of_the_users_own_replaces_the_wording(tmp_path: Path) -> None:
         ("Where is {caption}?", "Where?", r"iig\.single\.questions: 'Where\?' must have {caption}"),
         ("Where is {caption}?", "{caption} {x}", "must have {caption} exactly once"),
         ("Where is {caption}?", "Where {", "iig.single.questions"),
+        ("Where is {caption}?", "{caption:d}?", "between the braces of a placeholder is its name"),
+        ("Where is {caption}?", "{caption!r}?", "between the braces of a placeholder is its name"),
         ("[iig.single]", "[iig.single", r"own\.toml: "),
     ],
 )

@@ -59,16 +59,16 @@ def kernel_backend() -> Literal["native", "reference"]:
 
 
 def pack_normalize(
-    clips: Sequence[Uint8Array], table: PixelTable, out: PixelTable, num_threads: int = 1
+    clips: Sequence[Uint8Array], table: PixelTable, out: PixelTable, *, num_threads: int = 1
 ) -> None:
     """See `frame_packing.pack_normalize`, whose bits these are; compiled, it uses the threads.
 
     Other Python threads run meanwhile where it is compiled.
     """
     if kernel_backend() == "native":
-        _compiled.pack_normalize(list(clips), table, out, num_threads)
+        _compiled.pack_normalize(list(clips), table, out, num_threads=num_threads)
     else:
-        frame_packing.pack_normalize(clips, table, out, num_threads)
+        frame_packing.pack_normalize(clips, table, out, num_threads=num_threads)
 
 
 def make_planner(table: ClipTable, spec: SamplerSpec) -> Planner:

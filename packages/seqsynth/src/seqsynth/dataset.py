@@ -109,7 +109,7 @@ class SequenceDataset:
             raise IndexError(f"example {index} of {len(self)}")
         return self.draw(index)
 
-    def draw(self, index: int, cuts: Counter[str] | None = None) -> Example:
+    def draw(self, index: int, *, cuts: Counter[str] | None = None) -> Example:
         """Example number `index` of the endless stream that this one is the beginning of.
 
         Args:
@@ -163,13 +163,16 @@ class SequenceDataset:
         reason = ""
         for attempt in range(MAX_REPLACEMENTS + 1):
             number = index + attempt * _UNFIT_STEP
+            taken: Counter[str] = Counter()  # of this draw: those that do not work out cut nothing
             try:
-                example = self._example(number, task, cuts)
+                example = self._example(number, task, taken)
             except UnfitError as error:
                 reason = reason or str(error)
                 continue
-            if attempt and cuts is not None:
-                cuts[REPLACED] += 1
+            if attempt:
+                taken[REPLACED] += 1
+            if cuts is not None:
+                cuts.update(taken)
             return number, example
         raise UnfitError(
             f"{task} number {index} and {MAX_REPLACEMENTS} replacements do not fit into "

@@ -28,6 +28,7 @@ PixelTable = NDArray[np.float32] | NDArray[np.uint16]
 def pixel_table(
     mean: Sequence[float],
     std: Sequence[float],
+    *,
     dtype: Literal["float32", "bfloat16"] = "float32",
 ) -> PixelTable:
     """What each value of each channel becomes.
@@ -70,7 +71,7 @@ def pixel_table(
 
 
 def pack_normalize(
-    clips: Sequence[Uint8Array], table: PixelTable, out: PixelTable, num_threads: int = 1
+    clips: Sequence[Uint8Array], table: PixelTable, out: PixelTable, *, num_threads: int = 1
 ) -> None:
     """Writes frames into a batch that is there already, channels before rows.
 

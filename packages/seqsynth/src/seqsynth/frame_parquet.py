@@ -51,7 +51,11 @@ class FrameParquetWriter:
     """Writes examples and pictures to a parquet file; see `FrameTarWriter` for the arguments."""
 
     def __init__(
-        self, path: Path, *, media_root: str | Path | None = None, quality: int = JPEG_QUALITY
+        self,
+        path: str | Path,
+        *,
+        media_root: str | Path | None = None,
+        quality: int = JPEG_QUALITY,
     ) -> None:
         # Nothing of this repeats often enough for a dictionary, and pictures are compressed.
         self._writer = pq.ParquetWriter(path, SCHEMA, compression="zstd", use_dictionary=False)
@@ -120,7 +124,7 @@ def read_frame_parquet(
                 pictures = [pixels_of(io.BytesIO(image["bytes"])) for image in row["images"]]
                 check_whole(example, pictures)
                 yield example, np.stack(pictures)
-    except (pa.ArrowException, ValueError, TypeError, OSError) as error:
+    except (pa.ArrowException, AttributeError, ValueError, TypeError, OSError) as error:
         if is_out_of_reach(error):
             raise
         raise ValueError(f"{path} is no parquet file of examples: {error}") from None

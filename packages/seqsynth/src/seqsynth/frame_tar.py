@@ -35,7 +35,11 @@ class FrameTarWriter:
     """
 
     def __init__(
-        self, path: Path, *, media_root: str | Path | None = None, quality: int = JPEG_QUALITY
+        self,
+        path: str | Path,
+        *,
+        media_root: str | Path | None = None,
+        quality: int = JPEG_QUALITY,
     ) -> None:
         self._tar = tarfile.open(path, "w", format=tarfile.USTAR_FORMAT)  # noqa: SIM115 see exit
         self._media_root = media_root

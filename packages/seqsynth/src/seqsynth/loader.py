@@ -68,7 +68,7 @@ class LoaderSettings:
     pinned: bool = False
 
     def __post_init__(self) -> None:
-        Fit(self.size, self.geometry)
+        Fit(self.size, self.geometry)  # checks both
         known_name("backend", self.backend, BACKENDS)
         known_name("kind of workers", self.workers, get_args(Workers))
         for name in ("num_workers", "max_bytes"):
@@ -79,7 +79,7 @@ class LoaderSettings:
 
 
 def prefetch_examples(
-    stream: ExampleStream, indices: Iterable[int], settings: LoaderSettings, log: SkipLog
+    stream: ExampleStream, indices: Iterable[int], settings: LoaderSettings, *, log: SkipLog
 ) -> Iterator[tuple[Example, Uint8Array]]:
     """Examples with their frames, in the order of the indices, whatever finishes first.
 
@@ -103,7 +103,7 @@ def prefetch_examples(
     )
     for (index, example), frames in _ahead(plans, settings):
         if isinstance(frames, MediaError):
-            yield read_frames(stream, index, load, log, example=example)
+            yield read_frames(stream, index, load, log=log, example=example)
         else:
             log.add_read()
             yield example, frames

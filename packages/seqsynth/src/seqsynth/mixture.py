@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from seqsynth.image_tasks import IMAGE_TASKS
 from seqsynth.naming import known_name
 from seqsynth.recipes import SequenceRecipe
 from seqsynth.records import TASKS
@@ -37,7 +38,10 @@ class Part:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "tasks", dict(self.tasks))
-        object.__setattr__(self, "sources", tuple(self.sources))
+        sources: Any = self.sources  # as a file has them; one name would be taken for its letters
+        if isinstance(sources, str) or not all(isinstance(name, str) for name in sources):
+            raise ValueError(f"sources must be a list of names, got {sources!r}")
+        object.__setattr__(self, "sources", tuple(sources))
         if self.count < 1:
             raise ValueError(f"count must be at least 1, got {self.count}")
         if not 0 < self.share <= 1:
@@ -109,8 +113,9 @@ class MixtureRecipe:
 
     def sequence_recipe(self, part_name: str, task: str) -> SequenceRecipe:
         """The recipe of one task of a part of made sequences."""
-        is_image = task in ("iig", "iic", "alr")
-        codec = self.image_codec if is_image and self.image_codec else self.sequences.codec
+        codec = self.sequences.codec
+        if self.image_codec and task in IMAGE_TASKS:
+            codec = self.image_codec
         size = self.parts[part_name].task_sizes.get(task, 1)
         return dataclasses.replace(
             self.sequences, tasks={task: 1.0}, num_examples=size, split="train", codec=codec

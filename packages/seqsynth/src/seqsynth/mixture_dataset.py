@@ -27,8 +27,8 @@ from seqsynth.permutation import Permutation
 from seqsynth.recipes import SequenceRecipe
 from seqsynth.records import AnnotatedVideo, Example
 from seqsynth.templates import load_templates
-from seqsynth.text_budget import REPLACED_PREFIX, UnfitError
-from seqsynth.video_tasks import Pts, video_example
+from seqsynth.text_budget import FEWER_TURNS, REPLACED_PREFIX, UnfitError
+from seqsynth.video_tasks import Pts, lost_turns, video_example
 
 _EPOCH_STEP = 2**32  # apart from each other: the random numbers of a slot in different epochs
 
@@ -120,7 +120,7 @@ class MixtureDataset:
         """
         return self._locate(index)[1]
 
-    def draw(self, index: int, cuts: Counter[str] | None = None) -> Example:
+    def draw(self, index: int, *, cuts: Counter[str] | None = None) -> Example:
         """The same as `[]`; `cuts` counts what the text budget took away, see text_budget.py."""
         stream, slot = self._locate(index)
         return stream.draw(slot.number, slot.epoch, cuts)
@@ -177,7 +177,7 @@ class _Sequences:
 
     def draw(self, number: int, epoch: int, cuts: Counter[str] | None) -> Example:
         del epoch
-        return self._dataset.draw(number, cuts)
+        return self._dataset.draw(number, cuts=cuts)
 
     def replacement(self, number: int, epoch: int, attempt: int) -> Example:
         del epoch
@@ -194,7 +194,7 @@ class _Videos:
         self.videos = _Joined([_videos_of(mixture.corpus, source) for source in part.sources])
         if not len(self.videos):
             raise ValueError(f"the corpus has no videos of {', '.join(part.sources)}")
-        self._recipe = mixture.recipe
+        self._settings = mixture.recipe.sequences.task_settings
         self._shown = mixture.recipe.video_settings(part)
         self._seed = _derived_seed(mixture.seed, name, "")
         self._order = Permutation(len(self.videos), self._seed)
@@ -226,8 +226,11 @@ class _Videos:
             if attempt > 0:
                 attempt -= 1
                 continue
-            if reason and cuts is not None:
-                cuts[REPLACED_PREFIX + _kind_of(reason)] += 1
+            if cuts is not None:
+                if reason:
+                    cuts[REPLACED_PREFIX + _kind_of(reason)] += 1
+                if lost_turns(example, self.videos[row], self._settings):
+                    cuts[FEWER_TURNS] += 1
             return example
         raise UnfitError(
             f"no replacement of video number {number} works out ({reason or 'unread'})"
@@ -235,11 +238,10 @@ class _Videos:
 
     def _example(self, row: int, index: int, step: int) -> Example:
         suffix = f"{index}" if step == 0 else f"{index}-{step}"
-        settings = self._recipe.sequences.task_settings
         return video_example(
             self.videos[row],
             example_rng(self._seed, index),
-            settings,
+            self._settings,
             shown=self._shown,
             seed=self._seed,
             index=index,

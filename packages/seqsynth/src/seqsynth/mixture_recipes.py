@@ -196,7 +196,7 @@ TABLES: dict[int, dict[str, tuple[str, ...]]] = {
 Recipe = SequenceRecipe | MixtureRecipe
 
 
-def load_recipe(name: str) -> Recipe:
+def load_recipe(name: str | Path) -> Recipe:
     """A recipe by name, or from a TOML file.
 
     A file with a table `parts`, or with the name of a mixture as its `base`, is a mixture; any
@@ -205,6 +205,7 @@ def load_recipe(name: str) -> Recipe:
     Raises:
         ValueError: an unknown name; for a file see `read_recipe` and `read_mixture`.
     """
+    name = str(name)
     if not name.endswith(".toml"):
         if name not in {*RECIPES, *MIXTURES} and Path(name).exists():
             raise ValueError(

@@ -38,7 +38,7 @@ class Permutation:
 
     length: int
     seed: int
-    stream: int = 0
+    stream: int = field(default=0, kw_only=True)
     _keys: tuple[int, ...] = field(init=False, repr=False, compare=False)
     _grid: tuple[int, int] = field(init=False, repr=False, compare=False)
 

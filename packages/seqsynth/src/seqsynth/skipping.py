@@ -8,6 +8,7 @@ had to be swapped stops, because it no longer trains on what its recipe says. No
 replaced in silence.
 """
 
+import errno
 import json
 import os
 import re
@@ -19,6 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seqsynth.dataset import MAX_REPLACEMENTS
+from seqsynth.example_files import naming
 from seqsynth.frames import MediaError
 from seqsynth.image_tasks import IMAGE_TASKS
 from seqsynth.rank_share import ExampleStream
@@ -72,11 +74,15 @@ class SkipLog:
     """
 
     def __init__(
-        self, path: Path | None, *, max_share: float = DEFAULT_MAX_SHARE, least_read: int = GRACE
+        self,
+        path: str | Path | None,
+        *,
+        max_share: float = DEFAULT_MAX_SHARE,
+        least_read: int = GRACE,
     ) -> None:
         if not 0 <= max_share <= 1:
             raise ValueError(f"max_share must be in [0, 1], got {max_share}")
-        self.path = path
+        self.path = None if path is None else Path(path)
         self.max_share = max_share
         self._least_read = max(least_read, GRACE)
         self.num_read = 0
@@ -92,9 +98,16 @@ class SkipLog:
         self._is_replaced = False
 
     def add_skipped(
-        self, index: int, example_id: str, attempt: int, replaced_by: str, reason: str
+        self, index: int, example_id: str, *, attempt: int, replaced_by: str, reason: str
     ) -> None:
         """Counts and writes down one failure.
+
+        Args:
+            index: the place in the stream.
+            example_id: what could not be shown there, "" where it has no name.
+            attempt: 0 for the example itself, k for the k-th that stood in for it.
+            replaced_by: id of what stands in for it now, "" for nothing.
+            reason: why.
 
         Raises:
             TooManySkippedError: this one is more than `max_share` allows.
@@ -147,9 +160,14 @@ class SkipLog:
         }
         self.path.parent.mkdir(parents=True, exist_ok=True)
         line = json.dumps(record, ensure_ascii=False, separators=(",", ":")) + "\n"
+        # Names of files need not be UTF-8; escaped like this they are JSON all the same.
+        content = line.encode(errors="backslashreplace")
         descriptor = os.open(self.path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o666)
         try:
-            os.write(descriptor, line.encode())  # in one piece: lines of others do not mix in
+            with naming(self.path):
+                # In one piece: lines of others do not mix in. A full disk may take a part of it.
+                if os.write(descriptor, content) < len(content):
+                    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         finally:
             os.close(descriptor)
 
@@ -181,8 +199,8 @@ def read_frames(
     stream: ExampleStream,
     index: int,
     load: Load,
-    log: SkipLog,
     *,
+    log: SkipLog,
     example: Example | None = None,
 ) -> tuple[Example, NDArray[np.uint8]]:
     """An example and its pictures; where they cannot be read, what stands in for it.
@@ -209,7 +227,13 @@ def read_frames(
             if mended is None:
                 attempt += 1
                 stand_in = stream.replacement(index, attempt)
-                log.add_skipped(index, example.id, attempt - 1, stand_in.id, str(error))
+                log.add_skipped(
+                    index,
+                    example.id,
+                    attempt=attempt - 1,
+                    replaced_by=stand_in.id,
+                    reason=str(error),
+                )
             example = mended or stand_in
         else:
             log.add_read()

@@ -65,13 +65,14 @@ class Templates:
 
 
 @functools.cache
-def load_templates(name: str) -> Templates:
+def load_templates(name: str | Path) -> Templates:
     """The bundled templates of that name, or those of a TOML file.
 
     Raises:
         ValueError: neither, or a table, text or placeholder that is missing, unknown or of the
             wrong type (names the file and the text).
     """
+    name = str(name)
     if name in BUNDLED:
         source = f"seqsynth/templates/{name}.toml"
         text = resources.files("seqsynth").joinpath("templates", f"{name}.toml").read_text("utf-8")
@@ -192,9 +193,12 @@ def _checked(key: str, text: Any, required: tuple[str, ...], optional: tuple[str
     if not isinstance(text, str):
         raise ValueError(f"{key} must hold texts, got {text!r}")
     try:
-        found = [field for _, field, _, _ in string.Formatter().parse(text) if field is not None]
+        parts = list(string.Formatter().parse(text))
     except ValueError as error:
         raise ValueError(f"{key}: {text!r}: {error}") from None
+    found = [field for _, field, _, _ in parts if field is not None]
+    if any(form or conversion for _, _, form, conversion in parts):  # might fail at any example
+        raise ValueError(f"{key}: {text!r}: between the braces of a placeholder is its name alone")
     wanted = [name for name in found if name not in optional]
     if sorted(wanted) != sorted(required):
         expected = ", ".join(f"{{{name}}}" for name in required) or "no placeholder"

@@ -77,11 +77,12 @@ class VideoRecipe:
 
 
 def write_video(
-    path: Path,
     recipe: VideoRecipe,
+    path: str | Path,
+    *,
     picture: Callable[[int, int, int], NDArray[np.uint8]] = marked_picture,
 ) -> Path:
-    """Encodes `picture(number, width, height)` for each frame number."""
+    """Encodes `picture(number, width, height)` for each frame number, and returns the path."""
     import av
 
     turns = recipe.rotation // 90
@@ -103,10 +104,10 @@ def write_video(
             frame.time_base = step
             container.mux(stream.encode(frame))
         container.mux(stream.encode())
-    return path
+    return Path(path)
 
 
-def cut_video(source: Path, path: Path, first_frame: int) -> Path:
+def cut_video(source: str | Path, path: str | Path, *, first_frame: int) -> Path:
     """Copies packets from the key picture before a frame on, with an edit list that hides the rest.
 
     `ffmpeg -ss TIME -c copy` makes such files.
@@ -124,12 +125,13 @@ def cut_video(source: Path, path: Path, first_frame: int) -> Path:
             packet.dts -= start_pts
             packet.stream = copy
             part.mux(packet)
-    return path
+    return Path(path)
 
 
-def cut_bytes(source: Path, path: Path, parts: Iterable[slice]) -> Path:
+def cut_bytes(source: str | Path, path: str | Path, parts: Iterable[slice]) -> Path:
     """Copies some of the bytes of a file."""
-    content = source.read_bytes()
+    content = Path(source).read_bytes()
+    path = Path(path)
     path.write_bytes(b"".join(content[part] for part in parts))
     return path
 
@@ -169,13 +171,14 @@ ZOO: Mapping[str, VideoRecipe] = {
 }
 
 
-def write_zoo(folder: Path, names: Sequence[str] = tuple(ZOO)) -> dict[str, Path]:
+def write_zoo(folder: str | Path, names: Sequence[str] = tuple(ZOO)) -> dict[str, Path]:
     """Writes videos of `ZOO`, and with all of them some that are cut in four ways."""
-    zoo = {name: write_video(folder / name, ZOO[name]) for name in names}
+    folder = Path(folder)
+    zoo = {name: write_video(ZOO[name], folder / name) for name in names}
     if len(names) == len(ZOO):
-        zoo["edit_list.mp4"] = cut_video(zoo["cfr.mp4"], folder / "edit_list.mp4", 37)
+        zoo["edit_list.mp4"] = cut_video(zoo["cfr.mp4"], folder / "edit_list.mp4", first_frame=37)
         zoo["edit_list_open.mp4"] = cut_video(
-            zoo["open_gop.mp4"], folder / "edit_list_open.mp4", 50
+            zoo["open_gop.mp4"], folder / "edit_list_open.mp4", first_frame=50
         )
         size = zoo["cfr.mkv"].stat().st_size
         zoo["truncated.mkv"] = cut_bytes(
@@ -189,7 +192,7 @@ def write_zoo(folder: Path, names: Sequence[str] = tuple(ZOO)) -> dict[str, Path
     return zoo
 
 
-def frames_in_order(path: Path) -> list[Any]:
+def frames_in_order(path: str | Path) -> list[Any]:
     """All frames, decoded one after the other from the beginning: what a fast way is held against.
 
     A damaged end ends the list.

@@ -7,7 +7,10 @@ an example at its own limit cuts it in the middle of an answer. The rule here, i
 2. The captions of the question and the answer are shortened, all to the same number of words, at
    the end of a sentence where one ends within.
 3. Where that does not do, or a shortened caption would fit two items of the sequence, the example
-   is replaced by another one, as `SequenceDataset.replacement` says.
+   is replaced by another one, as dataset.py says.
+
+What people wrote about a video is not shortened: of its turns those first ones stay that fit
+together, and where the first alone does not fit, another video stands in.
 
 No tokenizer is asked, so that data does not depend on a model: `estimate_tokens` is a rough count.
 """
@@ -19,9 +22,10 @@ from collections.abc import Callable, Sequence
 from seqsynth.records import Turn
 
 FEWER_TARGETS = "fewer targets"
+FEWER_TURNS = "fewer turns"
 SHORTER_CAPTIONS = "shorter captions"
 REPLACED_PREFIX = "replaced: "
-REPLACED = "replaced: too long for the text budget"
+REPLACED = f"{REPLACED_PREFIX}too long for the text budget"
 
 MIN_WORDS = 4
 """No caption is shortened to fewer words: what is left would say nothing."""

@@ -122,6 +122,12 @@ def video_example(
     )
 
 
+def lost_turns(example: Example, video: AnnotatedVideo, settings: TaskSettings) -> int:
+    """How many turns the text budget has taken from an example of a video."""
+    num_asked = len(video.turns) or (settings.num_turns if example.task == "tvg" else 1)
+    return num_asked - len(example.turns)
+
+
 @functools.cache
 def caption_questions() -> tuple[str, ...]:
     """Ways to ask for a description of a whole video."""
