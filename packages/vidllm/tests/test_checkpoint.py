@@ -152,7 +152,7 @@ def test_one_that_cannot_be_opened_is_not_passed_over(
     def busy(path: Path) -> str:
         raise OSError(errno.EMFILE, "Too many open files", str(path))
 
-    monkeypatch.setattr("vidllm.checkpoint.file_sha256", busy)
+    monkeypatch.setattr("vidllm.checkpoint.sha256_of", busy)
     with pytest.raises(OSError, match=r"Too many open files: .*checkpoint-10"):
         newest_good(tmp_path)
 

@@ -20,11 +20,11 @@ import torch
 from rich.console import Console
 from safetensors.torch import load_file
 
+from seqsynth.unpack import sha256_of
 from vidllm import checkpoint, run_folder
 from vidllm.checkpoint import CheckpointError
 from vidllm.cli import main
 from vidllm.config import TrainConfig
-from vidllm.model.gguf_cache import file_sha256
 from vidllm.model.video_llm import VideoLLM
 from vidllm.training import train
 
@@ -171,7 +171,7 @@ def test_a_run_of_somebody_else_runs_no_code(
     shutil.rmtree(newest.path)
     torch.save({"state": _Harmful()}, before.path / name)
     record = json.loads((before.path / checkpoint.RECORD_NAME).read_text())
-    record["sha256"][name] = file_sha256(before.path / name)
+    record["sha256"][name] = sha256_of(before.path / name)
     (before.path / checkpoint.RECORD_NAME).write_text(json.dumps(record))
     assert main(["train", "smoke", "--resume", "run"]) == 2
     said = capsys.readouterr().err

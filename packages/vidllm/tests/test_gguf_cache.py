@@ -70,7 +70,9 @@ def test_a_missing_file_says_how_to_get_it(tmp_path: Path) -> None:
         load_gguf_llm(tmp_path / "absent.gguf")
 
 
-@pytest.mark.parametrize("place", ["vidllm.scratch.scratch_of", "safetensors.torch.save_model"])
+@pytest.mark.parametrize(
+    "place", ["vidllm.model.gguf_cache.scratch_of", "safetensors.torch.save_model"]
+)
 def test_an_unwritable_place_costs_the_copy_only(
     gguf_path: Path,
     monkeypatch: pytest.MonkeyPatch,
@@ -97,7 +99,7 @@ def test_a_copy_that_cannot_be_opened_is_left_alone(
 
     load_gguf_llm(gguf_path)
     with monkeypatch.context() as patched:
-        patched.setattr(gguf_cache, "file_sha256", busy)
+        patched.setattr(gguf_cache, "sha256_of", busy)
         with pytest.raises(OSError, match="Too many open files"):
             load_gguf_llm(gguf_path)
     load_gguf_llm(gguf_path)

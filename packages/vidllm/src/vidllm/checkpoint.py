@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from seqsynth.example_files import FULL_DISK, is_out_of_reach
-from vidllm.model.gguf_cache import file_sha256
+from seqsynth.unpack import sha256_of
 
 log = logging.getLogger(__name__)
 
@@ -104,7 +104,7 @@ def publish(run_dir: str | Path, step: int) -> Checkpoint:
     record = {
         "format_version": FORMAT_VERSION,
         "step": step,
-        "sha256": {path.name: file_sha256(path) for path in files},
+        "sha256": {path.name: sha256_of(path) for path in files},
     }
     (scratch / RECORD_NAME).write_text(json.dumps(record, indent=2) + "\n", "utf-8")
     for path in scratch.iterdir():
@@ -176,7 +176,7 @@ def damage(checkpoint_dir: str | Path) -> str | None:
                 f"reads {FORMAT_VERSION}: use the vidllm that wrote it"
             )
         for name, digest in record["sha256"].items():
-            if file_sha256(checkpoint_dir / name) != digest:
+            if sha256_of(checkpoint_dir / name) != digest:
                 return f"{name} does not match its checksum"
     except FileNotFoundError as error:
         return f"{Path(str(error.filename)).name} is missing"

@@ -8,7 +8,6 @@ left alone.
 
 from __future__ import annotations
 
-import hashlib
 import json
 import logging
 from pathlib import Path
@@ -17,6 +16,8 @@ from typing import TYPE_CHECKING, Any
 from safetensors import SafetensorError
 
 from seqsynth.example_files import is_out_of_reach
+from seqsynth.unpack import sha256_of
+from vidllm.scratch import remove, scratch_of
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -72,7 +73,7 @@ def _is_intact(copy: Path, source: dict[str, object]) -> bool:
     try:
         record = json.loads((copy / RECORD_NAME).read_text("utf-8"))
         return bool(record["source"] == source) and all(
-            file_sha256(copy / name) == digest for name, digest in record["sha256"].items()
+            sha256_of(copy / name) == digest for name, digest in record["sha256"].items()
         )
     except FileNotFoundError:
         return False
@@ -110,8 +111,6 @@ def _write_copy(
     """Writes to a folder of its own and renames it, so that a half-written copy is never read."""
     from safetensors.torch import save_model
 
-    from vidllm.scratch import remove, scratch_of
-
     scratch = scratch_of(copy)
     try:
         scratch.mkdir()
@@ -119,16 +118,10 @@ def _write_copy(
         model.config.save_pretrained(scratch)
         tokenizer.save_pretrained(scratch)
         files = sorted(path.name for path in scratch.iterdir())
-        record = {"source": source, "sha256": {n: file_sha256(scratch / n) for n in files}}
+        record = {"source": source, "sha256": {n: sha256_of(scratch / n) for n in files}}
         (scratch / RECORD_NAME).write_text(json.dumps(record, indent=2) + "\n", "utf-8")
         if not _is_intact(copy, source):  # unless another process was faster: some may read it now
             remove(copy)
             scratch.rename(copy)
     finally:
         remove(scratch)
-
-
-def file_sha256(path: str | Path) -> str:
-    """Hex sha256 of a file's content."""
-    with Path(path).open("rb") as handle:
-        return hashlib.file_digest(handle, "sha256").hexdigest()
