@@ -73,7 +73,7 @@ def test_a_mistake_is_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str
     from vidllm import run_folder
     from vidllm.recipes import smoke
 
-    run_folder.create(tmp_path / "empty", smoke())
+    run_folder.create(smoke(), tmp_path / "empty")
     for run_dir, message in (
         (tmp_path / "nowhere", "does not exist"),
         (tmp_path / "empty", "has no checkpoint: train it first"),
@@ -82,6 +82,12 @@ def test_a_mistake_is_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str
         error = capsys.readouterr().err
         assert message in error
         assert error.count("\n") == 1
+
+
+def test_no_sequences_are_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        evaluate_default.main(["--sequences", "0"])
+    assert "--sequences is 0: give 1 or more" in capsys.readouterr().err
 
 
 @pytest.fixture
@@ -101,7 +107,7 @@ def trained_run(tmp_path: Path) -> Callable[[], Path]:
             data=replace(base.data, cache_dir=str(tmp_path / "cache")),
             optim=replace(base.optim, max_steps=3),
         )
-        run_folder.create(tmp_path / "run", config)
+        run_folder.create(config, tmp_path / "run")
         train(config, tmp_path / "run", resume_from=None, console=Console(quiet=True))
         return tmp_path / "run"
 

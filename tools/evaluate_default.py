@@ -27,6 +27,7 @@ from rich.table import Table
 import vidmetrics as vm
 from exit_status import exit_status
 from seqsynth import BenchmarkSpec, Corpus, build_default_benchmark
+from seqsynth.benchmark import REFERENCES_NAME
 from vidllm import checkpoint, run_folder
 from vidllm.assembly import load_corpus
 from vidllm.cli import quiet_libraries
@@ -41,6 +42,8 @@ from vidllm.report.page import (
     SCORES_NAME,
     SYSTEM_NAMES,
 )
+from vidllm.report.timelines import read_rows
+from vidllm.terminal import messages
 from vidllm.training import train
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -60,14 +63,17 @@ Scores = dict[str, dict[str, dict[str, dict[str, float]]]]
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs the evaluation and returns the exit status."""
     quiet_libraries()
-    options = _parser().parse_args(argv)
-    console = Console(stderr=True, markup=False, highlight=False)
+    parser = _parser()
+    options = parser.parse_args(argv)
+    if options.sequences < 1:
+        parser.error(f"--sequences is {options.sequences}: give 1 or more")
+    console = messages()
 
     def work() -> None:
         run_dir = options.run or run_folder.newest(ROOT / run_folder.DEFAULT_ROOT)
         scores = evaluate(run_dir, console, num_sequences=options.sequences)
         console.print(rich_table(scores))
-        console.print(f"report: {write_report(run_dir)}", highlight=False, soft_wrap=True)
+        console.print(f"report: {write_report(run_dir)}")
         if options.update_readme:
             update_readme(ROOT / "README.md", scores, run_folder.load_config(run_dir))
 
@@ -95,19 +101,19 @@ def evaluate(run_dir: Path, console: Console, *, num_sequences: int) -> Scores:
     benchmark_dir = run_dir / EVALUATION_DIR
     corpus = load_corpus(config.data)
     spec = benchmark_spec(config, corpus, num_sequences)
-    build_default_benchmark(benchmark_dir, corpus, spec)
+    build_default_benchmark(corpus, benchmark_dir, spec)
     evaluator = Evaluator(config, benchmark_dir, console, num_beams=NUM_BEAMS)
     rows: list[dict[str, Any]] = []
     for system in SYSTEM_NAMES:
         out = benchmark_dir / f"predictions-{system}.jsonl"
         weights_dir = control_dir if system == "without_seq2time" else run_dir
         counts = evaluator.run(system, weights_dir, out)
-        console.print(f"{system}: {counts}", highlight=False)
-        rows += read_jsonl(out)
+        console.print(f"{system}: {counts}")
+        rows += read_rows(out).values()
     _write_jsonl(run_dir / PREDICTIONS_NAME, rows)
-    scores = scored(read_jsonl(benchmark_dir / "references.jsonl"), rows)
+    scores = scored(read_rows(benchmark_dir / REFERENCES_NAME).values(), rows)
     text = json.dumps(scores, indent=2) + "\n"
-    run_folder.write_atomically(run_dir / SCORES_NAME, text)
+    run_folder.write_atomically(text, run_dir / SCORES_NAME)
     return scores
 
 
@@ -136,7 +142,7 @@ def train_to_the_end(config: TrainConfig, run_dir: Path, console: Console, what:
     if run_folder.is_run(run_dir):
         resume_from = checkpoint.newest_good(run_dir)
     else:
-        run_folder.create(run_dir, config)
+        run_folder.create(config, run_dir)
     if resume_from is None or resume_from.step < config.num_steps:
         console.print(f"training {what}, {config.num_steps} steps, into {run_dir}")
         outcome = train(config, run_dir, resume_from=resume_from, console=console)
@@ -281,20 +287,17 @@ def update_readme(path: Path, scores: Scores, config: TrainConfig) -> None:
     path.write_text(f"{before}{START}\n{table}\n\n{note}\n{END}{after}", "utf-8")
 
 
-def read_jsonl(path: Path) -> list[dict[str, Any]]:
-    """The rows of a file."""
-    lines = path.read_text("utf-8").split("\n")  # an answer may hold other line breaks
-    return [json.loads(line) for line in lines if line]
-
-
 def _write_jsonl(path: Path, rows: Iterable[Mapping[str, Any]]) -> None:
     text = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
-    run_folder.write_atomically(path, text)
+    run_folder.write_atomically(text, path)
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="evaluate_default", description=__doc__, formatter_class=argparse.RawTextHelpFormatter
+        prog="evaluate_default",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
     )
     parser.add_argument("--run", type=Path, help="run folder (default: the newest under runs/)")
     parser.add_argument(

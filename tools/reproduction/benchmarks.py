@@ -65,7 +65,7 @@ def benchmarks_of(
     name = "-".join([config.model.codec, mark, *map(str, spec.image_lengths)])
     folder = out / "benchmarks" / name
     if not _is_built(folder):
-        build_default_benchmark(folder, corpus, spec)
+        build_default_benchmark(corpus, folder, spec)
     asked = [Asked(name, folder, folder / REFERENCES_NAME)]
     if table.image_lengths or not size.further_tasks:
         return asked
@@ -116,7 +116,7 @@ def _keep(path: Path, out: Path, tasks: tuple[str, ...]) -> None:
     """Those questions of a file that are of these tasks, in a file of their own."""
     lines = path.read_text("utf-8").split("\n")[:-1]  # captions may hold other line breaks
     text = "".join(f"{line}\n" for line in lines if json.loads(line)["task"] in tasks)
-    run_folder.write_atomically(out, text)
+    run_folder.write_atomically(text, out)
 
 
 def _build_generated(folder: Path, media_root: str, spec: BenchmarkSpec) -> None:
@@ -126,14 +126,14 @@ def _build_generated(folder: Path, media_root: str, spec: BenchmarkSpec) -> None
         num_clip_sequences=max(spec.num_clip_sequences // 2, 2),
         clips_name="generated",
     )
-    build_default_benchmark(folder, replace(generated_corpus(), root=media_root), clips)
+    build_default_benchmark(replace(generated_corpus(), root=media_root), folder, clips)
 
 
 def _build_film(folder: Path, media_root: str, spec: BenchmarkSpec) -> None:
     film = FilmSpec(
         num_frames=FILM_FRAMES, num_turns=FILM_TURNS, codec=spec.codec, templates=spec.templates
     )
-    build_film_benchmark(folder, film_video(), film, media_root=media_root)
+    build_film_benchmark(film_video(), folder, film, media_root=media_root)
 
 
 _BUILDERS: dict[str, Callable[[Path, str, BenchmarkSpec], None]] = {
