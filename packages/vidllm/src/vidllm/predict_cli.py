@@ -19,7 +19,8 @@ _DESCRIPTION = """Answers the questions of a benchmark and writes predictions in
 
 DATASET is a folder with examples.jsonl, a file of examples, or a file of references beside
 examples.jsonl. Decoding is greedy unless --num-beams asks for more. An interrupted prediction goes
-on when the same command is run again. torchrun -m vidllm predict ... shares it among GPUs."""
+on when the same command is run again. torchrun -m -- vidllm predict ... shares it among GPUs
+(without the -- torchrun takes --run for an option of its own)."""
 
 
 @dataclass(frozen=True, kw_only=True)

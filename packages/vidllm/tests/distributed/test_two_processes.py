@@ -13,7 +13,11 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
+from seqsynth import Corpus, build_default_benchmark
 from vidllm import checkpoint, run_folder
+from vidllm.predict import read_predictions
+
+from ..small_benchmark import SMALL_BENCHMARK
 
 SCRIPT = Path(__file__).with_name("two_ranks.py")
 
@@ -73,24 +77,30 @@ def assert_same_steps(one: dict[str, torch.Tensor], two: dict[str, torch.Tensor]
 
 
 @pytest.mark.distributed
-def test_the_command_trains_one_run_in_two_processes(tmp_path: Path, cache_dir: Path) -> None:
-    launcher = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"]
-    train = ["-m", "vidllm", "train", "smoke", "--optim.max-steps", "3"]
+def test_the_commands_train_and_ask_one_run_in_two_processes(
+    tmp_path: Path, cache_dir: Path, corpus: Corpus
+) -> None:
     environment = {
         **os.environ,
         "OMP_NUM_THREADS": "1",
         "CUDA_VISIBLE_DEVICES": "",
         "SEQ2TIME_CACHE": str(cache_dir),
     }
-    done = subprocess.run(
-        [*launcher, *train],
-        capture_output=True,
-        text=True,
-        env=environment,
-        cwd=tmp_path,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr[-3000:]
+
+    def done_by_two(*words: str) -> subprocess.CompletedProcess[str]:
+        launcher = ["torch.distributed.run", "--standalone", "--nproc-per-node=2"]
+        done = subprocess.run(
+            [sys.executable, "-m", *launcher, "-m", "--", "vidllm", *words],
+            capture_output=True,
+            text=True,
+            env=environment,
+            cwd=tmp_path,
+            check=False,
+        )
+        assert done.returncode == 0, done.stderr[-3000:]
+        return done
+
+    done = done_by_two("train", "smoke", "--optim.max-steps", "3")
     (run_dir,) = (tmp_path / "runs").iterdir()
     assert done.stdout.strip() == f"runs/{run_dir.name}"
     rows = (run_dir / "metrics.jsonl").read_text().splitlines()
@@ -98,6 +108,16 @@ def test_the_command_trains_one_run_in_two_processes(tmp_path: Path, cache_dir: 
     assert sorted(path.name for path in (run_dir / "checkpoint-3").glob("rng_state*")) == [
         "rng_state_0.pth",
         "rng_state_1.pth",
+    ]
+    done = done_by_two("train", "smoke", "--resume")
+    assert done.stderr.count("is complete: 3 steps") == 1
+    build_default_benchmark(corpus, tmp_path / "bench", SMALL_BENCHMARK)
+    done_by_two("predict", "bench", "--run", str(run_dir), "--out", "rows/rows.jsonl")
+    asked = (tmp_path / "bench" / "references.jsonl").read_text().splitlines()
+    assert len(read_predictions(tmp_path / "rows" / "rows.jsonl")) == len(asked)
+    assert sorted(path.name for path in (tmp_path / "rows").iterdir()) == [
+        "rows.jsonl",
+        "rows.jsonl.made_with.json",
     ]
 
 
