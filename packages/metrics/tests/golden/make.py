@@ -23,12 +23,11 @@ from typing import Any
 HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE.parent / "oracle"))
 import own_words  # noqa: E402
-from jars import Jars, find_jars  # noqa: E402
+from jars import Jars, find_jars, without_punctuation  # noqa: E402
 from random_text import pair  # noqa: E402
 
 NUM_CASES = 2000
 BLOCK = 50
-REMOVED = {*".?!,:;-'`", "--", "...", "''", "``"}  # punctuation, as the caption scorers list it
 Content = dict[str, Any]
 
 
@@ -81,15 +80,10 @@ def ptb_tokenizer(jars: Jars, old: Content) -> Content:
     """What the tokenizer prints for the captions in the file, one run in their order."""
     lines = jars.ptb_lines([case["in"] for case in old["cases"]])
     cases = [
-        case | {"raw": line, "tokens": kept(line)}
+        case | {"raw": line, "tokens": without_punctuation(line)}
         for case, line in zip(old["cases"], lines, strict=True)
     ]
     return old | {"cases": cases}
-
-
-def kept(line: str) -> str:
-    """A line of tokens without punctuation."""
-    return " ".join(token for token in line.rstrip().split(" ") if token not in REMOVED)
 
 
 def cider(_: Jars, old: Any) -> Any:
@@ -106,15 +100,17 @@ def cider(_: Jars, old: Any) -> Any:
 
 
 def text_stats(jars: Jars, old: Content) -> Content:
-    """Length and variety of the predictions in `dense_*.json`, counted by hand."""
+    """Length and variety of the predictions in `dense_*.json`, counted without vidmetrics."""
     return {name: counted(jars, f"dense_{name.removeprefix('dvc_')}.json") for name in old}
 
 
 def counted(jars: Jars, name: str) -> dict[str, float]:
     """What `text_stats` says of one file."""
-    predictions = json.loads((HERE / name).read_text())["predictions"]
+    predictions = json.loads((HERE / name).read_text(encoding="utf-8"))["predictions"]
     lines = iter(jars.ptb_lines([event[2] for video in predictions.values() for event in video]))
-    videos = [[kept(next(lines)).split() for _ in video] for video in predictions.values()]
+    videos = [
+        [without_punctuation(next(lines)).split() for _ in video] for video in predictions.values()
+    ]
     pooled = [[word for caption in video for word in caption] for video in videos]
     captions = sum(map(len, videos))
     words = [word for video in pooled for word in video]

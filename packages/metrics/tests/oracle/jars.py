@@ -10,6 +10,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+# As the caption scorers list it; their names of brackets never match a lower-case line.
+PUNCTUATION = {*".?!,:;-'`", "--", "...", "''", "``"}
+
+
+def without_punctuation(line: str) -> str:
+    """A line of `Jars.ptb_lines` as the caption scorers take it."""
+    return " ".join(token for token in line.rstrip(" ").split(" ") if token not in PUNCTUATION)
+
 
 @dataclass(frozen=True)
 class Jars:
@@ -32,13 +40,14 @@ class Jars:
 
     def stems(self, words: Sequence[str]) -> list[str]:
         """Stems of lower-case words."""
-        return self._java("-cp", "meteor/meteor-1.5.jar", "Stemmer", "en", text=words).split("\n")
+        output = self._java("-cp", "meteor/meteor-1.5.jar", "Stemmer", "en", text=words)
+        return output.split("\n")[:-1]
 
     def normalized(self, lines: Sequence[str]) -> list[str]:
         """What `-norm` makes of each line, case untouched."""
         main = "edu.cmu.meteor.util.Normalizer"
         output = self._java("-cp", "meteor/meteor-1.5.jar", main, "en", "true", text=lines)
-        return output.split("\n")
+        return output.split("\n")[:-1]
 
     def statistics(
         self, cases: Sequence[tuple[str, Sequence[str]]], own_words: Path | None = None

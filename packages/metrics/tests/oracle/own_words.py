@@ -11,13 +11,13 @@ WORDS = Path(__file__).parent.parent / "golden" / "meteor" / "own_words.toml"
 
 def phrases() -> list[tuple[str, str]]:
     """(phrase, paraphrase), in the order of the table."""
-    table = tomllib.loads(WORDS.read_text())["paraphrases"]
+    table = tomllib.loads(WORDS.read_text(encoding="utf-8"))["paraphrases"]
     return [(left, right) for left, rights in table.items() for right in rights]
 
 
 def sources() -> dict[str, bytes]:
     """The paraphrase table (gzip), the synonym dictionary and the irregular forms."""
-    content = tomllib.loads(WORDS.read_text())
+    content = tomllib.loads(WORDS.read_text(encoding="utf-8"))
     entries = "".join(f"0.5\n{left}\n{right}\n" for left, right in phrases())
     synsets = (f"{word}\n{' '.join(map(str, sets))}\n" for word, sets in content["synsets"].items())
     forms = (f"{base}\n{' '.join(forms)}\n" for base, forms in content["irregular"].items())

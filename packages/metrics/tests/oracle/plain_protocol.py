@@ -21,18 +21,18 @@ THRESHOLDS = (0.3, 0.5, 0.7, 0.9)
 class Rules:
     """What the three protocols disagree in."""
 
-    repairs_spans: bool
-    f1_of_corpus: bool
-    permutes_columns: bool
-    sorts_predictions: bool
-    skips_missing: bool
-    skips_empty: bool
+    repairs_spans: bool = False
+    f1_of_corpus: bool = False
+    permutes_columns: bool = False
+    sorts_predictions: bool = False
+    skips_missing: bool = False
+    skips_empty: bool = False
 
 
 RULES = {
-    "timechat": Rules(True, False, True, False, False, False),
-    "soda": Rules(False, False, False, True, True, True),
-    "vidchapters": Rules(False, True, False, True, True, False),
+    "timechat": Rules(repairs_spans=True, permutes_columns=True),
+    "soda": Rules(sorts_predictions=True, skips_missing=True, skips_empty=True),
+    "vidchapters": Rules(f1_of_corpus=True, sorts_predictions=True, skips_missing=True),
 }
 
 

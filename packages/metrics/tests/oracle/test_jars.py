@@ -106,7 +106,7 @@ def test_normalized_words(jars: Jars) -> None:
     lines = [line(rng) for _ in range(NUM_PAIRS)]
     wrong = [
         (text, theirs, normalize(text))
-        for text, theirs in zip(lines, jars.normalized(lines), strict=False)
+        for text, theirs in zip(lines, jars.normalized(lines), strict=True)
         if theirs.lower().split(" ") != (normalize(text) or [""])
     ]
     assert not wrong, f"seed {SEED}: {len(wrong)} of {len(lines)}: {wrong[:5]}"
@@ -119,5 +119,5 @@ def test_stems(jars: Jars, tables: Tables) -> None:
     endings = ["", "s", "es", "ed", "ing", "ly", "edly", "'s", "ness", "ation", "ies", "ement"]
     words = sorted({text[a:b].decode() + rng.choice(endings) for a, b in pairwise(starts)})
     theirs = jars.stems(words)
-    wrong = [(w, t, stem(w)) for w, t in zip(words, theirs, strict=False) if t != stem(w)]
+    wrong = [(w, t, stem(w)) for w, t in zip(words, theirs, strict=True) if t != stem(w)]
     assert not wrong, f"seed {SEED}: {len(wrong)} of {len(words)}: {wrong[:5]}"
