@@ -17,7 +17,7 @@ settings.load_profile("without deadlines")
 def golden() -> Callable[[str], Any]:
     """A reader of `tests/golden/NAME.json`."""
     folder = Path(__file__).parent / "golden"
-    return lambda name: json.loads((folder / f"{name}.json").read_text())
+    return lambda name: json.loads((folder / f"{name}.json").read_text(encoding="utf-8"))
 
 
 @pytest.fixture

@@ -47,10 +47,7 @@ def test_any_changed_character_is_scored_or_named(tmp_path, capsys) -> None:
     for _ in range(100):
         at = rng.randrange(len(whole))
         changed = whole[:at] + rng.choice('"[]{},:0-9e.NIt\\\u2028\ud800é') + whole[at + 1 :]
-        try:
-            score(tmp_path, capsys, json.dumps(REFERENCES), changed)
-        except UnicodeEncodeError:  # the test's own writer, for a lone surrogate
-            continue
+        score(tmp_path, capsys, json.dumps(REFERENCES), changed)
 
 
 @pytest.mark.parametrize("value", ["NaN", "Infinity", "-Infinity", "1e999", '"5"', "null", "true"])

@@ -26,9 +26,8 @@ def test_stems(pair: str) -> None:
 
 
 @given(st.text(alphabet="aeiouybcdlnrstgx'", max_size=12))
-def test_a_stem_is_never_longer_than_its_word_by_more_than_an_e(word: str) -> None:
-    assert len(stem(word)) <= max(len(word), 1)
-    assert stem(word) == stem(word)
+def test_a_stem_is_never_longer_than_its_word(word: str) -> None:
+    assert len(stem(word)) <= len(word)
 
 
 def test_two_letters_are_left_alone() -> None:
