@@ -53,9 +53,11 @@ def backend() -> Backend:
         if "native" in os.environ.get(REQUIRE, "").split(","):
             raise RuntimeError(
                 f"{REQUIRE} names native, but the compiled kernels cannot be used ({error}): "
-                "pip install 'seq2time-metrics[native]'"
+                "install seq2time-native (in a clone: pip install ./native)"
             ) from error
-        _LOGGER.info("METEOR aligns in Python; seq2time-metrics[native] is faster")
+        _LOGGER.info(
+            "METEOR aligns in Python; seq2time-native is faster (in a clone: pip install ./native)"
+        )
         return "python"
     _LOGGER.info("METEOR aligns in compiled code (seqnative)")
     return "native"

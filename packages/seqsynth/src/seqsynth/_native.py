@@ -52,9 +52,12 @@ def kernel_backend() -> Literal["native", "reference"]:
     if "native" in os.environ.get(REQUIRE_VARIABLE, "").split(","):
         raise RuntimeError(
             f"{REQUIRE_VARIABLE} asks for native, and seqnative is not installed; "
-            "run: pip install seq2time-seqsynth[native]"
+            "install seq2time-native (in a clone: pip install ./native)"
         )
-    log.info("NumPy plans clip sequences and packs frames; seq2time-seqsynth[native] is faster")
+    log.info(
+        "NumPy plans clip sequences and packs frames; seq2time-native is faster (in a clone: "
+        "pip install ./native)"
+    )
     return "reference"
 
 
