@@ -293,6 +293,19 @@ def test_highlights(write, capsys) -> None:
     assert "predictions for no query of the references (ignored): 2" in err
 
 
+def test_highlights_in_answers_of_timechat(write, capsys) -> None:
+    line = {"duration": 150, "relevant_clip_ids": [41], "saliency_scores": [[4, 4, 4]]}
+    references = write("val.jsonl", [{**line, "qid": number} for number in (1, 2)])
+    said = "The highlight timestamps are in the 82, 84 seconds. Their saliency scores are 1.3, 1.7."
+    answers = [{"id": n, "vname": "v.mp4", "generated_cap": t} for n, t in ((1, said), (2, "no"))]
+    answers.append({"id": 3, "vname": "w.mp4", "generated_cap": said})
+    assert main(["highlights", str(references), str(write("pred.json", answers))]) == 0
+    out, err = capsys.readouterr()
+    assert "HIT@1  50.00" in out
+    assert "answers without two highlights (scored as they are): 1" in err
+    assert "predictions for no query of the references (ignored): 1" in err
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [

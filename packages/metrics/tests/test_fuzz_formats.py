@@ -64,6 +64,11 @@ FILES = {  # command, references, predictions
         [BENCH | {"task": "tvg", "idx": 1, "q": "cut"}],
         [BENCH | {"task": "tvg", "idx": 1}],
     ),
+    "highlights timechat": (
+        "highlights",
+        [RATED],
+        [{"id": 1, "vname": "v", "generated_cap": "The 0, 4 second. Their score: 1.3, 1.7."}],
+    ),
     "highlights": ("highlights", [RATED], [{"qid": 1, "pred_saliency_scores": [0, 1.5, 2, 1]}]),
     "report": ("report", PLAIN, PLAIN),
     "tvg report": ("report tvg", {"q": [[0, 9]]}, {"q": [[0, 9]]}),

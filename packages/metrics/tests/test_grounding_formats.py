@@ -54,7 +54,7 @@ def test_qvhighlights(write) -> None:
     for name, content in (("s.jsonl", [submission]), ("s.json", [submission])):
         (answer,) = read_answers(write(name, content))
         assert answer.spans == ((20.0, 40.0, 0.9), (1.0, 2.0, 0.1))
-        assert read_clip_scores(write(name, content)) == {"7": [0.1, 0.2]}
+        assert read_clip_scores(write(name, content)) == ({"7": [0.1, 0.2]}, 0)
     saliency = read_saliency(write("val.jsonl", [line]))["7"]
     assert saliency.matrix().sum() == 19.0
 

@@ -1,8 +1,11 @@
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from vidmetrics import InputError, Saliency, evaluate_grounding, evaluate_highlights
 from vidmetrics.moments import average_precision
+from vidmetrics.readers.highlight_answers import clip_scores_in_text
 
 
 def test_average_precision_of_moments_equals_the_original(golden) -> None:
@@ -46,6 +49,19 @@ def test_highlights_equal_the_original(golden) -> None:
         assert result.per_query[name]["map"] == pytest.approx(case["map"], abs=1e-6), name
         assert result.per_query[name]["hit_at_1"] == case["hit_at_1"], name
     assert result.scores["map"] == pytest.approx(np.mean([c["map"] for c in cases.values()]))
+
+
+def test_answers_are_read_as_by_the_original(golden) -> None:
+    for case in golden("highlight_answers"):
+        found = clip_scores_in_text(case["text"], duration_seconds=case["duration"])
+        assert found == (case["clip_scores"], case["is_read"]), case["text"]
+
+
+@given(st.text("0123456789.: \nabcdhighscoreseconds"), st.floats(0.1, 1000.0))
+def test_any_answer_gives_every_clip_a_score(text: str, seconds: float) -> None:
+    scores, _ = clip_scores_in_text(f"{text} second score {text}", duration_seconds=seconds)
+    assert len(scores) == int(seconds / 2)
+    assert all(0.0 <= score < 10.0 for score in scores)
 
 
 def test_a_missing_query_counts_zero() -> None:

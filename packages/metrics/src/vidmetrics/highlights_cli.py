@@ -20,9 +20,11 @@ from vidmetrics.score_tables import score_table
 
 def score_highlights(parsed: argparse.Namespace) -> int:
     """`vidmetrics highlights`."""
+    references = read_saliency(parsed.references)
+    predictions, num_unread = read_clip_scores(parsed.predictions, references=references)
     result = evaluate_highlights(
-        read_saliency(parsed.references),
-        read_clip_scores(parsed.predictions),
+        references,
+        predictions,
         min_rating=parsed.min_rating,
         resampling=resampling_of(parsed),
     )
@@ -31,6 +33,7 @@ def score_highlights(parsed: argparse.Namespace) -> int:
     print(score_table(result), file=out)
     say(f"{result.counts['queries']} queries")
     say_if(result.counts, "missing", "queries without predictions (count 0)")
+    say_if({"unread": num_unread}, "unread", "answers without two highlights (scored as they are)")
     say_if(result.counts, "unknown", "predictions for no query of the references (ignored)")
     print_signatures([result.signature], out)
     return 0

@@ -116,9 +116,20 @@ def moment(scorer: Any, case: Content) -> list[float]:
     return list(map(float, found))
 
 
-FILES: dict[str, Callable[[Path, Content], Content]] = {
+def highlight_answers(metrics: Path, old: list[Content]) -> list[Content]:
+    """Saliency of clips in answers, and whether the script says that it could read one."""
+    script = imported(metrics.parent / "utils", "format_vhd")
+    found = []
+    for case in old:
+        read, scores = script.format_vhd_output(case["text"], {"duration": case["duration"]})
+        found.append(case | {"clip_scores": list(map(float, scores)), "is_read": bool(read)})
+    return found
+
+
+FILES: dict[str, Callable[[Path, Any], Any]] = {
     "grounding.json": grounding,
     "qvhighlights.json": qvhighlights,
+    "highlight_answers.json": highlight_answers,
     "dense_main.json": dense,
     "dense_edge.json": dense,
 }

@@ -190,7 +190,7 @@ def test_requiring_native_code_fails_without_it(monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setenv("SEQ2TIME_REQUIRE", "cuda,native")
     _native.backend.cache_clear()
     try:
-        with pytest.raises(RuntimeError, match="pip install ./native"):
+        with pytest.raises(RuntimeError, match=r"pip install \./native"):
             _native.backend()
         monkeypatch.delenv("SEQ2TIME_REQUIRE")
         assert _native.backend() == "python"
