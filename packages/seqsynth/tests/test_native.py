@@ -40,7 +40,7 @@ def test_without_native_numpy_is_used_unless_native_is_required(
     assert isinstance(_native.make_planner(make_table(), SamplerSpec()), SequencePlanner)
     _native.kernel_backend.cache_clear()
     monkeypatch.setenv("SEQ2TIME_REQUIRE", "cuda,native")
-    with pytest.raises(RuntimeError, match="pip install ./native"):
+    with pytest.raises(RuntimeError, match=r"pip install \./native"):
         _native.kernel_backend()
 
 
