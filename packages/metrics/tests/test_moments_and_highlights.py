@@ -57,6 +57,12 @@ def test_answers_are_read_as_by_the_original(golden) -> None:
         assert found == (case["clip_scores"], case["is_read"]), case["text"]
 
 
+def test_a_time_beyond_all_numbers_is_passed_over() -> None:
+    text = f"It is in the {'9' * 400}, 5.0 seconds. Their scores are 1.3, 1.7."
+    scores, is_read = clip_scores_in_text(text, duration_seconds=8.0)
+    assert (scores, is_read) == ([0.0, 0.0, 1.7, 0.0], True)
+
+
 @given(st.text("0123456789.: \nabcdhighscoreseconds"), st.floats(0.1, 1000.0))
 def test_any_answer_gives_every_clip_a_score(text: str, seconds: float) -> None:
     scores, _ = clip_scores_in_text(f"{text} second score {text}", duration_seconds=seconds)

@@ -37,8 +37,10 @@ def clip_scores_in_text(text: str, *, duration_seconds: float) -> tuple[list[flo
         scores = (scores + [0.0] * len(times))[: len(times)]
     of_clip: list[list[float]] = [[] for _ in range(int(duration_seconds / CLIP_SECONDS))]
     for seconds, score in zip(times, scores, strict=False):
+        if seconds > duration_seconds:  # first: a text may say a number that is infinite as float
+            continue
         clip = max(0, int((seconds - 1.0) / CLIP_SECONDS))
-        if seconds <= duration_seconds and clip < len(of_clip):
+        if clip < len(of_clip):
             of_clip[clip].append(score)
     return [sum(here) / len(here) if here else 0.0 for here in of_clip], is_read
 
