@@ -152,10 +152,32 @@ def test_examples_need_no_duration():
     )
 
 
-def test_for_example_in_a_caption_shows_no_form():
-    text = "For example, 10.0 - 20.0 seconds, he stirs."
+@pytest.mark.parametrize(
+    "before",
+    [
+        "For example, ",
+        "For example, the man's dog runs: ",
+        "For example, both dogs' bowls are filled: ",
+        'For example, the "red" bowl is filled: ',
+    ],
+)
+def test_for_example_in_a_caption_shows_no_form(before):
+    text = f"{before}10.0 - 20.0 seconds, he stirs."
     converted = tt.convert_text(text, "seconds", "percent", duration_seconds=40.0).text
-    assert converted == "For example, 25 - 50, he stirs."
+    assert converted == f"{before}25 - 50, he stirs."
+
+
+@pytest.mark.parametrize(
+    "before",
+    ["It should be like: ", "An example is : ' ", "An example is \u201cthe man\u2019s dog, "],
+)
+def test_a_form_that_is_shown_says_nothing_of_the_video(before):
+    text = f"{before}90.0 - 102.0 seconds, he stirs."
+    converted = [
+        tt.convert_text(text, "seconds", "percent", duration_seconds=seconds).text
+        for seconds in (40.0, 120.0, None)
+    ]
+    assert converted == [f"{before}75 - 85, he stirs."] * 3
 
 
 @pytest.mark.parametrize("named", list(UNIT_PHRASES))

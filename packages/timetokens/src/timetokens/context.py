@@ -82,10 +82,11 @@ SAMPLED_AT: Final = _compile(
 )
 
 EXAMPLE_WINDOW: Final = 120
-# The quotation mark tells a form that is shown from "for example" in a caption.
+# An open quotation mark tells a form that is shown from "for example" in a caption.
 EXAMPLE: Final = _compile(
-    r"\b(?:example|should be like)\b[^.!?\n\"'\u201c\u2018]{0,100}"
-    r"[\"'\u201c\u2018][^.!?\n]{0,100}\Z"
+    r"\b(?:should be like\b[^.!?\n]{0,100}"
+    r"|example\b[^.!?\n]{0,100}(?<!\w)[\"'\u201c\u2018]"
+    r"(?:[^.!?\n\"'\u201d\u2019]|(?<=\w)['\u2019](?=\w)){0,100})\Z"
 )
 
 # Right behind a position.
