@@ -136,6 +136,25 @@ def test_jpegs_are_turned_upright(
         assert decibels(turned, upright) > 40
 
 
+@pytest.mark.parametrize("suffix", ["png", "webp", "tif"])
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_every_other_kind_is_turned_once(tmp_path: Path, suffix: str, orientation: int) -> None:
+    """Of a TIFF Pillow turns the pixels itself, while it reads them."""
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    how = {"lossless": True} if suffix == "webp" else {}
+    lying = photograph(90, 50)
+    lying.save(tmp_path / f"x.{suffix}", exif=exif, **how)
+    lying.getexif()[0x0112] = orientation
+    ImageOps.exif_transpose(lying).save(tmp_path / "upright.png", exif=Image.Exif())
+    refs = [FrameRef(str(tmp_path / name), 0) for name in (f"x.{suffix}", "upright.png")]
+    for geometry in ("stretch", "crop", "pad"):
+        turned, upright = load_frames(refs, 40, geometry=geometry)
+        assert (turned == upright).all()
+    turned, upright = (load_picture(ref) for ref in refs)
+    assert turned.tobytes() == upright.tobytes()
+
+
 @pytest.mark.parametrize(
     ("mode", "options"),
     [("CMYK", {}), ("L", {}), ("RGB", {"progressive": True}), ("RGB", {"subsampling": 0})],

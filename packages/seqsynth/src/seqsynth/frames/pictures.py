@@ -161,15 +161,16 @@ def _max_pixels() -> float:
 
 
 def _upright(image: Image.Image, needed: Needed | None) -> tuple[Image.Image, Size]:
-    orientation = _shown_orientation(image)
-    is_lying = orientation in _LYING
-    full_size = (image.height, image.width) if is_lying else image.size
+    full_size = None
     if needed is not None and image.format == "JPEG":
+        is_lying = _shown_orientation(image) in _LYING
+        full_size = (image.height, image.width) if is_lying else image.size
         least = needed(*full_size)
         image.draft(None, (least[1], least[0]) if is_lying else least)
-    image.load()  # settles the mode of a frame of a GIF
+    image.load()  # settles the mode of a frame of a GIF, and turns a TIFF: Pillow does that itself
+    orientation = _shown_orientation(image)
     upright = image.transpose(_TURNS[orientation]) if orientation in _TURNS else image
-    return _on_white(upright), full_size
+    return _on_white(upright), full_size or upright.size
 
 
 def _on_white(upright: Image.Image) -> Image.Image:
