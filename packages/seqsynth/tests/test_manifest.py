@@ -1,4 +1,6 @@
 import pickle
+import subprocess
+import sys
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -273,3 +275,29 @@ def test_an_error_leaves_the_old_file_and_no_other(tmp_path: Path) -> None:
         write_manifest([IMAGE, bad], path, root="/", command="")
     assert path.read_bytes() == before
     assert [file.name for file in tmp_path.iterdir()] == ["m.arrow"]
+
+
+READ_DAMAGED = """
+import sys
+from pathlib import Path
+from seqsynth import Manifest
+
+path, whole, num_refused = Path(sys.argv[1]), Path(sys.argv[1]).read_bytes(), 0
+for start in range(0, len(whole) - 4, 4):
+    path.write_bytes(whole[:start] + b"\\x7f" * 4 + whole[start + 4 :])
+    try:
+        Manifest.open(path).verify()
+    except ValueError:
+        num_refused += 1
+print(num_refused)
+"""
+
+
+def test_damage_anywhere_is_refused_and_never_leads_out_of_memory(tmp_path: Path) -> None:
+    """In a process of its own: what this looks for would end ours without a word."""
+    path = write(tmp_path / "m.arrow")
+    found = subprocess.run(
+        [sys.executable, "-c", READ_DAMAGED, str(path)], capture_output=True, text=True, check=False
+    )
+    assert found.returncode == 0, found.stderr
+    assert int(found.stdout) > 100

@@ -1,5 +1,6 @@
 """Predictions on disk: seconds, exactness, resuming, and what chance says."""
 
+import errno
 import json
 import os
 import shutil
@@ -182,6 +183,36 @@ def test_an_interrupted_prediction_goes_on(
     assert not part.exists()
 
 
+def test_no_answer_is_lost_where_a_process_has_the_number_of_a_dead_one(
+    answer: Predict, queries: list[Query], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As in containers, whose processes have the same numbers each time, when the disk is full."""
+    path = tmp_path / "predictions.jsonl"
+
+    def interrupt(done: int, total: int) -> None:
+        raise KeyboardInterrupt
+
+    def full(part: Path, rows: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device", str(part))
+
+    with pytest.raises(KeyboardInterrupt):
+        answer(path, progress=interrupt)
+    (part,) = tmp_path.glob("predictions.jsonl.part-*")
+    begun = part.read_bytes()
+    with monkeypatch.context() as patched:
+        patched.setattr(predict_module, "_append", full)
+        with pytest.raises(OSError, match="No space"):
+            answer(path)
+    assert part.read_bytes() == begun
+    assert 0 < answer(path)["answered"] < len(queries)
+    assert not list(tmp_path.glob("*.part-*"))
+
+
+def test_machines_of_one_name_do_not_write_one_part(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(predict_module, "own_mark", lambda: "localhost-7")
+    assert predict_module._own_part(Path("a")) != predict_module._own_part(Path("a"))
+
+
 def test_two_commands_do_not_write_one_file(
     answer: Predict, queries: list[Query], tmp_path: Path
 ) -> None:
@@ -208,8 +239,8 @@ def test_without_locks_two_commands_leave_each_other_alone(
     """Each ends with its own answers, whatever the other wrote and cleared meanwhile."""
     monkeypatch.setattr(predict_module, "one_writer", lambda *_: nullcontext(False))
     path = tmp_path / "predictions.jsonl"
-    dead = tmp_path / f"predictions.jsonl.part-{socket.gethostname()}-4194305"
-    elsewhere = tmp_path / "predictions.jsonl.part-node-9-7"
+    dead = tmp_path / f"predictions.jsonl.part-0-{socket.gethostname()}-4194305"
+    elsewhere = tmp_path / "predictions.jsonl.part-0-node-9-7"
     for part in (dead, elsewhere):
         part.write_text("{}\n")
 
@@ -250,7 +281,7 @@ def test_a_kill_before_the_last_part_was_cleared_leaves_nothing_in_the_end(
     path = tmp_path / "predictions.jsonl"
     answer(path)
     before = path.read_bytes()
-    (tmp_path / "predictions.jsonl.part-node-7-4194305").write_text('{"made_with": {}}\n')
+    (tmp_path / "predictions.jsonl.part-0-node-7-4194305").write_text('{"made_with": {}}\n')
     assert not is_complete(queries, path, settings=SETTINGS)
     assert answer(path)["answered"] == 0
     assert path.read_bytes() == before

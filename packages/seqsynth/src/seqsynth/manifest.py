@@ -117,6 +117,7 @@ class Manifest(ManifestView[Item]):
             )
         try:
             table = pa.ipc.open_file(pa.memory_map(str(path))).read_all()
+            table.validate()
         except (pa.ArrowException, OSError) as error:
             if is_out_of_reach(error):
                 raise
@@ -208,6 +209,10 @@ class Manifest(ManifestView[Item]):
         """
         digest = ContentHash()
         for batch in self._batches:
+            try:
+                batch.validate(full=True)  # else damaged offsets lead Arrow out of its memory
+            except pa.ArrowInvalid as error:
+                raise ValueError(f"{self.path} is damaged: {error}") from None
             digest.update(batch)
         if digest.hexdigest() != self.content_sha256:
             raise ValueError(f"{self.path} is damaged: its rows do not have the hash it names")

@@ -2,8 +2,8 @@
 
 One line a question: {"id", "task", "benchmark", "system", "events": [[start_seconds, end_seconds,
 caption], ...], "text", "malformed"}. Lines are added as answers arrive, by each process to its own
-`NAME.part-HOST-PID`, whose first line says what they were made with; an interrupted prediction goes
-on from there, and one made with anything else starts over. `docs/formats.md` describes the file.
+`NAME.part-ID-HOST-PID`, whose first line says what they were made with; an interrupted prediction
+goes on from there, and one made with anything else starts over; see `docs/formats.md`.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import glob
 import hashlib
 import json
 import logging
+import secrets
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -298,7 +299,8 @@ def _record(
 
 def _own_part(path: Path) -> Path:
     """Where this process adds its rows; nobody else does, locks or no locks."""
-    return path.with_name(f"{path.name}.part-{own_mark()}")
+    # Containers may share a host's name, and their processes have the same numbers each time.
+    return path.with_name(f"{path.name}.part-{secrets.token_hex(4)}-{own_mark()}")
 
 
 def _parts(path: Path) -> list[Path]:
@@ -309,7 +311,8 @@ def _parts(path: Path) -> list[Path]:
 def _remove_parts(path: Path, *, keep: Path | None, is_alone: bool) -> None:
     """Removes what no living process adds to, all but one of them."""
     for part in set(_parts(path)) - {keep}:
-        if is_alone or is_forgotten(part, part.name.removeprefix(f"{path.name}.part-")):
+        mark = part.name.removeprefix(f"{path.name}.part-").partition("-")[2]
+        if is_alone or is_forgotten(part, mark):
             part.unlink(missing_ok=True)
 
 
@@ -359,7 +362,6 @@ def _start_part(
     part: Path, settings: PredictionSettings, done: Mapping[str, Mapping[str, Any]]
 ) -> None:
     part.parent.mkdir(parents=True, exist_ok=True)
-    part.unlink(missing_ok=True)  # of a process that had this number before
     _append(part, [{"made_with": _made_with(settings)}, *done.values()])
 
 
