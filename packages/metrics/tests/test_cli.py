@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -242,6 +243,12 @@ def test_compare_explains_what_does_not_go_together(dense, grounding, tmp_path, 
     assert "--resamples" in capsys.readouterr().err
 
 
+def without_denominators(result: dict[str, Any]) -> dict[str, Any]:
+    scores = result["statistics"]["scores"]
+    cut = {**scores, "mean_iou": {**scores["mean_iou"], "denominators": []}}
+    return {**result, "statistics": {**result["statistics"], "scores": cut}}
+
+
 def test_compare_rejects_damaged_results(grounding, tmp_path, capsys) -> None:
     path = tmp_path / "scores.json"
     main(["tvg", *grounding, "--json", str(path)])
@@ -250,6 +257,7 @@ def test_compare_rejects_damaged_results(grounding, tmp_path, capsys) -> None:
         ({"version": 99}, "format version 99"),
         ({"results": [{}]}, "is damaged"),
         ({"results": 5}, "is damaged"),
+        ({"results": [without_denominators(content["results"][0])]}, "is damaged"),
     ):
         path.write_text(json.dumps(content | change))
         capsys.readouterr()

@@ -155,4 +155,6 @@ def _statistics(value: Mapping[str, Any]) -> Statistics:
         if item["kind"] not in FINISHERS or not possible:
             raise ValueError(f"statistics of {name}")
         metrics[str(name)] = Statistic(item["kind"], numerators, denominators)
+        if ids:
+            _ = metrics[str(name)].score  # raises where the two do not fit each other
     return Statistics(ids, metrics)

@@ -65,7 +65,10 @@ def coverage_table(report: CoverageReport) -> RenderableType:
 
 
 def coverage_page(report: CoverageReport) -> str:
-    """One HTML page without scripts or outside parts; whatever annotations say is escaped."""
+    r"""One HTML page without scripts or outside parts; whatever annotations say is escaped.
+
+    Bytes of theirs that are no UTF-8 stand in it as `\udcff`.
+    """
     title = f"Coverage of {escape(report.source)}"
     parts = [
         "<!doctype html>",
@@ -81,7 +84,7 @@ def coverage_page(report: CoverageReport) -> str:
         *_flaws_html(report),
         "</body></html>",
     ]
-    return "\n".join(parts) + "\n"
+    return ("\n".join(parts) + "\n").encode(errors="backslashreplace").decode()
 
 
 def _rows(report: CoverageReport) -> Iterator[tuple[str, Counts]]:

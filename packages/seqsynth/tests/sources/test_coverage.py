@@ -219,6 +219,12 @@ def test_the_page_shows_what_strangers_wrote_and_runs_none_of_it(
     assert "[red]part[/oops]" in capsys.readouterr().out  # nor is it taken for markup
 
 
+def test_a_page_of_annotations_that_are_no_utf8_can_be_written(tmp_path: Path) -> None:
+    (tmp_path / "clips.csv").write_bytes(b"\xffpath,caption\na.mp4,a cat\n")
+    page = coverage_page(measure_coverage("clip_table", tmp_path))
+    assert r"\udcffpath" in page.encode().decode()
+
+
 def test_what_was_corrected_is_shown(
     tmp_path: Path, write_json: WriteJson, write_video: WriteVideo
 ) -> None:
