@@ -21,7 +21,7 @@ from vidllm.cli import main
 from vidllm.manifest import git_commit
 from vidllm.recipes import smoke
 from vidllm.run_folder import RunFolderError
-from vidllm.scratch import keep_tensors
+from vidllm.scratch import built, keep_tensors, own_mark
 
 
 def test_a_new_folder_holds_its_configuration(tmp_path: Path) -> None:
@@ -198,6 +198,16 @@ def test_a_damaged_manifest_is_named(tmp_path: Path) -> None:
         (tmp_path / "manifest.json").write_text(text)
         with pytest.raises(RunFolderError, match=r"manifest\.json is damaged .*: restore it"):
             run_folder.read_manifest(tmp_path)
+
+
+def test_what_a_dead_process_of_our_number_began_is_not_in_the_way(tmp_path: Path) -> None:
+    """As in a container, whose processes have the same numbers when it is started again."""
+    left = tmp_path / f".{own_mark()}-model"
+    left.mkdir()
+    (left / "half.safetensors").write_text("")
+    with built(tmp_path / "model") as scratch:
+        scratch.mkdir()
+    assert list(tmp_path.rglob("*")) == [tmp_path / "model"]
 
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no pipes with names on this system")

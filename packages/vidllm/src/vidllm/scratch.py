@@ -30,12 +30,14 @@ def scratch_of(path: Path) -> Path:
     """A name beside `path` that is this process's own, on a disk that machines share too.
 
     What processes of this machine that were killed had begun there is removed, and what those of
-    others have not touched for a day: nobody will go on with it.
+    others have not touched for a day: nobody will go on with it. So is what has our own name: in a
+    container that is started again processes have the numbers of those that were killed.
     """
+    own = path.with_name(f".{own_mark()}-{path.name}")
     for left in path.parent.glob(f".*-*-{glob.escape(path.name)}"):
-        if is_forgotten(left, left.name[1:].removesuffix(f"-{path.name}")):
+        if left == own or is_forgotten(left, left.name[1:].removesuffix(f"-{path.name}")):
             remove(left)
-    return path.with_name(f".{own_mark()}-{path.name}")
+    return own
 
 
 def own_mark() -> str:
