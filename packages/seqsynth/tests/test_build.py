@@ -1,3 +1,4 @@
+import errno
 import json
 import os
 import signal
@@ -151,6 +152,21 @@ def test_a_build_takes_the_place_of_one_that_was_never_ended(
     (out / ".skipped.jsonl.joined").touch()  # as where it was killed at the very end
     build_examples(plain, out, replace(PLAN, count=3))
     assert sorted(path.name for path in out.iterdir()) == ["examples.jsonl", "manifest.json"]
+
+
+def test_what_another_build_left_and_cannot_be_removed_fails_no_build(
+    tmp_path: Path, make_stream: MakeStream, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    removed = os.rmdir
+
+    def is_written_to(path, **how):  # type: ignore[no-untyped-def]
+        if str(path).endswith(".build-other"):
+            raise OSError(errno.ENOTEMPTY, "Directory not empty")
+        removed(path, **how)
+
+    monkeypatch.setattr(os, "rmdir", is_written_to)
+    (tmp_path / ".build-other").mkdir()
+    assert build_examples(make_stream(), tmp_path, PLAN).num_examples == 50
 
 
 SLOW_BUILD = """
