@@ -238,7 +238,11 @@ def test_convert_plain_lines(capsys, tmp_path):
         ("x.json", b'[{"text": "1 - 2 s, x.", "duration": 1%b}]' % (b"0" * 400), "record 1"),
         ("x.json", b'[{"video": "v", "text": "1 - 9 s, x.", "duration": 5}]', "(video v): '9'"),
         ("x.jsonl", b'{"text": "a"}\n{"text": 1}\n{', "x.jsonl, line 3"),
-        ("x.jsonl", b'{"turns": [], "frame_codes": ["0.0"]}', "seqsynth build --codec rpt"),
+        (
+            "x.jsonl",
+            b'{"turns": [], "frame_codes": ["0.0"]}',
+            'a recipe with codec = "rpt" (seqsynth build)',
+        ),
         ("x.txt", b"a\n1.0 - 2.0 seconds, x.", "x.txt, line 2"),
     ],
 )

@@ -84,8 +84,8 @@ class Converter:
             raise CodecError(f"expected a JSON object, got {type(record).__name__}")
         if "frame_codes" in record:  # places of images, written without the words they are found by
             raise CodecError(
-                "an example of seqsynth has places beside its texts: make it anew, with "
-                f"seqsynth build --codec {self.target.name}"
+                "an example of seqsynth has places beside its texts: build it anew, from a recipe "
+                f'with codec = "{self.target.name}" (seqsynth build)'
             )
         tally.num_records += 1
         duration_seconds = self._duration(record)
