@@ -97,9 +97,7 @@ def build_examples(
         total = sum_of(reports)  # of all at once: exact, in whatever order they came
         _publish(out_dir, work_dir, plan, {**manifest, "result": asdict(total)})
         for folder in out_dir.glob(f"{_WORK_PREFIX}*") if is_alone else ():
-            shutil.rmtree(
-                folder, ignore_errors=True
-            )  # another build's; workers may write there yet
+            shutil.rmtree(folder, ignore_errors=True)  # another build's, perhaps still written to
     return total
 
 
