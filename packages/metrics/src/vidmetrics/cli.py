@@ -46,7 +46,10 @@ _FORMATS = {  # files are recognised by their content
         "predictions.jsonl, results of TimeChat (raw or formatted), TimeLens, QVHighlights, "
         "VTimeLLM or E.T. Bench, or JSON as above; names as in REFERENCES",
     ),
-    "highlights": ("annotations of QVHighlights", "a QVHighlights submission"),
+    "highlights": (
+        "annotations of QVHighlights",
+        "a QVHighlights submission, or results of TimeChat (raw or formatted)",
+    ),
 }
 
 
