@@ -243,10 +243,10 @@ def test_compare_explains_what_does_not_go_together(dense, grounding, tmp_path, 
     assert "--resamples" in capsys.readouterr().err
 
 
-def without_denominators(result: dict[str, Any]) -> dict[str, Any]:
+def with_denominators(result: dict[str, Any], denominators: list[Any]) -> dict[str, Any]:
     scores = result["statistics"]["scores"]
-    cut = {**scores, "mean_iou": {**scores["mean_iou"], "denominators": []}}
-    return {**result, "statistics": {**result["statistics"], "scores": cut}}
+    spoilt = {**scores, "mean_iou": {**scores["mean_iou"], "denominators": denominators}}
+    return {**result, "statistics": {**result["statistics"], "scores": spoilt}}
 
 
 def test_compare_rejects_damaged_results(grounding, tmp_path, capsys) -> None:
@@ -257,7 +257,8 @@ def test_compare_rejects_damaged_results(grounding, tmp_path, capsys) -> None:
         ({"version": 99}, "format version 99"),
         ({"results": [{}]}, "is damaged"),
         ({"results": 5}, "is damaged"),
-        ({"results": [without_denominators(content["results"][0])]}, "is damaged"),
+        ({"results": [with_denominators(content["results"][0], [])]}, "is damaged"),
+        ({"results": [with_denominators(content["results"][0], [[1.0], [5e-324]])]}, "is damaged"),
     ):
         path.write_text(json.dumps(content | change))
         capsys.readouterr()

@@ -343,6 +343,10 @@ def test_grounding_answers_in_time_tokens():
         ("7\nIt shows 3 dogs.", [7]),
         ("It shows 3 dogs.", []),
         ("3 dogs are in image 7.", [7]),
+        ("7 has it.", [7]),
+        ("7 of 20", [7]),
+        ("7 out of 20 images", [7]),
+        ("3 of the dogs are in image 7.", [7]),
     ],
 )
 def test_items_in_plain_numbers(text, expected):

@@ -55,7 +55,9 @@ def test_time_tokens_are_brought_to_seconds_first():
     assert spans == (tt.Span(1.0, 2.0),)
 
 
-@pytest.mark.parametrize("text", ["1..2 - 3", "start time: 5.. end time: 6", "0:40.: x"])
+@pytest.mark.parametrize(
+    "text", ["1..2 - 3", "start time: 5.. end time: 6", "0:40.: x", "0:" + 400 * "9" + ";0:0"]
+)
 def test_texts_that_stop_the_original(text):
     assert timechat_compat.dense_captions(text)[0] == []
     timechat_compat.grounding(text)

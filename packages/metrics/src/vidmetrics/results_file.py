@@ -7,6 +7,7 @@ without scoring either again.
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -152,9 +153,10 @@ def _statistics(value: Mapping[str, Any]) -> Statistics:
         numerators = np.array(item["numerators"], dtype=np.float64).reshape(shape)
         denominators = np.array(item["denominators"], dtype=np.float64).reshape(shape)
         possible = (np.abs(np.hstack([numerators, denominators])) < _LARGEST).all()  # nor NaN
+        possible &= not ((denominators != 0.0) & (np.abs(denominators) < 1.0 / _LARGEST)).any()
         if item["kind"] not in FINISHERS or not possible:
             raise ValueError(f"statistics of {name}")
         metrics[str(name)] = Statistic(item["kind"], numerators, denominators)
-        if ids:
-            _ = metrics[str(name)].score  # raises where the two do not fit each other
+        if ids and not math.isfinite(metrics[str(name)].score):  # raises where they do not fit
+            raise ValueError(f"statistics of {name}")
     return Statistics(ids, metrics)

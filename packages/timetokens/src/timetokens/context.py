@@ -138,5 +138,7 @@ ITEM_WORD: Final = _compile(
     r"\b(?:index|indices|indexes|indexed|images?|numbers?|numbered|items?)"
     r"(?:\s(?:is|are|of|at|as|numbers?|index|indices|numbered)){0,3}\s?[:=#]?\s?\Z"
 )
-FIRST_ITEM_FOLLOWS: Final = _compile(rf"{_S}(?:[^\w\s]|\n|\Z|(?:is|are|and|or|shows?)\b)")
+FIRST_ITEM_FOLLOWS: Final = _compile(
+    rf"{_S}(?:[^\w\s]|\n|\Z|(?:is|are|and|or|has|shows?|(?:out )?of \d+)\b)"
+)
 LIST_GAP: Final = _compile(rf"{_S}(?:[,;&]|,?{_S}and\b){_S}")

@@ -99,7 +99,7 @@ def _read_first_sentence(text: str) -> tuple[list[tuple[float, float]], list[str
         parts = [part.strip(",") for part in sentence.split("seconds")]
         try:
             span = _loose_span(parts[0])
-        except ValueError:  # a number the scripts cannot convert; they go on with the next one
+        except (ValueError, OverflowError):  # what the scripts cannot convert either: they go on
             continue
         if span is not None:
             return [span], [parts[-1].strip()]
