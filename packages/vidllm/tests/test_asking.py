@@ -101,7 +101,11 @@ def test_a_query_cannot_smuggle_a_place_in(asker: Asker, folder: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["ground", "film.mp4"], 'usage: vidllm ground VIDEO "the query"'),
+        (["ground", "film.mp4"], 'usage: vidllm ground VIDEO "the query" [--run DIR]; '),
+        (["ground", "--run", "r", "film.mp4", "a dog"], "settings come last"),
+        (["ground", "--", "-film.mp4", "a dog", "--run", "r"], "-film.mp4: there is no such video"),
+        (["ground", "--run", "r", "--", "-film.mp4", "-a"], "-film.mp4: there is no such video"),
+        (["ground", "film.mp4", "--", "-a"], "film.mp4: there is no such video"),
         (["ground", "film.mp4", "a dog"], "film.mp4: there is no such video"),
         (["caption"], "usage: vidllm caption VIDEO"),
         (["caption", "film.mp4", "--fast"], "no setting --fast"),

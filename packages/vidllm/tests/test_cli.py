@@ -7,9 +7,18 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 import vidllm
-from seqsynth import BenchmarkSpec, Corpus, Example, build_default_benchmark, write_examples
+from seqsynth import (
+    BenchmarkSpec,
+    Corpus,
+    Example,
+    build_default_benchmark,
+    index_corpus,
+    write_examples,
+)
+from seqsynth.cli import main as seqsynth_main
 from vidllm import run_folder
 from vidllm.cli import main
 from vidllm.config import TrainConfig
@@ -54,6 +63,7 @@ def fails(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
         (["train", "smoke", "--optim.max-steps", "-3"], "optim.max_steps is -3: give 0 or more"),
         (["train", "smoke", "--data.corpus", "emoji"], "invalid choice 'emoji'"),
         (["train", "smoke", "--data.stages.1.min-images", "1"], "stage 'images' images is (1, 8)"),
+        (["train", "smoke", "--data.mixture", "papr"], "'papr'"),  # before any work is done
         (["train", "smoke", "--recipe", "tiny"], "--recipe cannot be set"),
         (["train", "smoke", "--json", "-"], "--json goes with --dry-run"),
         (["train", "smoke", "--resume"], "no run under runs/"),
@@ -68,7 +78,7 @@ def fails(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
         (["predict", "x", "--system", "traind"], "no system 'traind'; did you mean trained"),
         (["report"], "no run under runs/"),
         (["report", "nowhere"], "nowhere does not exist"),
-        (["report", "--fast"], "no setting --fast"),
+        (["report", "--fast"], "no setting --fast; there is none"),
         (["report", "one", "two"], "one run at a time: vidllm report one, then two"),
     ],
 )
@@ -144,6 +154,31 @@ def test_from_training_to_report(
     report.unlink()
     assert main(["report", "run"]) == 0
     assert capsys.readouterr().out.strip().endswith("run/report.html")
+
+
+def test_a_build_finds_its_own_media_and_lone_examples_ask_for_them(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    photos = tmp_path / "photos"
+    photos.mkdir()
+    for name in ("red", "green", "blue", "black"):
+        Image.new("RGB", (32, 32), name).save(photos / f"{name}.png")
+        (photos / f"{name}.txt").write_text(f"a {name} card")
+    index_corpus("image_folder", photos, tmp_path / "photos.arrow")
+    recipe = tmp_path / "few.toml"
+    recipe.write_text('base = "image_sequences"\nmin_images = 4\nmax_images = 4\n')
+    build = ["build", str(recipe), "--manifest", "photos.arrow", "--out", "seqs", "--count", "2"]
+    assert seqsynth_main(build) == 0
+    run_folder.create(smoke(), tmp_path / "run")
+    ask = ["--run", "run", "--system", "untrained", "--out"]
+    assert main(["predict", "seqs", *ask, "a.jsonl"]) == 0
+    assert "2 queries, 2 answered now" in capsys.readouterr().err
+    (tmp_path / "lone.jsonl").write_bytes((tmp_path / "seqs" / "examples.jsonl").read_bytes())
+    assert main(["predict", "lone.jsonl", *ask, "b.jsonl"]) == 2
+    line = capsys.readouterr().err.splitlines()[-1]
+    assert "is not of the corpus that the run was trained on" in line
+    assert line.endswith("with --media-root")
+    assert not (tmp_path / "b.jsonl").exists()
 
 
 def test_questions_that_the_run_does_not_answer_are_refused(

@@ -117,5 +117,6 @@ def test_a_run_of_another_version_is_not_guessed_at(version: object) -> None:
     assert record.pop("format_version") == 1
     if version is not None:
         record["format_version"] = version
-    with pytest.raises(ValueError, match=f"format version {version!r}, this vidllm reads 1: go on"):
+    what = "no format version" if version is None else f"format version {version!r}"
+    with pytest.raises(ValueError, match=f"a run of {what}, this vidllm reads 1: go on"):
         from_json(json.dumps(record | {"unheard": "of"}))

@@ -40,6 +40,17 @@ def media_root_of(examples: str | Path, cache_dir: str | Path | None = None) -> 
     Raises:
         ValueError: the manifest of the build is damaged or of another version (names it).
     """
+    return named_media_root(examples) or default_dir(cache_dir)
+
+
+def named_media_root(examples: str | Path) -> Path | None:
+    """Where the build beside a file of examples says that their paths start.
+
+    None where no build lies there, one of the default, or one whose corpus has gone.
+
+    Raises:
+        ValueError: as `media_root_of`.
+    """
     folder = Path(examples).parent.resolve()
     names, root = _corpus_of(folder / MANIFEST_NAME)
     manifests = [folder / name for name in names]
@@ -47,7 +58,7 @@ def media_root_of(examples: str | Path, cache_dir: str | Path | None = None) -> 
         return (folder / root).resolve()
     if manifests and all(path.is_file() for path in manifests):
         return Path(open_corpus(manifests).root)
-    return default_dir(cache_dir)
+    return None
 
 
 def _seen_from(folder: Path, path: Path) -> str:

@@ -78,6 +78,8 @@ def flags_of(record: Any, prefix: str = "") -> list[str]:
 def near_names(name: str, known: Iterable[str]) -> str:
     """`; did you mean A or B?`, or what there is when nothing is near."""
     known = sorted(known)
+    if not known:
+        return "; there is none"
     near = difflib.get_close_matches(name, known, n=3, cutoff=0.6)
     if not near:  # flags differ in their last word mostly
         tails = {flag.rpartition(".")[2].lstrip("-"): flag for flag in known}

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from vidllm import run_folder
-from vidllm.arguments import UsageError, parse
+from vidllm.arguments import UsageError, is_flag, parse
 from vidllm.terminal import as_text, messages, write_json
 
 if TYPE_CHECKING:
@@ -99,11 +99,21 @@ def _taken(
     program = " ".join(usage.split()[:2])
     if any(argument in ("-h", "--help") for argument in arguments):
         parse(AskOptions, ["--help"], AskOptions(), program, description)
-    words = list(arguments[:count])
+    arguments = _words_first(arguments)
+    words = arguments[:count]
     if len(words) < count or any(re.match("--[a-z]", word) for word in words):
-        raise UsageError(f"usage: {usage}")
+        raise UsageError(f"usage: {usage} [--run DIR]; settings come last")
     options = parse(AskOptions, arguments[count:], AskOptions(), program, description)
     return words, options
+
+
+def _words_first(arguments: Sequence[str]) -> list[str]:
+    """The arguments without a `--`, before which settings may stand."""
+    if "--" not in arguments:
+        return list(arguments)
+    at = arguments.index("--")
+    before, behind = list(arguments[:at]), list(arguments[at + 1 :])
+    return behind + before if before and is_flag(before[0]) else before + behind
 
 
 def _video(name: str) -> Path:

@@ -41,8 +41,9 @@ def from_json(text: str) -> TrainConfig:
         raise ValueError(f"not a configuration: expected an object, got {type(record).__name__}")
     found = record.pop("format_version", None)
     if found != FORMAT_VERSION:
+        what = "no format version" if found is None else f"format version {found!r}"
         raise ValueError(
-            f"a run of format version {found!r}, this vidllm reads {FORMAT_VERSION}: go on with "
+            f"a run of {what}, this vidllm reads {FORMAT_VERSION}: go on with "
             "the vidllm that began it, or start a new run"
         )
     config = _read(TrainConfig, record, "config")

@@ -8,6 +8,8 @@ from pathlib import Path
 from rich.console import Console
 
 from seqsynth import Corpus, FrameRef
+from seqsynth.benchmark import EXAMPLES_NAME
+from seqsynth.built_media import named_media_root
 from vidllm import assembly, benchmarks, checkpoint
 from vidllm.adapters import FrameSource
 from vidllm.assembly import Assembly
@@ -42,14 +44,16 @@ class Evaluator:
         constrained: hold answers to the form of their task.
         num_beams: places looked at side by side; 1 is greedy.
         media_root: paths of the benchmark start here, and its frames are read as they are asked
-            for; "": where the run's corpus lies, with its features.
+            for; "": where the build that the benchmark is of says, else where the run's corpus
+            lies, with its features.
         keep_features: with `media_root`: features of the benchmark's frames are computed once and
             kept with those of the corpus, for several runs that are asked the same. Of a clip, as
             in training, every `data.clip_frame_step`th frame has its own.
 
     Raises:
-        ValueError: no benchmark there, one in another codec than the run's, or one that asks for
-            something else than places and captions.
+        ValueError: no benchmark there, one in another codec than the run's, one that asks for
+            something else than places and captions, or (when the model is asked) one that shows
+            what the run's corpus does not have.
     """
 
     def __init__(
@@ -65,7 +69,9 @@ class Evaluator:
     ):
         self.config, self.console = config, console
         self.constrained, self.num_beams = constrained, num_beams
-        self.media_root, self.keep_features = str(media_root), keep_features
+        examples = benchmarks.folder_of(benchmark) / EXAMPLES_NAME
+        self.media_root = str(media_root or named_media_root(examples) or "")
+        self.keep_features = keep_features
         root = self.media_root or self.corpus.root
         self.queries = benchmarks.read_benchmark(benchmark, root)
         unknown = sorted({query.example.task for query in self.queries} - {*MAX_NEW_TOKENS})
@@ -155,8 +161,19 @@ class Evaluator:
                 cache_dir = assembly.cache_dir_of(self.config.data)
                 self._features = reader(adapter, self.config.model, cache_dir)
             else:
+                self._check_shown()
                 self._features = self._kept(self.corpus)
         return self._features
+
+    def _check_shown(self) -> None:
+        """Features are kept of the corpus alone, so nothing else can be shown."""
+        kept = {frame.path for frame in frames_of_corpus(self.corpus, 1, heldout=True)}
+        for frame in self._asked_frames():
+            if frame.path not in kept:
+                raise ValueError(
+                    f"{frame.path} is not of the corpus that the run was trained on: name the "
+                    "folder of the benchmark's media with --media-root"
+                )
 
     @property
     def _reads_frames(self) -> bool:

@@ -96,6 +96,17 @@ def mixture_recipe(config: TrainConfig, stage: StageConfig) -> MixtureRecipe | S
     return dataclasses.replace(recipe, sequences=dataclasses.replace(recipe.sequences, codec=codec))
 
 
+def check_recipes(config: TrainConfig) -> None:
+    """Reads the mixture of every stage, before the hours that looking at pictures can take.
+
+    Raises:
+        ValueError: as `mixture_recipe`.
+    """
+    for stage in config.data.stages:
+        if config.data.mixture_of(stage):
+            mixture_recipe(config, stage)
+
+
 def sequences_of(recipe: MixtureRecipe | SequenceRecipe) -> SequenceRecipe:
     """How sequences are made, of a mixture or of a recipe that is nothing but sequences."""
     return recipe.sequences if isinstance(recipe, MixtureRecipe) else recipe

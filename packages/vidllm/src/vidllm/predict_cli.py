@@ -32,7 +32,8 @@ class PredictOptions:
     system: str = "trained"
     """trained: the newest checkpoint; untrained: the same model as it starts; chance: no model."""
     media_root: str = ""
-    """Relative paths of the dataset start here. Default: where the run's corpus lies."""
+    """Relative paths of the dataset start here. Default: where the manifests lie that it was built
+    from, else where the run's corpus does."""
     out: str = ""
     """The predictions file. Default: RUN/predictions/SYSTEM.jsonl."""
     num_beams: int = 1

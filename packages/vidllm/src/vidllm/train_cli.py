@@ -202,6 +202,9 @@ def _write_report(run_dir: Path, console: Console) -> None:
 
 def _prepare(options: TrainOptions) -> tuple[Path, Checkpoint | None]:
     """The run folder, new or checked, and the checkpoint to go on from."""
+    from vidllm.mixture_data import check_recipes
+
+    check_recipes(options.config)  # before pictures are looked at and models loaded
     if options.resume:
         run_dir = Path(options.resume)
         run_folder.check_writable(run_dir)
