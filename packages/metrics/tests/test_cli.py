@@ -243,10 +243,10 @@ def test_compare_explains_what_does_not_go_together(dense, grounding, tmp_path, 
     assert "--resamples" in capsys.readouterr().err
 
 
-def with_denominators(result: dict[str, Any], denominators: list[Any]) -> dict[str, Any]:
+def spoilt(result: dict[str, Any], **change: Any) -> dict[str, Any]:
     scores = result["statistics"]["scores"]
-    spoilt = {**scores, "mean_iou": {**scores["mean_iou"], "denominators": denominators}}
-    return {**result, "statistics": {**result["statistics"], "scores": spoilt}}
+    scores = {**scores, "mean_iou": {**scores["mean_iou"], **change}}
+    return {**result, "statistics": {**result["statistics"], "scores": scores}}
 
 
 def test_compare_rejects_damaged_results(grounding, tmp_path, capsys) -> None:
@@ -257,8 +257,13 @@ def test_compare_rejects_damaged_results(grounding, tmp_path, capsys) -> None:
         ({"version": 99}, "format version 99"),
         ({"results": [{}]}, "is damaged"),
         ({"results": 5}, "is damaged"),
-        ({"results": [with_denominators(content["results"][0], [])]}, "is damaged"),
-        ({"results": [with_denominators(content["results"][0], [[1.0], [5e-324]])]}, "is damaged"),
+        ({"results": [spoilt(content["results"][0], denominators=[])]}, "is damaged"),
+        (
+            {"results": [spoilt(content["results"][0], denominators=[[1.0], [5e-324]])]},
+            "is damaged",
+        ),
+        ({"results": [spoilt(content["results"][0], kind="f_of_means")]}, "is damaged"),
+        ({"results": [spoilt(content["results"][0], kind="meteor")]}, "is damaged"),
     ):
         path.write_text(json.dumps(content | change))
         capsys.readouterr()

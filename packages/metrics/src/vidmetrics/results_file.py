@@ -152,11 +152,26 @@ def _statistics(value: Mapping[str, Any]) -> Statistics:
         shape = (len(ids), -1) if ids else (0, 0)
         numerators = np.array(item["numerators"], dtype=np.float64).reshape(shape)
         denominators = np.array(item["denominators"], dtype=np.float64).reshape(shape)
-        possible = (np.abs(np.hstack([numerators, denominators])) < _LARGEST).all()  # nor NaN
-        possible &= not ((denominators != 0.0) & (np.abs(denominators) < 1.0 / _LARGEST)).any()
-        if item["kind"] not in FINISHERS or not possible:
-            raise ValueError(f"statistics of {name}")
         metrics[str(name)] = Statistic(item["kind"], numerators, denominators)
-        if ids and not math.isfinite(metrics[str(name)].score):  # raises where they do not fit
+        if not _is_possible(metrics[str(name)]):
             raise ValueError(f"statistics of {name}")
     return Statistics(ids, metrics)
+
+
+def _is_possible(statistic: Statistic) -> bool:
+    """Whether every draw of the units has a finite score.
+
+    Raises:
+        ValueError: not so many columns as its kind has.
+    """
+    numerators, denominators = np.abs(statistic.numerators), np.abs(statistic.denominators)
+    fits = numerators.shape == denominators.shape or statistic.kind == "meteor"
+    return bool(
+        statistic.kind in FINISHERS
+        and fits
+        and (numerators.size or not len(numerators))
+        and (numerators < _LARGEST).all()  # nor NaN
+        and (denominators < _LARGEST).all()
+        and ((denominators == 0.0) | (denominators > 1.0 / _LARGEST)).all()
+        and (not len(numerators) or math.isfinite(statistic.score))
+    )
