@@ -214,7 +214,8 @@ def test_a_loss_that_is_no_number_ends_the_run_clearly(
     assert found.step == 5
 
 
-LONG = ["--optim.max-steps", "90", "--model.lora-dropout", "0.2"]
+LONG_STEPS = 45  # enough that no command ends before a test has stopped it
+LONG = ["--optim.max-steps", str(LONG_STEPS), "--model.lora-dropout", "0.2"]
 
 
 @pytest.fixture
@@ -249,17 +250,18 @@ def test_killed_and_resumed_equals_uninterrupted(
 ) -> None:
     killed = tmp_path / "killed"
     process = start(command(*LONG, "--out", str(killed)))
-    config = replace(dropping, keep_checkpoints=2, optim=replace(dropping.optim, max_steps=90))
+    optim = replace(dropping.optim, max_steps=LONG_STEPS)
+    config = replace(dropping, keep_checkpoints=2, optim=optim)
     whole, _ = run(config, "whole")
     wait_for_steps(killed, process, 23)  # between two checkpoints
     process.send_signal(signal.SIGKILL)
     process.communicate()
     assert run_folder.load_config(killed) == config
-    assert 23 <= len(losses(killed)) < 90
+    assert 23 <= len(losses(killed)) < LONG_STEPS
     process = start(command("--resume", str(killed)))
     _, errors = process.communicate()
     assert process.returncode == 0, errors
-    assert [step for step, _, _ in losses(killed)] == list(range(1, 91))
+    assert [step for step, _, _ in losses(killed)] == list(range(1, LONG_STEPS + 1))
     assert_same_run(whole, killed)
     assert len(json.loads((killed / "manifest.json").read_text())["starts"]) == 2
 
@@ -277,7 +279,7 @@ def test_a_polite_stop_writes_a_checkpoint_and_says_how_to_go_on(
     steps = len(losses(run_dir))
     found = checkpoint.newest_good(run_dir)
     assert found is not None
-    assert 7 <= found.step == steps < 90
-    assert f"stopped after step {steps} of 90; a checkpoint is written" in errors
+    assert 7 <= found.step == steps < LONG_STEPS
+    assert f"stopped after step {steps} of {LONG_STEPS}; a checkpoint is written" in errors
     assert f"Go on with: vidllm train smoke --resume {run_dir}" in " ".join(errors.split())
     assert "Traceback" not in errors
