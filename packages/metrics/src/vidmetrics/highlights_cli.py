@@ -31,9 +31,10 @@ def score_highlights(parsed: argparse.Namespace) -> int:
     write_json(parsed, "highlights", [(Job("", "", (), {}, ()), result)])
     out = text_stream(parsed)
     print(score_table(result), file=out)
-    say(f"{result.counts['queries']} queries")
-    say_if(result.counts, "missing", "queries without predictions (count 0)")
-    say_if({"unread": num_unread}, "unread", "answers without two highlights (scored as they are)")
-    say_if(result.counts, "unknown", "predictions for no query of the references (ignored)")
+    counts = {**result.counts, "unread": num_unread}
+    say(f"{counts['queries']} queries")
+    say_if(counts, "missing", "queries without predictions (count 0)")
+    say_if(counts, "unread", "answers without two highlights (scored as they are)")
+    say_if(counts, "unknown", "predictions for no query of the references (ignored)")
     print_signatures([result.signature], out)
     return 0

@@ -2,8 +2,8 @@
 
 Two ways of answering are read: all times in front of the word "score" and all scores behind it, or
 one highlight a line. So read the published numbers; a "th" becomes a blank, a clock time is passed
-over, and scores are digits like "1.7". Where the original stops with an exception, at a time in
-half a clip at the end, this passes the time over.
+over, and scores are digits like "1.7". A time in the half clip that a video may end with stops the
+original with an exception; here it is passed over.
 """
 
 from __future__ import annotations
