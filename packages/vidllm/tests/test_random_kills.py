@@ -25,9 +25,11 @@ from .small_benchmark import SMALL_BENCHMARK
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork on this system")
 FEW = 2  # one of each signal
 TRAIN = [
-    "train", "smoke", "--optim.max-steps", "4", "--checkpoint-every", "2",
-    "--optim.global-batch-size", "4", "--model.lora-dropout", "0.2",
+    "train", "smoke", "--optim.max-steps", "4", "--optim.global-batch-size", "4",
+    "--model.lora-dropout", "0.2",
 ]  # fmt: skip
+EVERY_STEP = ["--checkpoint-every", "1", "--keep-checkpoints", "4"]
+EVERY_SECOND_STEP = ["--checkpoint-every", "2", "--keep-checkpoints", "2"]
 SEED = int(os.environ.get("SEQ2TIME_KILL_SEED", random.SystemRandom().randrange(10**6)))
 
 
@@ -61,9 +63,13 @@ def timed(words: list[str], folder: Path, log: Path) -> Whole:
 
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory: pytest.TempPathFactory, features: FeatureStore) -> Whole:
-    """With the features in the cache, as the runs that are struck have them."""
+    """With the features in the cache, as the runs that are struck have them.
+
+    Every step's checkpoint is kept: an interrupted run writes one wherever it is.
+    """
     root = tmp_path_factory.mktemp("trained")
-    return timed([*TRAIN, "--out", str(root / "run")], root / "run", root / "log")
+    words = [*TRAIN, *EVERY_STEP, "--out", str(root / "run")]
+    return timed(words, root / "run", root / "log")
 
 
 @pytest.fixture(scope="module")
@@ -118,7 +124,7 @@ def names(folder: Path) -> set[str]:
 def train_strikes(count: int, whole: Whole, root: Path) -> None:
     for round_, (seconds, number) in enumerate(moments(count, whole, "train")):
         run_dir = root / f"run-{round_}"
-        words = [*TRAIN, "--out", str(run_dir)]
+        words = [*TRAIN, *EVERY_SECOND_STEP, "--out", str(run_dir)]
         struck(words, root / "log", seconds, number)
         if number == signal.SIGINT and run_dir.exists():
             assert not [name for name in names(run_dir) if name.startswith(".")]
@@ -126,12 +132,15 @@ def train_strikes(count: int, whole: Whole, root: Path) -> None:
             words = ["train", "smoke", "--resume", str(run_dir)]
         again = started(words, root / "log")
         assert again.ended() == 0, again.said()
-        assert names(run_dir) == names(whole.folder)
         assert_same_run(run_dir, whole.folder)
 
 
 def assert_same_run(one: Path, other: Path) -> None:
-    """Every loss, and every byte of the last checkpoints."""
+    """Every loss, no file too many, and every byte of the two checkpoints that are kept."""
+    steps = [found.step for found in checkpoint.named(one)]
+    assert steps in ([4, 2], [4, 3]), "the last, and one before it: where it stopped, or step 2"
+    unkept = {f"checkpoint-{step}" for step in {1, 2, 3, 4} - set(steps)}
+    assert names(one) == {name for name in names(other) if name.split("/")[0] not in unkept}
     ours, theirs = ([(r["step"], r["loss"], r["task_losses"]) for r in run_folder.read_metrics(d)]
                     for d in (one, other))  # fmt: skip
     assert ours == theirs
