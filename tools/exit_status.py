@@ -3,6 +3,10 @@
 import sys
 from collections.abc import Callable
 
+from seqsynth.interrupts import was_interrupted
+
+_INTERRUPTED = "interrupted; the same command goes on"
+
 
 def exit_status(name: str, work: Callable[[], None]) -> int:
     """Does the work; 0, 130 after Ctrl-C, 2 for what the caller can mend, 1 for the rest.
@@ -14,12 +18,18 @@ def exit_status(name: str, work: Callable[[], None]) -> int:
     try:
         work()
     except KeyboardInterrupt:
-        print(f"{name}: interrupted; the same command goes on", file=sys.stderr)
-        return 130
-    except (ValueError, FileNotFoundError) as error:
-        print(f"{name}: {' '.join(str(error).split())}", file=sys.stderr)
-        return 2
-    except (OSError, RuntimeError) as error:
-        print(f"{name}: {' '.join(str(error).split())}", file=sys.stderr)
-        return 1
+        return _fail(name, _INTERRUPTED, 130)
+    except Exception as error:
+        if was_interrupted(error):
+            return _fail(name, _INTERRUPTED, 130)
+        if isinstance(error, (ValueError, FileNotFoundError)):
+            return _fail(name, error, 2)
+        if isinstance(error, (OSError, RuntimeError)):
+            return _fail(name, error, 1)
+        raise
     return 0
+
+
+def _fail(name: str, error: object, status: int) -> int:
+    print(f"{name}: {' '.join(str(error).split())}", file=sys.stderr)
+    return status

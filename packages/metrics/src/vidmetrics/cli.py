@@ -18,6 +18,7 @@ from typing import Any, TypeAlias
 from vidmetrics.version import __version__
 
 BAD_INPUT = 2  # exit code for arguments or files that cannot be used
+CLOSED_PIPE = 141  # 128 and SIGPIPE, which Windows does not name
 _PROTOCOLS = ("timechat", "soda", "vidchapters")  # PROTOCOLS, without importing NumPy for --help
 _RUN = {
     "dvc": ("dense_cli", "score_dense"),
@@ -67,7 +68,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except BrokenPipeError:
         # The reader of the pipe (`| head`) has gone; the flush at exit must not raise again.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 128 + signal.SIGPIPE
+        return CLOSED_PIPE
 
 
 def _run(parsed: argparse.Namespace) -> int:
@@ -86,6 +87,8 @@ def _run(parsed: argparse.Namespace) -> int:
     except InputError as error:
         return _fail(str(error))
     except RuntimeError as error:
+        if isinstance(error.__cause__, KeyboardInterrupt):  # Ctrl-C within an import
+            raise KeyboardInterrupt from error
         # METEOR's data is missing, or native kernels that were required. Subclasses such as
         # RecursionError are faults of ours.
         if type(error) is not RuntimeError and type(error).__name__ != "MeteorDataError":

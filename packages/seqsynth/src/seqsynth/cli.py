@@ -1,7 +1,7 @@
 """The command line: reads arguments, calls the library, turns errors into one line and a status.
 
 Exit status: 0 done, 1 the outside world failed (a registry, a disk), 2 the request was wrong,
-130 interrupted.
+130 interrupted, 141 nobody reads the output any more.
 """
 
 import argparse
@@ -9,7 +9,6 @@ import dataclasses
 import errno
 import logging
 import os
-import signal
 import sys
 from collections.abc import Sequence
 from importlib.metadata import version
@@ -26,6 +25,7 @@ from seqsynth.example_files import FULL_DISK
 from seqsynth.fetch import default_dir, fetch_default
 from seqsynth.film import FilmSpec, build_film_benchmark, film_video
 from seqsynth.generated import generated_corpus
+from seqsynth.interrupts import was_interrupted
 from seqsynth.naming import known_name, name_fault
 
 _BENCHMARKS = ("default", "generated", "film")
@@ -35,6 +35,8 @@ _OPTIONS_OF_BENCHMARKS = (
     "window_seconds", "codec", "templates",
 )  # fmt: skip
 _MACHINE_FAILURES = (*FULL_DISK, errno.EIO)
+_INTERRUPTED = "interrupted; run the same command again to go on"
+_CLOSED_PIPE = 141  # 128 and SIGPIPE, which Windows does not name
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -52,11 +54,15 @@ def main(argv: Sequence[str] | None = None) -> int:
         sys.stdout.flush()
     except BrokenPipeError:  # `seqsynth ... | head`: the flush at exit must not raise again
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 128 + signal.SIGPIPE
-    except (ValueError, IndexError, OSError, RuntimeError) as error:
-        return _fail(*_described(error))
+        return _CLOSED_PIPE
     except KeyboardInterrupt:
-        return _fail("interrupted; run the same command again to go on", 130)
+        return _fail(_INTERRUPTED, 130)
+    except Exception as error:
+        if was_interrupted(error):
+            return _fail(_INTERRUPTED, 130)
+        if isinstance(error, (ValueError, IndexError, OSError, RuntimeError)):
+            return _fail(*_described(error))
+        raise
     return status
 
 

@@ -44,10 +44,16 @@ def main(argv: Sequence[str] | None = None) -> int:
         return _fail("interrupted", 130)
     except BrokenPipeError:
         return 1
-    except _request_errors() as error:
-        return _fail(_reason(error), 2)
-    except (OSError, RuntimeError) as error:
-        return _fail(_reason(error), 1)
+    except Exception as error:
+        from seqsynth.interrupts import was_interrupted
+
+        if was_interrupted(error):
+            return _fail("interrupted", 130)
+        if isinstance(error, _request_errors()):
+            return _fail(_reason(error), 2)
+        if isinstance(error, (OSError, RuntimeError)):
+            return _fail(_reason(error), 1)
+        raise
 
 
 def _run(arguments: list[str]) -> int:
