@@ -1,7 +1,7 @@
 """Texts made to be slow: reading takes time in proportion to their length.
 
 The measure is a ratio of processor times, four times the text against one: a linear reader stays
-near 4, a quadratic one reaches 16.
+near 4, a quadratic one reaches 16 however often it is tried.
 """
 
 import time
@@ -49,20 +49,21 @@ def read_everything(text):
 
 
 def processor_seconds(text):
-    best = float("inf")
-    for _ in range(3):
-        start = time.process_time()
-        read_everything(text)
-        best = min(best, time.process_time() - start)
-    return best
+    start = time.process_time()
+    read_everything(text)
+    return time.process_time() - start
+
+
+def takes_proportionally_long(piece):
+    short, long = (processor_seconds((piece * length)[:length]) for length in (4_000, 16_000))
+    return long < 9 * short + 0.01
 
 
 @pytest.mark.parametrize("name", ADVERSARIES)
 def test_four_times_the_text_takes_about_four_times_as_long(name):
     piece = ADVERSARIES[name]
     read_everything(piece)  # patterns are compiled once
-    short, long = (processor_seconds((piece * length)[:length]) for length in (4_000, 16_000))
-    assert long < 9 * short + 0.01
+    assert any(takes_proportionally_long(piece) for _ in range(10))
 
 
 @pytest.mark.parametrize(

@@ -26,6 +26,8 @@ from vidllm.stage_config import StageConfig
 from vidllm.trainer import DivergenceError
 from vidllm.training import Outcome, train
 
+from .child import started
+
 QUIET = Console(quiet=True)
 
 
@@ -214,72 +216,77 @@ def test_a_loss_that_is_no_number_ends_the_run_clearly(
     assert found.step == 5
 
 
-LONG_STEPS = 45  # enough that no command ends before a test has stopped it
-LONG = ["--optim.max-steps", str(LONG_STEPS), "--model.lora-dropout", "0.2"]
+KILLED_STEPS = 90  # enough that no command ends before a test has stopped it
+STOPPED_STEPS = 2000
 
 
 @pytest.fixture
-def command(cache_dir: Path) -> Callable[..., list[str]]:
+def words(cache_dir: Path) -> Callable[..., list[str]]:
+    """What is typed after `vidllm`."""
+
     def make(*flags: str) -> list[str]:
         cache = ["--data.cache-dir", str(cache_dir)] if "--resume" not in flags else []
-        return [sys.executable, "-m", "vidllm", "train", "smoke", *flags, *cache]
+        return ["train", "smoke", *flags, *cache]
 
     return make
 
 
-def start(command: list[str]) -> subprocess.Popen[str]:
-    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+def start(words: list[str]) -> subprocess.Popen[str]:
     return subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment
+        [sys.executable, "-m", "vidllm", *words],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
     )
 
 
-def wait_for_steps(run_dir: Path, process: subprocess.Popen[str], count: int) -> None:
+def wait_for_steps(run_dir: Path, count: int, has_ended: Callable[[], bool]) -> None:
     path = run_dir / "metrics.jsonl"
     while not path.exists() or path.read_text().count("\n") < count:
-        if process.poll() is not None:
-            raise AssertionError(f"ended before step {count}: {process.communicate()}")
+        assert not has_ended(), f"ended before step {count}"
         time.sleep(0.01)
 
 
 def test_killed_and_resumed_equals_uninterrupted(
-    command: Callable[..., list[str]],
+    words: Callable[..., list[str]],
     run: Callable[..., tuple[Path, Outcome]],
     dropping: TrainConfig,
     tmp_path: Path,
 ) -> None:
     killed = tmp_path / "killed"
-    process = start(command(*LONG, "--out", str(killed)))
-    optim = replace(dropping.optim, max_steps=LONG_STEPS)
+    long = ["--optim.max-steps", str(KILLED_STEPS), "--model.lora-dropout", "0.2"]
+    process = start(words(*long, "--out", str(killed)))
+    optim = replace(dropping.optim, max_steps=KILLED_STEPS)
     config = replace(dropping, keep_checkpoints=2, optim=optim)
     whole, _ = run(config, "whole")
-    wait_for_steps(killed, process, 23)  # between two checkpoints
+    wait_for_steps(killed, 23, lambda: process.poll() is not None)  # between two checkpoints
     process.send_signal(signal.SIGKILL)
     process.communicate()
     assert run_folder.load_config(killed) == config
-    assert 23 <= len(losses(killed)) < LONG_STEPS
-    process = start(command("--resume", str(killed)))
-    _, errors = process.communicate()
-    assert process.returncode == 0, errors
-    assert [step for step, _, _ in losses(killed)] == list(range(1, LONG_STEPS + 1))
+    assert 23 <= len(losses(killed)) < KILLED_STEPS
+    child = started(words("--resume", str(killed)), tmp_path / "log")
+    assert child.ended() == 0, child.said()
+    assert [step for step, _, _ in losses(killed)] == list(range(1, KILLED_STEPS + 1))
     assert_same_run(whole, killed)
     assert len(json.loads((killed / "manifest.json").read_text())["starts"]) == 2
 
 
 @pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_a_polite_stop_writes_a_checkpoint_and_says_how_to_go_on(
-    command: Callable[..., list[str]], tmp_path: Path, number: int, status: int
+    words: Callable[..., list[str]], tmp_path: Path, number: int, status: int
 ) -> None:
     run_dir = tmp_path / "run"
-    process = start(command(*LONG, "--out", str(run_dir)))
-    wait_for_steps(run_dir, process, 7)
-    process.send_signal(number)
-    _, errors = process.communicate()
-    assert process.returncode == status, errors
+    long = ["--optim.max-steps", str(STOPPED_STEPS)]
+    child = started(words(*long, "--out", str(run_dir)), tmp_path / "log")
+    wait_for_steps(run_dir, 7, lambda: not child.process.is_alive())
+    os.kill(child.pid, number)
+    ended, said = child.ended(), child.said()
+    assert ended == status, said
     steps = len(losses(run_dir))
     found = checkpoint.newest_good(run_dir)
     assert found is not None
-    assert 7 <= found.step == steps < LONG_STEPS
-    assert f"stopped after step {steps} of {LONG_STEPS}; a checkpoint is written" in errors
-    assert f"Go on with: vidllm train smoke --resume {run_dir}" in " ".join(errors.split())
-    assert "Traceback" not in errors
+    assert 7 <= found.step == steps < STOPPED_STEPS
+    assert f"stopped after step {steps} of {STOPPED_STEPS}; a checkpoint is written" in said
+    assert f"Go on with: vidllm train smoke --resume {run_dir}" in " ".join(said.split())
+    assert "Traceback" not in said
