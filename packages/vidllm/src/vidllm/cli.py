@@ -73,6 +73,7 @@ def quiet_libraries() -> None:
     """Our own log goes to stderr as plain lines; that of the libraries only from errors on."""
     os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
     os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
+    os.environ.setdefault("TQDM_DISABLE", "1")  # a log would hold hundreds of states of a bar
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
     # PEFT asks transformers for attributes under their old names; nothing a user could change.
