@@ -162,7 +162,7 @@ def handler_of(state: StubServer) -> type[BaseHTTPRequestHandler]:
                 self.reply(400, {"object": "error", "message": "too long", "code": 400})
             elif ill in ("hang", "drop"):
                 if ill == "hang":
-                    state.stopping.wait(30)
+                    state.stopping.wait(600)
                 self.close_connection = True
             elif ill == "cut":
                 self.send_response(200)

@@ -43,7 +43,7 @@ def connect(server: StubServer, make_settings: Settings) -> Callable[..., Server
     def make(**changes: object) -> ServerBackend:
         generation = Generation(max_new_tokens=7, temperature=0.5, top_p=0.9)
         settings = make_settings(backend="server", model="tiny", generation=generation)
-        options = {"server": server.url, "timeout_seconds": 20.0, "num_retries": 2, **changes}
+        options = {"server": server.url, "timeout_seconds": 120.0, "num_retries": 2, **changes}
         return ServerBackend(settings, BackendOptions(**options))
 
     return make
@@ -160,7 +160,8 @@ def test_a_server_that_hangs_costs_the_timeout(
     server: StubServer, connect: Callable[..., ServerBackend], question: Question
 ) -> None:
     server.ills = ["hang"]
-    backend = connect(timeout_seconds=0.3, num_retries=0)
+    backend = connect(num_retries=0)
+    backend._client._timeout_seconds = 0.3  # now that it is connected
     assert backend.answer([question]) == [NoAnswer("no answer within 0.3 seconds")]
 
 
@@ -182,18 +183,18 @@ def test_closing_wakes_those_who_wait(
     while len(server.ills) == 9:
         time.sleep(0.005)
     backend.close()
-    thread.join(10)
+    thread.join(60)  # half as long as it would wait for the answer
     assert ended == ["stopped"]
 
 
 def test_without_a_server_the_error_says_so(
     manifest: Manifest, connect: Callable[..., ServerBackend], question: Question
 ) -> None:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        url = f"http://127.0.0.1:{free.getsockname()[1]}/v1"
-    with pytest.raises(BackendError, match=rf"no server answers at {url} .*vllm serve MODEL"):
-        connect(server=url)
+    with socket.socket() as silent:  # its port is taken, and nobody answers there
+        silent.bind(("127.0.0.1", 0))
+        url = f"http://127.0.0.1:{silent.getsockname()[1]}/v1"
+        with pytest.raises(BackendError, match=rf"no server answers at {url} .*vllm serve MODEL"):
+            connect(server=url)
     for wrong in ("http://localhost:999999/v1", "http://[::1/v1"):
         with pytest.raises(BackendError, match=r"http://.*v1' is no address of a server"):
             connect(server=wrong)
