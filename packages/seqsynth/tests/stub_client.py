@@ -24,7 +24,7 @@ if (once := archive.with_name(f"{archive.name}.damaged")).exists():
     data = data[:-1] + b"?"
 target = Path(archive.name)
 if archive.with_name(f"{archive.name}.slow").exists():
+    (registry / "slow.pid").write_text(str(os.getpid()))  # first: whoever sees bytes sees it, too
     target.write_bytes(data[: len(data) // 2])
-    (registry / "slow.pid").write_text(str(os.getpid()))
-    time.sleep(60)
+    time.sleep(600)
 target.write_bytes(data)

@@ -263,7 +263,7 @@ def test_pip_is_asked_for_the_kind_of_archive(tmp_path: Path, is_sdist: bool, as
 
 
 FETCH_SCRIPT = """
-    import dataclasses, sys
+    import dataclasses, os, sys
     from pathlib import Path
     from seqsynth.default_packages import DEFAULT_PACKAGES
     from seqsynth.fetch import fetch_default
@@ -271,8 +271,15 @@ FETCH_SCRIPT = """
     pins = dict(line.split() for line in sys.argv[3].splitlines())
     packages = [dataclasses.replace(p, sha256=pins[p.part]) for p in DEFAULT_PACKAGES]
     stub = (sys.executable, sys.argv[2])
+    registry = Path(os.environ["FAKE_REGISTRY"])
+    def seen(num_bytes):
+        if (registry / "slow.pid").exists():
+            (registry / "slow.seen").touch()
     report = fetch_default(
-        Path(sys.argv[1]), packages=packages, clients=Clients((*stub, "pip"), (*stub, "npm"))
+        Path(sys.argv[1]),
+        packages=packages,
+        clients=Clients((*stub, "pip"), (*stub, "npm")),
+        on_bytes=seen,
     )
     print(len(report.fetched))
 """
@@ -290,10 +297,13 @@ def start_fetch(cache: Path, packages: Packages) -> "subprocess.Popen[str]":
     )
 
 
-def wait_for(path: Path) -> None:
-    deadline = time.monotonic() + 60
+def wait_for(path: Path, process: "subprocess.Popen[str]") -> None:
+    """Waits for a file that a process writes."""
+    deadline = time.monotonic() + 120
     while not path.exists():
-        assert time.monotonic() < deadline, f"{path} did not appear"
+        if process.poll() is not None or time.monotonic() > deadline:
+            process.kill()
+            raise AssertionError(f"{path} did not appear: {process.communicate()}")
         time.sleep(0.02)
 
 
@@ -305,9 +315,9 @@ def test_an_interrupted_fetch_goes_on_where_it_was(
     slow = registry.folder / f"{packages['emoji-names'].filename}.slow"
     slow.touch()
     process = start_fetch(cache, packages)
-    wait_for(registry.folder / "slow.pid")
+    wait_for(registry.folder / "slow.seen", process)  # half of the bytes are there
     process.send_signal(how)
-    process.communicate(timeout=60)
+    process.communicate(timeout=120)
     assert process.returncode != 0
     client_pid = int((registry.folder / "slow.pid").read_text())
     if how == signal.SIGINT:
