@@ -1,6 +1,10 @@
 """TimeChat and Video-LLaMA behind the seam: trained, saved, resumed, asked."""
 
+import importlib
 import json
+import multiprocessing
+import os
+import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -332,3 +336,19 @@ def test_rotary_frequencies_stay_float32() -> None:
     assert exact.lm_head.weight.dtype == torch.bfloat16
     rounded.to(torch.bfloat16)
     assert rounded.model.rotary_emb.inv_freq.dtype == torch.bfloat16  # what the function avoids
+
+
+def import_adapters_anew() -> None:
+    """Ends with status 1 where the network's modules come with the adapters."""
+    for name in [name for name in sys.modules if name.startswith("vidllm.")]:
+        del sys.modules[name]
+    importlib.import_module("vidllm.adapters.timechat")
+    sys.exit("vidllm.timechat.parts" in sys.modules)
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork on this system")
+def test_runs_of_other_bases_do_not_load_this_network() -> None:
+    child = multiprocessing.get_context("fork").Process(target=import_adapters_anew)
+    child.start()
+    child.join(60)
+    assert child.exitcode == 0

@@ -24,7 +24,6 @@ from vidllm.adapters.random import byte_tokenizer
 from vidllm.config import ModelConfig
 from vidllm.prompt_script import VISUAL_TOKEN, Script
 from vidllm.timechat.config import TimeChatConfig, tiny_timechat
-from vidllm.timechat.connector import Video, packed
 from vidllm.timechat.frames import normalised
 from vidllm.timechat.prompt import (
     BEGIN,
@@ -35,6 +34,7 @@ from vidllm.timechat.prompt import (
     frame_text,
     sequence_sentence,
 )
+from vidllm.timechat.videos import Video, packed
 from vidllm.timechat.weights import (
     CONFIG_NAME,
     FRAME_TOKENIZER,

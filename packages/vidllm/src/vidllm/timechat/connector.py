@@ -6,83 +6,22 @@
 A video is its own frames, whatever it is batched with: the frame Q-Former takes all frames of a
 batch together, the video Q-Former all windows of the same length.
 
-Shape suffixes: F frames of one video, N frames of all videos, C H W pixels, P patches, S tokens of
-the time text, Q queries, X queries and time text together, D width.
+Shape suffixes: F frames of one video, N frames of all videos, P patches, S tokens of the time text,
+Q queries, X queries and time text together, D width.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
 from vidllm.timechat import parts
 from vidllm.timechat.config import TimeChatConfig
+from vidllm.timechat.videos import Video, packed_text
 
 INIT_STD = 0.02
-
-
-@dataclass(frozen=True)
-class Video:
-    """What the model is shown of one video.
-
-    Attributes:
-        frames_FCHW: float, normalised (vidllm.timechat.frames).
-        text_ids_FS: the time text of each frame, filled up with 0; None without time text.
-        text_mask_FS: 1 where there is text, 0 where there is filling.
-    """
-
-    frames_FCHW: Tensor  # noqa: N815 a shape suffix
-    text_ids_FS: Tensor | None = None  # noqa: N815
-    text_mask_FS: Tensor | None = None  # noqa: N815
-
-
-def packed(videos: Sequence[Video]) -> dict[str, Tensor]:
-    """Videos as the tensors that `TimeChat.forward` takes.
-
-    Returns:
-        frames (N, C, H, W), num_frames (B,), and where there is time text text_ids (N, S),
-        text_mask (N, S) and text_widths (B,): how wide each video's own text is, filling included.
-    """
-    return {
-        "frames": torch.cat([video.frames_FCHW for video in videos]),
-        "num_frames": torch.tensor([len(video.frames_FCHW) for video in videos]),
-        **_packed_text(videos),
-    }
-
-
-def _packed_text(videos: Sequence[Video]) -> dict[str, Tensor]:
-    """The time text of all videos as `packed` has it; {} where there is none."""
-    ids = [video.text_ids_FS for video in videos if video.text_ids_FS is not None]
-    masks = [video.text_mask_FS for video in videos if video.text_mask_FS is not None]
-    if not ids:
-        return {}
-    widths = [own.shape[1] for own in ids]
-
-    def filled(texts: Sequence[Tensor]) -> Tensor:
-        return torch.cat([functional.pad(t, (0, max(widths) - t.shape[1])) for t in texts])
-
-    return {
-        "text_ids": filled(ids),
-        "text_mask": filled(masks),
-        "text_widths": torch.tensor(widths),
-    }
-
-
-def unpacked(batch: Mapping[str, Tensor]) -> list[Video]:
-    """What `packed` was given."""
-    counts = batch["num_frames"].tolist()
-    frames = torch.split(batch["frames"], counts)
-    if "text_ids" not in batch:
-        return [Video(own) for own in frames]
-    texts = [torch.split(batch[name], counts) for name in ("text_ids", "text_mask")]
-    return [
-        Video(own, ids[:, :width], mask[:, :width])
-        for own, ids, mask, width in zip(frames, *texts, batch["text_widths"].tolist(), strict=True)
-    ]
 
 
 class Connector(nn.Module):
@@ -153,7 +92,7 @@ class Connector(nn.Module):
                     f"video {number} has {len(video.frames_FCHW)} frames, but the time text of "
                     f"{len(video.text_ids_FS)}"
                 )
-        text = _packed_text(videos)
+        text = packed_text(videos)
         mask_NS = text["text_mask"].to(device)
         queries_NQ = mask_NS.new_ones(len(mask_NS), self.settings.qformer.num_frame_queries)
         mask_NX = torch.cat([queries_NQ, mask_NS], dim=1)

@@ -19,8 +19,9 @@ from vidllm.model.continuation import hidden_states, keys_and_values, scores_aft
 from vidllm.model.labelled_loss import labelled_loss
 from vidllm.model.token_rows import adapter_groups, embed_tokens, output_logits
 from vidllm.timechat.config import TimeChatConfig
-from vidllm.timechat.connector import Connector, Video, packed, unpacked
+from vidllm.timechat.connector import Connector
 from vidllm.timechat.parts import EOS_ID, llama, vision_model
+from vidllm.timechat.videos import Video, packed, unpacked
 
 __all__ = ["TimeChat", "Video", "packed"]
 
