@@ -44,16 +44,13 @@ def main(argv: Sequence[str] | None = None) -> int:
         return _fail("interrupted", 130)
     except BrokenPipeError:
         return 1
+    except UsageError as error:  # a slip of the hand is told before anything heavy is imported
+        return _fail(error, 2)
     except Exception as error:
-        from seqsynth.interrupts import was_interrupted
-
-        if was_interrupted(error):
-            return _fail("interrupted", 130)
-        if isinstance(error, _request_errors()):
-            return _fail(_reason(error), 2)
-        if isinstance(error, (OSError, RuntimeError)):
-            return _fail(_reason(error), 1)
-        raise
+        status = _status_of(error)
+        if status is None:
+            raise
+        return _fail("interrupted" if status == 130 else _reason(error), status)
 
 
 def _run(arguments: list[str]) -> int:
@@ -111,10 +108,16 @@ def _command(name: str) -> Callable[[Sequence[str]], int]:
     raise UsageError(f"no command {name!r}{near_names(name, COMMANDS)}")
 
 
-def _request_errors() -> tuple[type[Exception], ...]:
+def _status_of(error: Exception) -> int | None:
+    """The exit status that an error ends the command with; None: a fault of ours."""
+    from seqsynth.interrupts import was_interrupted
     from vidllm.checkpoint import CheckpointError
 
-    return (UsageError, ValueError, FileNotFoundError, CheckpointError)
+    if was_interrupted(error):
+        return 130
+    if isinstance(error, (ValueError, FileNotFoundError, CheckpointError)):
+        return 2
+    return 1 if isinstance(error, (OSError, RuntimeError)) else None
 
 
 def _reason(error: Exception) -> str:
