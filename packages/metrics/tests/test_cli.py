@@ -4,7 +4,6 @@ import shlex
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 from typing import Any
 
@@ -307,6 +306,40 @@ def test_highlights(write, capsys) -> None:
     assert "predictions for no query of the references (ignored): 2" in err
 
 
+def test_highlights_in_the_wrong_order_are_told(write, capsys) -> None:
+    line = {"qid": 1, "duration": 4, "relevant_clip_ids": [0], "saliency_scores": [[4, 4, 4]]}
+    references = str(write("val.jsonl", [line]))
+    submission = str(write("sub.jsonl", [{"qid": 1, "pred_saliency_scores": [1.0, 0.0]}]))
+    for pair in ((submission, references), (references, references)):
+        assert main(["highlights", *pair]) == 2
+        assert "give REFERENCES first, then PREDICTIONS" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("words", "near"),
+    [
+        (["tgv"], "invalid choice: 'tgv'; did you mean tvg?"),
+        (["report", "a", "b", "--outt", "c"], "unrecognized arguments: --outt; did you mean --out"),
+        (["tvg", "a", "b", "--moment"], "did you mean --moments?"),
+        (["dvc", "a", "b", "--protocol", "sodda"], "'sodda'; did you mean soda?"),
+        (["--verison"], "did you mean --version?"),
+        (["zzz"], "(choose from "),
+    ],
+)
+def test_a_mistyped_name_is_answered_with_the_near_one(capsys, words: list[str], near: str) -> None:
+    with pytest.raises(SystemExit) as status:
+        main(words)
+    assert status.value.code == 2
+    assert near in capsys.readouterr().err
+
+
+def test_richness_of_a_log_of_vtimellm_needs_no_durations(write, capsys) -> None:
+    answer = '[{"event": "mix the flour", "timestamps": "from 10 to 49"}]'
+    line = {"video_id": "v", "task": "captioning", "query_id": 0, "answer": answer}
+    assert main(["richness", str(write("run.jsonl", [line]))]) == 0
+    assert "1         3.00" in capsys.readouterr().out
+
+
 def test_highlights_in_answers_of_timechat(write, capsys) -> None:
     line = {"duration": 150, "relevant_clip_ids": [41], "saliency_scores": [[4, 4, 4]]}
     references = write("val.jsonl", [{**line, "qid": number} for number in (1, 2)])
@@ -330,11 +363,11 @@ def test_highlights_in_answers_of_timechat(write, capsys) -> None:
         (["dvc", "{references}", "{predictions}", "--set", "soda=x"], "--set takes FIELD=VALUE"),
         (["dvc", "{references}", "{predictions}", "--benchmark", "x"], "no benchmark 'x'"),
         (["dvc", "{references}", "{predictions}", "--json", "{dir}"], "Is a directory"),
-        (["tvg", "{references}", "{predictions}"], "span"),
+        (["tvg", "{references}", "{predictions}"], "a file for dense captions (dvc)"),
         (["tvg", "{windows}", "{spans}", "--iou", "5"], "--iou takes thresholds in (0, 1]"),
-        (["dvc", "{windows}", "{spans}"], "an event must be"),
+        (["dvc", "{windows}", "{spans}"], "a file for grounding (tvg)"),
         (["compare", "{windows}", "{spans}"], "is no result file"),
-        (["richness", "{windows}"], "an event must be"),
+        (["richness", "{windows}"], "a file for grounding (tvg)"),
         (["report", "{references}", "{predictions}", "--out", "{dir}"], "Is a directory"),
     ],
 )
@@ -483,7 +516,6 @@ def test_an_interrupt_is_no_traceback(tmp_path) -> None:
     command = [sys.executable, "-m", "vidmetrics", "tvg", str(pipe), str(pipe)]
     process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
     writer = os.open(pipe, os.O_WRONLY)  # returns when the command has opened it
-    time.sleep(0.2)
     process.send_signal(signal.SIGINT)
     _, error = process.communicate(timeout=60)
     os.close(writer)

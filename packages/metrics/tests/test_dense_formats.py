@@ -139,6 +139,21 @@ def test_swapped_files_are_told(write) -> None:
     references = write("r.json", REFERENCES["activitynet.json"])
     with pytest.raises(InputError, match=r"it is ActivityNet Captions: give REFERENCES first"):
         read_dense_predictions(references)
+    annotations = write("val.json", REFERENCES["timechat.json"])
+    with pytest.raises(InputError, match=r"it is TimeChat annotations: give REFERENCES first"):
+        read_dense_predictions(annotations)
+    ours = write("p.jsonl", PREDICTIONS["predictions.jsonl"])
+    with pytest.raises(InputError, match=r"it is predictions.jsonl: give REFERENCES first"):
+        read_dense_references(ours)
+    questions = {"task": "dvc", "video": "v", "tgt": [[1, 5]], "g": ["mix"], "duration": 9}
+    with pytest.raises(InputError, match=r"it is E.T. Bench: give REFERENCES first"):
+        read_dense_predictions(write("et.json", [questions]))
+
+
+def test_files_of_another_task_are_told(write) -> None:
+    for spans in ({"q": [[1, 5]]}, {"annotations": [{"image_id": "v", "id": 0, "timestamp": [1]}]}):
+        with pytest.raises(InputError, match=r"a file for grounding \(tvg\)"):
+            read_dense_references(write("q.json", spans))
 
 
 @pytest.mark.parametrize(

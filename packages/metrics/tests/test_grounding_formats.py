@@ -93,6 +93,27 @@ def test_results_of_dense_captions_are_no_answers(write) -> None:
         read_answers(path)
 
 
+@pytest.mark.parametrize(
+    "content",
+    [
+        {"v": [{"timestamp": [1, 5], "caption": "a"}]},
+        {"v": [[1, 5, "a"]]},
+        {"annotations": [{"image_id": "v", "segments": [[1, 5]], "pure_cap": "a"}]},
+    ],
+)
+def test_files_of_dense_captions_are_told(write, content) -> None:
+    for read in (read_queries, read_answers):
+        with pytest.raises(InputError, match=r"a file for dense captions \(dvc\)"):
+            read(write("p.json", content))
+
+
+def test_swapped_answers_are_told(write) -> None:
+    with pytest.raises(InputError, match=r"TimeLens or .*: give REFERENCES first"):
+        read_queries(write("a.json", {"0": {"timestamp": [[0, 6]], "query": "a"}}))
+    with pytest.raises(InputError, match=r"it is predictions.jsonl: give REFERENCES first"):
+        read_queries(write("p.jsonl", [{"id": "q", "task": "tvg", "system": "s", "events": []}]))
+
+
 def test_built_examples_are_references_of_what_is_predicted_on_them(write) -> None:
     def example(name: str, task: str, targets: list) -> dict:
         turns = [{"prompt": "?", "answer": "!"}] * len(targets)

@@ -53,6 +53,23 @@ def test_options_have_no_short_forms(capsys: Capture) -> None:
     assert capsys.readouterr().out == f"seqsynth {seqsynth.__version__}\n"
 
 
+@pytest.mark.parametrize(
+    ("words", "near"),
+    [
+        (["biuld"], "invalid choice: 'biuld'; did you mean build?"),
+        (["build", "paper", "--outt", "x"], "unrecognized arguments: --outt; did you mean --out"),
+        (["--verison"], "did you mean --version?"),
+        (["zzz"], "(choose from "),
+    ],
+)
+def test_a_mistyped_name_is_answered_with_the_near_one(
+    capsys: Capture, words: list[str], near: str
+) -> None:
+    with pytest.raises(SystemExit, match="2"):
+        cli.main(words)
+    assert near in capsys.readouterr().err
+
+
 @pytest.mark.skipif(os.name == "nt", reason="pipes of POSIX")
 def test_a_reader_that_goes_away_ends_a_command_without_a_word(tmp_path: Path) -> None:
     rows = "".join(f"gone-{k}.png,part {k}\n" for k in range(2000))

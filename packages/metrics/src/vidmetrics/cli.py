@@ -13,8 +13,9 @@ import os
 import signal
 import sys
 from collections.abc import Sequence
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
+from vidmetrics.arguments import Parser
 from vidmetrics.version import __version__
 
 BAD_INPUT = 2  # exit code for arguments or files that cannot be used
@@ -104,7 +105,7 @@ def _fail(message: str) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser: argparse.ArgumentParser = _Parser(
+    parser: argparse.ArgumentParser = Parser(
         prog="vidmetrics",
         description="Score dense video captioning and temporal grounding. Scores are fractions in "
         "JSON, and times 100 in what is printed.",
@@ -315,13 +316,6 @@ def _level(text: str) -> float:
     if not 0.0 < level < 1.0:
         raise argparse.ArgumentTypeError(f"must lie strictly between 0 and 1, got {text!r}")
     return level
-
-
-class _Parser(argparse.ArgumentParser):
-    """Takes options by their whole names alone: the next option could make a short one unclear."""
-
-    def __init__(self, **settings: Any) -> None:
-        super().__init__(**settings, allow_abbrev=False)
 
 
 class _PrintVersion(argparse.Action):

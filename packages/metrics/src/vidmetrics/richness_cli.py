@@ -9,7 +9,7 @@ from vidmetrics.errors import InputError
 from vidmetrics.output_cli import print_signatures, text_stream, write_output
 from vidmetrics.readers import Record, read_dense_predictions, read_dense_references
 from vidmetrics.readers.dense_formats import PREDICTION_FORMATS
-from vidmetrics.readers.documents import load_document
+from vidmetrics.readers.documents import has_keys, load_document
 from vidmetrics.results_file import json_document
 from vidmetrics.tables import render_table
 from vidmetrics.text_stats import TextRichness, text_richness
@@ -62,7 +62,7 @@ def measure_richness(parsed: argparse.Namespace) -> int:
 def _read(path: str, split: str) -> list[Record]:
     """Predictions, or else references: both hold captions."""
     try:
-        return read_dense_predictions(path)
+        return read_dense_predictions(path, durations=_any_durations(path))
     except InputError as error:
         try:
             return read_dense_references(path, split=split)
@@ -70,3 +70,9 @@ def _read(path: str, split: str) -> list[Record]:
             document = load_document(path)
             is_prediction = any(one.matches(document) for one in PREDICTION_FORMATS)
             raise (error if is_prediction else other) from None
+
+
+def _any_durations(path: str) -> dict[str, float]:
+    """A second for each video of a VTimeLLM log: its captions are measured, not its times."""
+    items = (item for _, item in load_document(path).entries())
+    return {str(item["video_id"]): 1.0 for item in items if has_keys(item, "video_id")}

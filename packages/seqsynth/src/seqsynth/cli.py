@@ -18,6 +18,7 @@ from typing import Any, TypeAlias
 from rich.console import Console
 
 from seqsynth import cli_cache, cli_caption, cli_data, cli_index, cli_join, fetch_progress
+from seqsynth.arguments import Parser
 from seqsynth.benchmark import BenchmarkSpec, build_default_benchmark
 from seqsynth.benchmark_packages import FETCH_SETS
 from seqsynth.default_data import default_corpus
@@ -79,15 +80,8 @@ def _described(error: Exception) -> tuple[str, int]:
     return str(error), 1 if isinstance(error, RuntimeError) else 2
 
 
-class _Parser(argparse.ArgumentParser):
-    """Takes options by their whole names alone: the next option could make a short one unclear."""
-
-    def __init__(self, **settings: Any) -> None:
-        super().__init__(**settings, allow_abbrev=False)
-
-
 def _parser() -> argparse.ArgumentParser:
-    parser: argparse.ArgumentParser = _Parser(
+    parser: argparse.ArgumentParser = Parser(
         prog="seqsynth",
         description="Turns captioned images and short clips into training examples with "
         "temporal supervision.",

@@ -21,7 +21,13 @@ from vidmetrics.readers.documents import (
     unknown_format,
     video_place,
 )
-from vidmetrics.readers.own_format import is_examples, is_own, read_examples, read_own
+from vidmetrics.readers.own_format import (
+    is_examples,
+    is_own,
+    is_own_references,
+    read_examples,
+    read_own,
+)
 from vidmetrics.readers.records import (
     Record,
     duration_member,
@@ -34,8 +40,12 @@ from vidmetrics.readers.records import (
 )
 from vidmetrics.readers.shared_formats import (
     etbench_items,
+    first_part,
     is_activitynet,
+    is_annotations,
+    is_answered_etbench,
     is_etbench,
+    is_span,
     is_vtimellm,
 )
 
@@ -77,7 +87,7 @@ def read_dense_references(path: str | Path, *, split: str = "validation") -> lis
         if not record.events:
             raise InputError(f"{record.place()}: no events, but a reference needs at least one")
     if not records:
-        raise InputError(f"{path} holds no dense captions")
+        raise InputError(f"{path} holds no dense captions; queries alone are for tvg")
     return records
 
 
@@ -104,7 +114,17 @@ def _read(
     for one in formats:
         if one.matches(document):
             return without_duplicates(list(one.read(document, durations)))
-    raise unknown_format(document, "dense captions", formats, turned)
+    # Either table of formats tells files of the other one.
+    from vidmetrics.readers.grounding_formats import ANSWER_FORMATS, QUERY_FORMATS
+
+    raise unknown_format(
+        document,
+        "dense captions",
+        formats,
+        turned,
+        (*QUERY_FORMATS, *ANSWER_FORMATS),
+        "grounding (tvg)",
+    )
 
 
 def _read_own(document: Document, durations: Durations) -> Iterator[Record]:
@@ -200,7 +220,9 @@ def _read_results(document: Document, durations: Durations) -> Iterator[Record]:
 
 def _is_video_lists(document: Document) -> bool:
     value = document.value
-    return isinstance(value, dict) and all(isinstance(item, list) for item in value.values())
+    if not isinstance(value, dict) or is_annotations(document) or is_span(first_part(document)):
+        return False
+    return all(isinstance(item, list) for item in value.values())
 
 
 def _read_video_lists(document: Document, durations: Durations) -> Iterator[Record]:
@@ -321,7 +343,7 @@ def _zip_events(
 
 
 REFERENCE_FORMATS: tuple[DenseFormat, ...] = (
-    DenseFormat("references.jsonl", is_own, _read_own),
+    DenseFormat("references.jsonl", is_own_references, _read_own),
     DenseFormat("examples.jsonl", is_examples, _read_examples),
     DenseFormat("TimeChat annotations", _is_coco, _read_coco),
     DenseFormat("ActivityNet Captions", is_activitynet, _read_activitynet),
@@ -332,7 +354,7 @@ REFERENCE_FORMATS: tuple[DenseFormat, ...] = (
 PREDICTION_FORMATS: tuple[DenseFormat, ...] = (
     DenseFormat("predictions.jsonl", is_own, _read_own),
     DenseFormat("ActivityNet/SODA results", _is_results, _read_results),
-    DenseFormat("E.T. Bench answers", is_etbench, _read_etbench_answers),
+    DenseFormat("E.T. Bench answers", is_answered_etbench, _read_etbench_answers),
     DenseFormat("TimeChat's raw results", _is_timechat_answers, _read_timechat_answers),
     DenseFormat("VTimeLLM log", is_vtimellm, _read_vtimellm),
     DenseFormat("TimeChat or {video: [[start, end, caption]]}", _is_video_lists, _read_video_lists),

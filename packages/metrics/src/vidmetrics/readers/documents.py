@@ -73,7 +73,12 @@ class Format(Protocol):
 
 
 def unknown_format(
-    document: Document, task: str, known: Iterable[Format], turned: Iterable[Format]
+    document: Document,
+    task: str,
+    known: Iterable[Format],
+    turned: Iterable[Format],
+    elsewhere: Iterable[Format],
+    other_task: str,
 ) -> InputError:
     """The error of a file that has no known format.
 
@@ -82,10 +87,17 @@ def unknown_format(
         task: what it should hold.
         known: the formats of its side.
         turned: those of the other side, references or predictions: the two files may be swapped.
+        elsewhere: those of another task, which may be meant.
+        other_task: its name and command.
     """
     names = ", ".join(one.name for one in known)
     other = next((one.name for one in turned if one.matches(document)), "")
-    hint = f"; it is {other}: give REFERENCES first, then PREDICTIONS" if other else ""
+    strange = next((one.name for one in elsewhere if one.matches(document)), "")
+    hint = ""
+    if other:
+        hint = f"; it is {other}: give REFERENCES first, then PREDICTIONS"
+    elif strange:
+        hint = f"; it is {strange}, a file for {other_task}"
     return InputError(f"{document.path}: not a format of {task} that is known ({names}){hint}")
 
 

@@ -22,7 +22,13 @@ from vidmetrics.readers.documents import (
     unknown_format,
     video_place,
 )
-from vidmetrics.readers.own_format import is_examples, is_own, read_examples, read_own
+from vidmetrics.readers.own_format import (
+    is_examples,
+    is_own,
+    is_own_references,
+    read_examples,
+    read_own,
+)
 from vidmetrics.readers.records import (
     Record,
     duration_member,
@@ -35,7 +41,11 @@ from vidmetrics.readers.records import (
 )
 from vidmetrics.readers.shared_formats import (
     etbench_items,
+    first_part,
     is_activitynet,
+    is_annotations,
+    is_answered_etbench,
+    is_captioned,
     is_etbench,
     is_vtimellm,
 )
@@ -71,7 +81,7 @@ def read_queries(path: str | Path) -> list[Record]:
         if not record.spans:
             raise InputError(f"{record.place()}: no window, but a reference needs at least one")
     if not records:
-        raise InputError(f"{path} holds no queries")
+        raise InputError(f"{path} holds no queries; dense captions alone are for dvc")
     return records
 
 
@@ -99,7 +109,17 @@ def _read(
     for one in formats:
         if one.matches(document):
             return without_duplicates(list(one.read(document, queries)))
-    raise unknown_format(document, "grounding", formats, turned)
+    # Either table of formats tells files of the other one.
+    from vidmetrics.readers.dense_formats import PREDICTION_FORMATS, REFERENCE_FORMATS
+
+    raise unknown_format(
+        document,
+        "grounding",
+        formats,
+        turned,
+        (*REFERENCE_FORMATS, *PREDICTION_FORMATS),
+        "dense captions (dvc)",
+    )
 
 
 def _read_own(document: Document, queries: Queries) -> Iterator[Record]:
@@ -286,8 +306,18 @@ def _read_vtimellm(document: Document, queries: Queries) -> Iterator[Record]:
 
 
 def _is_mapping(document: Document) -> bool:
-    # `results` is what files of dense captions have.
-    return isinstance(document.value, dict) and not has_keys(document.value, "results")
+    # `results` is what files of dense captions have, and captions.
+    return (
+        isinstance(document.value, dict)
+        and not has_keys(document.value, "results")
+        and not is_annotations(document)
+        and not is_captioned(first_part(document))
+    )
+
+
+def _is_query_lists(document: Document) -> bool:
+    # An object for a query is an answer.
+    return _is_mapping(document) and not isinstance(next(iter(document.value.values()), None), dict)
 
 
 def _read_query_lists(document: Document, queries: Queries) -> Iterator[Record]:
@@ -321,14 +351,14 @@ def _query_place(document: Document, name: str) -> Callable[[], str]:
 
 
 QUERY_FORMATS: tuple[GroundingFormat, ...] = (
-    GroundingFormat("references.jsonl", is_own, _read_own),
+    GroundingFormat("references.jsonl", is_own_references, _read_own),
     GroundingFormat("examples.jsonl", is_examples, _read_examples),
     GroundingFormat("Charades-STA", _is_charades, _read_charades),
     GroundingFormat("TimeChat annotations", _is_coco, _read_coco),
     GroundingFormat("QVHighlights", _is_qvhighlights, _read_qvhighlights),
     GroundingFormat("ActivityNet Captions", is_activitynet, _read_activitynet),
     GroundingFormat("E.T. Bench", is_etbench, _read_etbench_queries),
-    GroundingFormat("{query: [[start, end]]}", _is_mapping, _read_query_lists),
+    GroundingFormat("{query: [[start, end]]}", _is_query_lists, _read_query_lists),
 )
 
 ANSWER_FORMATS: tuple[GroundingFormat, ...] = (
@@ -336,7 +366,7 @@ ANSWER_FORMATS: tuple[GroundingFormat, ...] = (
     GroundingFormat("QVHighlights submission", _is_submission, _read_submission),
     GroundingFormat("TimeChat's raw results", _is_timechat_answers, _read_timechat_answers),
     GroundingFormat("VTimeLLM log", is_vtimellm, _read_vtimellm),
-    GroundingFormat("E.T. Bench answers", is_etbench, _read_etbench_answers),
+    GroundingFormat("E.T. Bench answers", is_answered_etbench, _read_etbench_answers),
     GroundingFormat(
         "TimeChat, TimeLens or {query: [[start, end]]}", _is_mapping, _read_answer_lists
     ),

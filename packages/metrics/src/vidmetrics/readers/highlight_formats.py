@@ -21,7 +21,10 @@ def read_saliency(path: str | Path) -> dict[str, Saliency]:
         InputError: another format, or ratings that do not fit the video (names file and query).
     """
     ratings: dict[str, Saliency] = {}
-    for name, place, item in _items(load_document(path)):
+    document = load_document(path)
+    if _is_predictions(document):
+        raise _turned(document, "a QVHighlights submission, or results of TimeChat")
+    for name, place, item in _items(document):
         duration = duration_member(item, place)
         if duration is None:
             raise InputError(f"{place()}: 'duration' is missing")
@@ -59,6 +62,8 @@ def read_clip_scores(
     document = load_document(path)
     if has_keys(document.first_entry(), "id", "generated_cap"):
         return _in_answers(document, references or {})
+    if has_keys(document.first_entry(), "relevant_clip_ids") and not _is_predictions(document):
+        raise _turned(document, "annotations of QVHighlights")
     scores = {
         name: [
             finite(score, "a clip's score", place)
@@ -67,6 +72,15 @@ def read_clip_scores(
         for name, place, item in _items(document)
     }
     return scores, 0
+
+
+def _is_predictions(document: Document) -> bool:
+    first = document.first_entry()
+    return has_keys(first, "pred_saliency_scores") or has_keys(first, "generated_cap")
+
+
+def _turned(document: Document, what: str) -> InputError:
+    return InputError(f"{document.path}: it is {what}: give REFERENCES first, then PREDICTIONS")
 
 
 def _in_answers(

@@ -29,6 +29,12 @@ def is_own(document: Document) -> bool:
     return document.kind == "lines" and isinstance(first, dict) and {"id", "events"} <= first.keys()
 
 
+def is_own_references(document: Document) -> bool:
+    """Whether it is that and no file of predictions, of which each line names its system."""
+    first = document.first_entry()
+    return is_own(document) and not ("system" in first and "query" not in first)
+
+
 def read_own(document: Document) -> Iterator[Record]:
     """Every line as a record; its events are also its spans.
 

@@ -8,6 +8,8 @@ from typing import Any
 from vidmetrics.readers.documents import Document, has_keys
 from vidmetrics.readers.records import named, text_member
 
+SPAN = ("start", "end")
+
 
 def is_activitynet(document: Document) -> bool:
     """Whether the file is ActivityNet Captions: `{video: {"timestamps", "sentences"}}`."""
@@ -24,6 +26,36 @@ def is_vtimellm(document: Document) -> bool:
 def is_etbench(document: Document) -> bool:
     """Whether the file is of E.T. Bench: `[{"task", "video", "tgt"}]`, with answers or without."""
     return has_keys(document.first_entry(), "task", "video", "tgt")
+
+
+def is_answered_etbench(document: Document) -> bool:
+    """Whether the file is of E.T. Bench and holds answers, not the questions alone."""
+    return is_etbench(document) and any(has_keys(item, "a") for _, item in document.entries())
+
+
+def is_annotations(document: Document) -> bool:
+    """Whether the file is TimeChat's `{"annotations": [{"image_id", ...}]}`, of any task."""
+    items = document.value.get("annotations") if isinstance(document.value, dict) else None
+    return bool(isinstance(items, list) and items and has_keys(items[0], "image_id"))
+
+
+def first_part(document: Document) -> Any:
+    """The first event or span of a file of lists by name; None where there is none."""
+    value = document.value
+    lists = value.values() if isinstance(value, dict) else ()
+    return next((item[0] for item in lists if isinstance(item, list) and item), None)
+
+
+def is_span(part: Any) -> bool:
+    """Whether a part of a list is `[start, end]` alone."""
+    return isinstance(part, list) and len(part) == len(SPAN)
+
+
+def is_captioned(part: Any) -> bool:
+    """Whether a part of a list is `[start, end, caption]`, or an object, as events have."""
+    return isinstance(part, dict) or (
+        isinstance(part, list) and len(part) > len(SPAN) and isinstance(part[len(SPAN)], str)
+    )
 
 
 def etbench_items(
