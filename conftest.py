@@ -13,9 +13,19 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 ROOT = Path(__file__).parent
 KNOWN_PARTS = ("cuda", "native", "lmms_eval", "readers", "dali", "default_data")
+
+# Deadlines and slow draws measure the machine, not the code; what is drawn is the same each time.
+settings.register_profile(
+    "the same everywhere",
+    deadline=None,
+    derandomize=True,
+    suppress_health_check=[HealthCheck.too_slow],
+)
+settings.load_profile("the same everywhere")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -6,11 +6,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import settings
-
-# How long one example takes says something about the machine only.
-settings.register_profile("without deadlines", deadline=None)
-settings.load_profile("without deadlines")
 
 
 @pytest.fixture

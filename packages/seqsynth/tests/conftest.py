@@ -13,7 +13,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import settings
 from PIL import Image
 
 from seqsynth import (
@@ -30,10 +29,6 @@ from seqsynth.default_packages import DEFAULT_PACKAGES, Package, clip_stems
 from seqsynth.fetch import default_dir
 from seqsynth.registry_clients import Clients
 from seqsynth.unpack import unpack
-
-# Deadlines measure the machine, not the code.
-settings.register_profile("without deadlines", deadline=None)
-settings.load_profile("without deadlines")
 
 COLOUR_RECIPE = SequenceRecipe(
     tasks={"iig": 1, "alr": 1}, min_images=4, max_images=6, num_examples=60

@@ -5,7 +5,7 @@ from itertools import combinations
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
@@ -16,7 +16,6 @@ from vidmetrics.moments import average_precision
 from vidmetrics.soda import best_path_value, soda_c
 
 NO_INTERVALS = Resampling(num_resamples=0)
-PATIENT = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 TIMES = st.floats(-5, 60) | st.integers(0, 20).map(float) | st.floats(-1e300, 1e300)
 SPANS = st.tuples(TIMES, TIMES)
 WORDS = st.sampled_from("cut the onion onions fry it in a pan slowly , . 180°C 1/2".split())  # noqa: SIM905
@@ -39,7 +38,6 @@ def spans(listed) -> np.ndarray:
     return np.array(clipped, dtype=float).reshape(-1, 2)
 
 
-@PATIENT
 @given(st.lists(SPANS, max_size=5), st.lists(SPANS, max_size=5), RULES)
 def test_iou_is_bounded_and_symmetric(a, b, rule: IouRule) -> None:
     matrix = iou_matrix(spans(a), spans(b), rule)
@@ -47,7 +45,6 @@ def test_iou_is_bounded_and_symmetric(a, b, rule: IouRule) -> None:
     assert np.array_equal(matrix, iou_matrix(spans(b), spans(a), rule).T)
 
 
-@PATIENT
 @given(st.lists(SPANS, min_size=1, max_size=5), RULES)
 def test_iou_with_itself_is_the_largest(a, rule: IouRule) -> None:
     matrix = iou_matrix(spans(a), spans(a), rule)
@@ -67,7 +64,6 @@ def best_path_by_trying_all(values: np.ndarray) -> float:
     return best
 
 
-@PATIENT
 @given(
     arrays(
         float,
@@ -80,7 +76,7 @@ def test_soda_finds_the_best_of_all_paths(values: np.ndarray) -> None:
     assert 0.0 <= soda_c(values) <= 1.0
 
 
-@settings(PATIENT, max_examples=40)
+@settings(max_examples=40)
 @given(VIDEOS, PREDICTED, st.sampled_from(sorted(PROTOCOLS)))
 def test_dense_scores_are_bounded_and_finite(references, predictions, protocol: str) -> None:
     result = evaluate_dense_captions(references, predictions, protocol, resampling=NO_INTERVALS)
@@ -90,7 +86,7 @@ def test_dense_scores_are_bounded_and_finite(references, predictions, protocol: 
             assert name.startswith("num_") or 0.0 <= score <= top, name
 
 
-@settings(PATIENT, max_examples=25)
+@settings(max_examples=25)
 @given(VIDEOS, PREDICTED, st.randoms(use_true_random=False))
 def test_the_order_of_videos_and_events_does_not_matter(references, predictions, random) -> None:
     # SODA_c is about order; with columns put right, only that of equal start times may matter.
@@ -106,7 +102,7 @@ def test_the_order_of_videos_and_events_does_not_matter(references, predictions,
     assert two.scores == pytest.approx(dict(one.scores), abs=1e-9)
 
 
-@settings(PATIENT, max_examples=25)
+@settings(max_examples=25)
 @given(VIDEOS)
 def test_precision_and_recall_swap_with_their_sides(videos) -> None:
     other = {video: events[:2] for video, events in videos.items()}
@@ -116,7 +112,6 @@ def test_precision_and_recall_swap_with_their_sides(videos) -> None:
     assert one["f1"] == pytest.approx(two["f1"])
 
 
-@PATIENT
 @given(st.lists(st.tuples(CAPTIONS, st.lists(CAPTIONS, min_size=1, max_size=3)), max_size=6))
 def test_cider_is_bounded_and_ignores_the_order_of_items(items) -> None:
     scores = cider_d([r for _, r in items], [p for p, _ in items])
@@ -125,7 +120,6 @@ def test_cider_is_bounded_and_ignores_the_order_of_items(items) -> None:
     assert backwards[::-1] == pytest.approx(scores)
 
 
-@PATIENT
 @given(
     st.dictionaries(
         st.integers(0, 5).map(str), st.lists(SPANS, min_size=1, max_size=3), min_size=1
@@ -141,7 +135,6 @@ def test_recall_falls_with_the_threshold_and_bounds_hold(references, predictions
     assert all(0.0 <= score <= 1.0 for score in result.scores.values())
 
 
-@PATIENT
 @given(st.lists(SPANS, min_size=1, max_size=4), st.lists(SPANS, max_size=12))
 def test_average_precision_falls_with_the_threshold(windows, predictions) -> None:
     precision = average_precision(
@@ -150,7 +143,6 @@ def test_average_precision_falls_with_the_threshold(windows, predictions) -> Non
     assert ((precision >= 0.0) & (precision <= 1.0 + 1e-12)).all()
 
 
-@PATIENT
 @given(
     st.lists(st.lists(st.integers(0, 4), min_size=3, max_size=3), min_size=1, max_size=8),
     st.lists(st.floats(-1e6, 1e6), max_size=10),

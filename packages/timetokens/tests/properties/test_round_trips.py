@@ -4,15 +4,12 @@ import math
 from collections import Counter
 from fractions import Fraction
 
-from hypothesis import assume, given, settings
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 import timetokens as tt
 from timetokens import timechat_compat
 from timetokens.position import nearest_step
-
-settings.register_profile("timetokens", deadline=None)  # machines differ; time is no property
-settings.load_profile("timetokens")
 
 CODECS = st.sampled_from(
     [
