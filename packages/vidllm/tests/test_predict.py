@@ -208,6 +208,32 @@ def test_no_answer_is_lost_where_a_process_has_the_number_of_a_dead_one(
     assert not list(tmp_path.glob("*.part-*"))
 
 
+def test_what_was_answered_is_on_the_disk_before_older_parts_go(
+    answer: Predict, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "predictions.jsonl"
+
+    def interrupt(done: int, total: int) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        answer(path, progress=interrupt)
+    (old,) = tmp_path.glob("predictions.jsonl.part-*")
+    begun = old.read_bytes()
+    flushed = []
+
+    def power_cut(descriptor: int) -> None:
+        assert old.exists()
+        flushed.append(os.pread(descriptor, 1 << 20, 0))
+        raise OSError(errno.EIO, "Input/output error")
+
+    monkeypatch.setattr(os, "fsync", power_cut)
+    with pytest.raises(OSError, match="Input/output error"):
+        answer(path)
+    assert flushed == [begun]
+    assert old.read_bytes() == begun
+
+
 def test_machines_of_one_name_do_not_write_one_part(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(predict_module, "own_mark", lambda: "localhost-7")
     assert predict_module._own_part(Path("a")) != predict_module._own_part(Path("a"))

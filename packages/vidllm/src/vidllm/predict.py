@@ -13,6 +13,7 @@ import glob
 import hashlib
 import json
 import logging
+import os
 import secrets
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
@@ -20,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 import timetokens as tt
+from seqsynth.example_files import naming
 from seqsynth.image_tasks import IMAGE_TASKS
 from seqsynth.one_writer import one_writer
 from seqsynth.parsing import parsed_json
@@ -363,6 +365,9 @@ def _start_part(
 ) -> None:
     part.parent.mkdir(parents=True, exist_ok=True)
     _append(part, [{"made_with": _made_with(settings)}, *done.values()])
+    if done:  # the older parts, which go next, are all that the disk itself has of it
+        with naming(part), part.open("rb+") as handle:
+            os.fsync(handle.fileno())
 
 
 def _append(part: Path, rows: Iterable[Mapping[str, Any]]) -> None:
