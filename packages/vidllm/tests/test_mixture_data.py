@@ -123,6 +123,18 @@ def test_a_mixture_that_the_corpus_cannot_serve_is_refused(
         manifests_of(replace(mixed.data, root="/nowhere"))
 
 
+def test_a_corpus_too_small_for_a_mixture_is_told_before_pictures_and_model_are_loaded(
+    mixed: TrainConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("load_features", "assemble"):
+        monkeypatch.setattr(assembling, name, None)
+    text = MIXTURE.replace("max_images = 6", "max_images = 600")
+    (tmp_path / "mixture.toml").write_text(text)
+    run_folder.create(mixed, tmp_path / "run")
+    with pytest.raises(ValueError, match=r"stage 'mixed': part pictures: .*600"):
+        train(mixed, tmp_path / "run", resume_from=None, console=Console(quiet=True))
+
+
 class Broken:
     """A frame source some of whose files cannot be read."""
 

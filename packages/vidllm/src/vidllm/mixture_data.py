@@ -107,6 +107,35 @@ def check_recipes(config: TrainConfig) -> None:
             mixture_recipe(config, stage)
 
 
+def mixture_stream(
+    config: TrainConfig, stage: StageConfig, corpus: Corpus
+) -> SequenceDataset | MixtureDataset:
+    """The examples of a stage's mixture over a corpus.
+
+    Raises:
+        ValueError: the corpus lacks what a part needs (names the stage and the part).
+    """
+    recipe = mixture_recipe(config, stage)
+    # Another seed for each stage: a video of two stages shows other frames in the second.
+    seed = config.seed + (config.data.stages.index(stage) << SEED_BITS)
+    try:
+        return stream_of(corpus, recipe, seed)
+    except ValueError as error:
+        hint = "" if config.data.root else "; name the folder of its manifests with --data.root"
+        raise ValueError(f"stage {stage.name!r}: {error}{hint}") from None
+
+
+def check_corpus(config: TrainConfig, corpus: Corpus) -> None:
+    """Opens the mixture of every stage, before the minutes that loading a model can take.
+
+    Raises:
+        ValueError: as `mixture_stream`.
+    """
+    for stage in config.data.stages:
+        if config.data.mixture_of(stage):
+            mixture_stream(config, stage, corpus)
+
+
 def sequences_of(recipe: MixtureRecipe | SequenceRecipe) -> SequenceRecipe:
     """How sequences are made, of a mixture or of a recipe that is nothing but sequences."""
     return recipe.sequences if isinstance(recipe, MixtureRecipe) else recipe
@@ -136,14 +165,7 @@ class MixtureStage:
         skip_path: str | Path | None = None,
     ):
         self.config, self.stage, self.prompter = config, stage, prompter
-        recipe = mixture_recipe(config, stage)
-        # Another seed for each stage: a video of two stages shows other frames in the second.
-        seed = config.seed + (config.data.stages.index(stage) << SEED_BITS)
-        try:
-            self.stream: SequenceDataset | MixtureDataset = stream_of(corpus, recipe, seed)
-        except ValueError as error:
-            hint = "" if config.data.root else "; name the folder of its manifests with --data.root"
-            raise ValueError(f"stage {stage.name!r}: {error}{hint}") from None
+        self.stream = mixture_stream(config, stage, corpus)
         num_examples = config.stage_steps[config.data.stages.index(stage)]
         num_examples *= config.optim.global_batch_size
         share = config.data.max_skipped_share

@@ -75,13 +75,14 @@ def _train(
     from vidllm.features import frames_of_corpus
     from vidllm.film_data import film_frames_of
     from vidllm.manifest import write_manifest
-    from vidllm.mixture_data import SKIPPED_NAME, START_IMAGES, sample_of_images
+    from vidllm.mixture_data import SKIPPED_NAME, START_IMAGES, check_corpus, sample_of_images
     from vidllm.reading import RunCollator, reader
     from vidllm.trainer import SequenceTrainer, StopOnRequest
     from vidllm.utilisation import share_per_rate
 
     processes = process_state()
     corpus = assembly.load_corpus(config.data)
+    check_corpus(config, corpus)
     with processes.main_process_first(), _timed(console, "visual features"):
         progress = CountLine(console, "visual features", "frames")
         shown = sample_of_images(corpus, START_IMAGES, config.seed) if config.data.root else corpus
