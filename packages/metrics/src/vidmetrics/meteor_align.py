@@ -6,7 +6,7 @@ does not overlap. The quirks are the original's and each changes scores: see `_P
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -297,6 +297,9 @@ def _candidates(
     hypothesis: Sentence, reference: Sentence, paraphrases: dict[int, list[Phrase]]
 ) -> list[list[Candidate]]:
     """Proposed matches for each place of the reference, in the order of the matchers."""
+    num_places = Counter(hypothesis.words)
+    if sum(num_places[word] for word in reference.words) > MAX_CANDIDATES:
+        raise _too_many(hypothesis, reference)  # before a million objects are made
     found: list[list[Candidate]] = [[] for _ in reference.words]
     proposals = _exact(hypothesis, reference)
     if hypothesis.words != reference.words:  # else the exact matcher alone decides
@@ -304,11 +307,15 @@ def _candidates(
     for count, (place, candidate) in enumerate(proposals):
         found[place].append(candidate)
         if count >= MAX_CANDIDATES:
-            raise InputError(
-                f"captions of {len(hypothesis.words):,} and {len(reference.words):,} words have "
-                f"more than {MAX_CANDIDATES:,} possible word matches: too long for METEOR to align"
-            )
+            raise _too_many(hypothesis, reference)
     return found
+
+
+def _too_many(hypothesis: Sentence, reference: Sentence) -> InputError:
+    return InputError(
+        f"captions of {len(hypothesis.words):,} and {len(reference.words):,} words have "
+        f"more than {MAX_CANDIDATES:,} possible word matches: too long for METEOR to align"
+    )
 
 
 Proposals = Iterator[tuple[int, Candidate]]

@@ -9,7 +9,7 @@ from typing import Any, Literal
 import numpy as np
 import pytest
 
-from vidmetrics import _native
+from vidmetrics import _native, meteor_align
 from vidmetrics.errors import InputError
 from vidmetrics.meteor import STATISTICS, Meteor, load_meteor, score_statistics
 from vidmetrics.meteor_data import data_path
@@ -124,6 +124,16 @@ def test_pairs_need_as_many_references_as_predictions(meteor: Meteor) -> None:
 def test_captions_that_cannot_be_aligned_are_named(meteor: Meteor) -> None:
     with pytest.raises(InputError, match=r"captions of 1,001 and 1,000 words .* too long"):
         meteor.score(["a " * 1000], "a " * 1001)
+
+
+def test_possible_matches_of_all_kinds_count(
+    tables: Tables, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(meteor_align, "MAX_CANDIDATES", 40)
+    meteor = Meteor(tables, "python")
+    assert meteor.score(["cut " * 4], "cuts " * 5) > 0  # 20 by their stems, 20 as synonyms
+    with pytest.raises(InputError, match=r"captions of 6 and 4 words .* than 40 possible .* long"):
+        meteor.score(["cut " * 4], "cuts " * 6)
 
 
 def test_a_long_caption_is_scored(meteor: Meteor) -> None:
