@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 
-from vidllm.cli import main
+from vidllm import cli
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +53,7 @@ class Child:
 
 
 def started(words: Sequence[str], log: Path, before: Callable[[], None] = lambda: None) -> Child:
-    """Starts a command of vidllm; it is in its `main` when this returns.
+    """Starts a command of vidllm; Ctrl-C finds it in its `main` when this has returned.
 
     Args:
         words: as typed after `vidllm`.
@@ -71,6 +71,21 @@ def started(words: Sequence[str], log: Path, before: Callable[[], None] = lambda
     return Child(process, log)
 
 
+def at(place: tuple[object, str], number: int, act: Callable[[], None]) -> None:
+    """Acts when a function is called for the n-th time, before it does anything."""
+    owner, name = place
+    original = getattr(owner, name)
+    calls = []
+
+    def counting(*args: object, **kwargs: object) -> object:
+        calls.append(1)
+        if len(calls) == number:
+            act()
+        return original(*args, **kwargs)
+
+    setattr(owner, name, counting)
+
+
 def _child(words: Sequence[str], log: Path, before: Callable[[], None], ready: int) -> None:
     os.setsid()
     signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -80,7 +95,26 @@ def _child(words: Sequence[str], log: Path, before: Callable[[], None], ready: i
     sys.stdout = open(1, "w", encoding="utf-8", closefd=False)  # noqa: SIM115
     sys.stderr = open(2, "w", encoding="utf-8", closefd=False, buffering=1)  # noqa: SIM115
     before()
+    _heed_only_within_the_command(signal.SIGINT)
     os.write(ready, b".")
-    status = main(words)
+    status = cli.main(words)
     sys.stdout.flush()
     os._exit(status)
+
+
+def _heed_only_within_the_command(number: signal.Signals) -> None:
+    """What comes just before `main` waits for it, and what comes just after it comes too late.
+
+    Between being ready and being in `main` a busy machine may stand still for as long as it likes.
+    """
+    run = cli._run
+
+    def heeding(arguments: list[str]) -> int:
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {number})
+        try:
+            return run(arguments)
+        finally:
+            signal.pthread_sigmask(signal.SIG_BLOCK, {number})
+
+    signal.pthread_sigmask(signal.SIG_BLOCK, {number})
+    cli._run = heeding

@@ -1,14 +1,16 @@
 """Fixtures: drawn shapes, a byte tokenizer, a random two-layer model; nothing is downloaded."""
 
 import json
-from collections.abc import Callable
+import multiprocessing
+import random
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
-from hypothesis import settings
 from transformers import AutoTokenizer, PreTrainedTokenizerBase
 
 from seqsynth import Corpus, Example, FrameRef, Target, Turn
@@ -21,10 +23,6 @@ from vidllm.testing import SIDE, write_tiny_vlm
 
 TIMECHAT_GOLDEN = Path(__file__).parent / "golden" / "timechat"
 
-# Deadlines measure the machine, not the code.
-settings.register_profile("without deadlines", deadline=None)
-settings.load_profile("without deadlines")
-
 
 @pytest.fixture(scope="session", autouse=True)
 def _one_thread_from_the_start() -> None:
@@ -33,8 +31,22 @@ def _one_thread_from_the_start() -> None:
 
 
 @pytest.fixture(autouse=True)
-def _one_thread() -> None:
+def _as_alone() -> None:
+    """Whatever the tests before have drawn or set."""
     torch.set_num_threads(1)
+    torch.manual_seed(0)
+    random.seed(0)
+    np.random.seed(0)  # noqa: NPY002
+
+
+@pytest.fixture(autouse=True)
+def _no_process_outlives_its_test() -> Iterator[None]:
+    """One that a failed test has left: Python would wait for it before it ends."""
+    yield
+    for process in multiprocessing.active_children():
+        if not process.daemon:  # PyTorch's own end with what started them
+            process.kill()
+            process.join()
 
 
 @pytest.fixture(scope="session")

@@ -18,7 +18,8 @@ pytestmark = [
     pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork on this system"),
     pytest.mark.skipif(not Path("/proc").is_dir(), reason="no /proc to find the workers in"),
 ]
-LONG = ["train", "smoke", "--optim.max-steps", "60", "--data.num-workers", "2"]
+# So many steps that no run ends before its test has struck it.
+LONG = ["train", "smoke", "--optim.max-steps", "2000", "--data.num-workers", "2"]
 
 
 @pytest.fixture

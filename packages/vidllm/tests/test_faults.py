@@ -28,6 +28,8 @@ from vidllm.config import TrainConfig
 from vidllm.model.video_llm import VideoLLM
 from vidllm.training import train
 
+from .child import at
+
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork on this system")
 QUIET = Console(quiet=True)
 FORWARD = (VideoLLM, "forward")
@@ -54,21 +56,6 @@ def whole(dropping: TrainConfig, tmp_path_factory: pytest.TempPathFactory) -> Pa
     run_folder.create(dropping, run_dir)
     train(dropping, run_dir, resume_from=None, console=QUIET)
     return run_dir
-
-
-def at(place: tuple[object, str], number: int, act: Callable[[], None]) -> None:
-    """Acts when a function is called for the n-th time, before it does anything."""
-    owner, name = place
-    original = getattr(owner, name)
-    calls = []
-
-    def counting(*args: object, **kwargs: object) -> object:
-        calls.append(1)
-        if len(calls) == number:
-            act()
-        return original(*args, **kwargs)
-
-    setattr(owner, name, counting)
 
 
 def forked(work: Callable[[], None]) -> int:

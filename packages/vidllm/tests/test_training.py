@@ -5,8 +5,6 @@ import math
 import os
 import shutil
 import signal
-import subprocess
-import sys
 import time
 from collections.abc import Callable
 from dataclasses import replace
@@ -26,7 +24,7 @@ from vidllm.stage_config import StageConfig
 from vidllm.trainer import DivergenceError
 from vidllm.training import Outcome, train
 
-from .child import started
+from .child import at, started
 
 QUIET = Console(quiet=True)
 
@@ -216,8 +214,9 @@ def test_a_loss_that_is_no_number_ends_the_run_clearly(
     assert found.step == 5
 
 
-KILLED_STEPS = 90  # enough that no command ends before a test has stopped it
-STOPPED_STEPS = 2000
+KILLED_STEPS = 45
+HELD_PASS = 47  # the first forward pass of step 24, between two checkpoints
+STOPPED_STEPS = 2000  # so many that no run ends before its test has stopped it
 
 
 @pytest.fixture
@@ -229,16 +228,6 @@ def words(cache_dir: Path) -> Callable[..., list[str]]:
         return ["train", "smoke", *flags, *cache]
 
     return make
-
-
-def start(words: list[str]) -> subprocess.Popen[str]:
-    return subprocess.Popen(
-        [sys.executable, "-m", "vidllm", *words],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        env={**os.environ, "OMP_NUM_THREADS": "1"},
-    )
 
 
 def wait_for_steps(run_dir: Path, count: int, has_ended: Callable[[], bool]) -> None:
@@ -254,17 +243,20 @@ def test_killed_and_resumed_equals_uninterrupted(
     dropping: TrainConfig,
     tmp_path: Path,
 ) -> None:
+    def stand_still() -> None:  # until it is killed, however busy the machine is
+        at((VideoLLM, "forward"), HELD_PASS, signal.pause)
+
     killed = tmp_path / "killed"
     long = ["--optim.max-steps", str(KILLED_STEPS), "--model.lora-dropout", "0.2"]
-    process = start(words(*long, "--out", str(killed)))
+    child = started(words(*long, "--out", str(killed)), tmp_path / "log", stand_still)
     optim = replace(dropping.optim, max_steps=KILLED_STEPS)
     config = replace(dropping, keep_checkpoints=2, optim=optim)
     whole, _ = run(config, "whole")
-    wait_for_steps(killed, 23, lambda: process.poll() is not None)  # between two checkpoints
-    process.send_signal(signal.SIGKILL)
-    process.communicate()
+    wait_for_steps(killed, 23, lambda: not child.process.is_alive())
+    os.kill(child.pid, signal.SIGKILL)
+    assert child.ended() == -signal.SIGKILL
     assert run_folder.load_config(killed) == config
-    assert 23 <= len(losses(killed)) < KILLED_STEPS
+    assert len(losses(killed)) == 23
     child = started(words("--resume", str(killed)), tmp_path / "log")
     assert child.ended() == 0, child.said()
     assert [step for step, _, _ in losses(killed)] == list(range(1, KILLED_STEPS + 1))
