@@ -21,6 +21,8 @@ from vidllm.mixture_data import mixture_recipe, sequences_of
 from vidllm.run_folder import MANIFEST_NAME, read_manifest, write_atomically
 
 FORMAT_VERSION = 1
+# A disk that machines share stands still for seconds now and then; no run waits for it for ever.
+_GIT_SECONDS = 60.0
 
 PACKAGES = (
     "seq2time-vidllm",
@@ -129,7 +131,12 @@ def _git(*arguments: str, cwd: Path) -> str | None:
     """What git prints; None where it is absent, or refuses."""
     try:
         done = subprocess.run(
-            ["git", *arguments], cwd=cwd, capture_output=True, text=True, timeout=10, check=False
+            ["git", *arguments],
+            cwd=cwd,
+            capture_output=True,
+            text=True,
+            timeout=_GIT_SECONDS,
+            check=False,
         )
     except (OSError, subprocess.TimeoutExpired):
         return None
