@@ -61,7 +61,7 @@ def test_what_is_no_file_is_written_to_as_it_is(commands, tmp_path: Path) -> Non
     pipe = tmp_path / "pipe"
     os.mkfifo(pipe)
     read: list[str] = []
-    reader = threading.Thread(target=lambda: read.append(pipe.read_text()))
+    reader = threading.Thread(target=lambda: read.append(pipe.read_text()), daemon=True)
     reader.start()
     assert main([*commands["tvg"], str(pipe)]) == 0
     reader.join(60)
