@@ -136,6 +136,37 @@ def test_jpegs_are_turned_upright(
         assert decibels(turned, upright) > 40
 
 
+def segment(kind: int, content: bytes) -> bytes:
+    return bytes([0xFF, kind]) + (len(content) + 2).to_bytes(2, "big") + content
+
+
+@pytest.mark.parametrize("decoder", ["simplejpeg", "pillow"])
+@pytest.mark.parametrize("note", ["exif", "exif behind 64 KiB", "exif behind filling", "xmp"])
+def test_a_jpeg_is_turned_wherever_it_says_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, decoder: str, note: str
+) -> None:
+    if decoder == "pillow":
+        monkeypatch.setattr("seqsynth.frames.pictures.simplejpeg", None)
+    photograph(90, 50).save(tmp_path / "plain.jpg", quality=95)
+    with Image.open(tmp_path / "plain.jpg") as image:
+        image.transpose(Image.Transpose.ROTATE_270).save(tmp_path / "upright.png")
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    noted = segment(0xE1, exif.tobytes())
+    notes = {
+        "exif": noted,
+        "exif behind 64 KiB": segment(0xE2, bytes(60_000)) + segment(0xFE, bytes(9_000)) + noted,
+        "exif behind filling": b"\xff\xff" + noted,
+        "xmp": segment(0xE1, b'http://ns.adobe.com/xap/1.0/\0<r tiff:Orientation="6"/>'),
+    }
+    start, rest = b"\xff\xd8", (tmp_path / "plain.jpg").read_bytes()[2:]
+    (tmp_path / "x.jpg").write_bytes(start + notes[note] + rest)
+    refs = [FrameRef(str(tmp_path / name), 0) for name in ("x.jpg", "upright.png")]
+    turned, upright = load_frames(refs, 40)
+    assert decibels(turned, upright) > 40
+    assert load_picture(refs[0]).size == (50, 90)
+
+
 @pytest.mark.parametrize("suffix", ["png", "webp", "tif"])
 @pytest.mark.parametrize("orientation", range(1, 9))
 def test_every_other_kind_is_turned_once(tmp_path: Path, suffix: str, orientation: int) -> None:

@@ -25,7 +25,7 @@ BACKENDS: Mapping[str, VideoBackend] = {
 }
 """Decoders of videos by name; stills and animations have one."""
 
-PIXELS_VERSION = 1
+PIXELS_VERSION = 2
 """Raise it when `load_frames` comes to give other pixels of the same file: another scaler or way of
 decoding, another geometry, another rule for transparency, colours or orientation. What is kept of
 frames elsewhere (`vidllm.features`) is then computed anew. Versions of Pillow and FFmpeg are not

@@ -34,7 +34,7 @@ Needed = Callable[[int, int], Size]
 _WHITE = (255, 255, 255)
 _ORIENTATION = 0x0112
 _LYING = (5, 6, 7, 8)  # orientations that swap width and height
-_EXIF_BYTES = 1 << 16  # the segment comes first and is no longer
+_NOTES, _PIXELS, _FILLING = 0xE1, 0xDA, 0xFF  # segments of a JPEG; notes are EXIF or XMP
 
 
 def picture_frames(path: str, frame_indices: Sequence[int], fit: Fit) -> list[NDArray[np.uint8]]:
@@ -133,10 +133,20 @@ _TURNS = {
 
 
 def _jpeg_orientation(content: bytes) -> int:
-    if content.find(b"Exif\0\0", 0, _EXIF_BYTES) < 0:
+    if not _has_notes(content):
         return 1
     with Image.open(io.BytesIO(content)) as image:
         return _shown_orientation(image)
+
+
+def _has_notes(content: bytes) -> bool:
+    """Whether EXIF or XMP may stand before the pixels of a JPEG: for most, Pillow is spared."""
+    place = 2
+    while content[place] == 0xFF and content[place + 1] not in (_NOTES, _FILLING):
+        if content[place + 1] == _PIXELS:
+            return False
+        place += 2 + int.from_bytes(content[place + 2 : place + 4], "big")
+    return True
 
 
 def _shown_orientation(image: Image.Image) -> int:
