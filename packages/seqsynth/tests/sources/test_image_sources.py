@@ -149,6 +149,7 @@ def test_captions_in_the_form_of_coco(
                 {"image_id": 7, "caption": " "},
                 {"image_id": 7, "caption": " a kite "},
                 {"image_id": 7, "caption": "the kite again"},
+                {"image_id": 7, "caption": "and again"},
                 {"image_id": None, "caption": "of nothing"},
                 {"image_id": 99, "caption": "of a picture that is not listed"},
                 "no annotation",
@@ -160,13 +161,16 @@ def test_captions_in_the_form_of_coco(
     assert isinstance(boat, SourceRow)
     assert (kite.id, kite.caption, kite.part) == ("7", "a kite", "train2017")
     assert (boat.caption, boat.flaws) == ("a boat", ())
-    assert kite.flaws == ("captions left out: one a picture is taken",)
+    left_out = "caption left out: one a picture is taken"
+    assert kite.flaws == (left_out, left_out)
     assert {"a.png", "images/a.png", "train2017/a.png"} <= set(kite.paths)
     assert isinstance(bare, BadRow)
     assert (bare.reason, bare.part) == ("no caption", "train2017")
     assert isinstance(outside, BadRow)
     assert outside.reason == "file_name leaves the root"
     write_picture(tmp_path / "train2017/a.png")
-    assert measure_coverage("coco_captions", tmp_path).totals.present == 1
+    coverage = measure_coverage("coco_captions", tmp_path)
+    assert coverage.totals.present == 1
+    assert coverage.flaws == {left_out: 2}
     with pytest.raises(ValueError, match="the source coco_captions reads it"):
         listed("image_table", tmp_path, path)

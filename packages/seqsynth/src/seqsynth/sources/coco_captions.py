@@ -1,7 +1,7 @@
 """Captions in the form of COCO, which many tools of labelling write too.
 
 `{"images": [{"id", "file_name"}], "annotations": [{"image_id", "caption"}]}`. COCO has five
-captions a picture; the first that is not empty is taken, and how many pictures had more is counted.
+captions a picture; the first that is not empty is taken, and those left out are counted.
 """
 
 from __future__ import annotations
@@ -64,5 +64,5 @@ def _row(origin: str, record: Record, captions: dict[str, list[str]], split: str
         paths=in_folders(folders, name),
         caption=found[0],
         part=split,
-        flaws=("captions left out: one a picture is taken",) if len(found) > 1 else (),
+        flaws=("caption left out: one a picture is taken",) * (len(found) - 1),
     )
