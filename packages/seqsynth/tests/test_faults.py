@@ -96,10 +96,9 @@ def words(
     return of
 
 
-def in_child(
-    words: list[str], log: Path, before: Callable[[], None] = lambda: None
-) -> tuple[int, str]:
+def in_child(words: list[str], before: Callable[[], None] = lambda: None) -> tuple[int, str]:
     """Exit status of a command in a forked process, negative for a signal, and what it said."""
+    heard, spoken = os.pipe()  # a file would be cut off where the disk is small
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)  # of threads, where there are some
         child = os.fork()
@@ -108,15 +107,17 @@ def in_child(
         signal.signal(signal.SIGALRM, signal.SIG_DFL)
         signal.alarm(240)  # a child that hangs ends before the test's own limit
         try:
-            sys.stdout = sys.stderr = log.open("w", encoding="utf-8")
+            sys.stdout = sys.stderr = os.fdopen(spoken, "w", encoding="utf-8")
             before()
             status = main(words)
         finally:
             sys.setprofile(None)
             sys.stderr.flush()
             os._exit(status)
-    status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
-    return status, log.read_text("utf-8")
+    os.close(spoken)
+    with os.fdopen(heard, encoding="utf-8") as listener:
+        said = listener.read()
+    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), said
 
 
 def contents(folder: Path) -> dict[str, bytes]:
@@ -219,7 +220,7 @@ def test_a_cache_whose_disk_has_no_locks_says_what_to_do(
 @pytest.mark.parametrize("name", COMMANDS)
 def test_a_full_disk(name: str, words: Callable[[str, Path], list[str]], tmp_path: Path) -> None:
     out = tmp_path / "out"
-    status, said = in_child(words(name, out), tmp_path / "log", small_disk)
+    status, said = in_child(words(name, out), small_disk)
     assert status == 1, said
     assert said.splitlines()[-1].startswith(f"seqsynth: {out}")
     assert "File too large; make room, then run the same command again to go on" in said
@@ -239,7 +240,7 @@ def test_a_folder_that_cannot_be_written(
 ) -> None:
     out = tmp_path / "out"
     out.mkdir(mode=0o555)
-    status, said = in_child(words(name, out), tmp_path / "log", no_privileges)
+    status, said = in_child(words(name, out), no_privileges)
     assert status == 2
     (line,) = [line for line in said.splitlines() if "Permission denied" in line]
     assert line.startswith(f"seqsynth: {out}")
@@ -252,7 +253,7 @@ def test_a_report_of_coverage_on_a_full_disk(media: Path, tmp_path: Path, option
     report.parent.mkdir()
     report.write_text("old")
     command = ["coverage", "image_folder", str(media), option, str(report)]
-    status, said = in_child(command, tmp_path / "log", small_disk)
+    status, said = in_child(command, small_disk)
     assert (status, "make room" in said) == (1, True)
     assert contents(report.parent) == {"report": b"old"}
 
@@ -317,7 +318,7 @@ def calls_of(words: list[str], tmp_path: Path) -> int:
         os._exit = written  # type: ignore[assignment]
         sys.setprofile(count)
 
-    assert in_child(words, tmp_path / "log", counted)[0] == 0
+    assert in_child(words, counted)[0] == 0
     return int(numbers.read_text())
 
 
@@ -333,12 +334,12 @@ def killed_anywhere(
         for _ in range(num_moments):
             moment = 1 + int(rng.random() * (num_calls - 1))  # as far on everywhere
             shutil.rmtree(out, ignore_errors=True)
-            status, said = in_child(words(name, out), tmp_path / "log", ends_at(moment, how))
+            status, said = in_child(words(name, out), ends_at(moment, how))
             if how == signal.SIGKILL:
                 assert status == -signal.SIGKILL
             else:
                 assert status in (130, 99, 0), said  # before `main` and after, nobody catches it
-            status, said = in_child(words(name, out), tmp_path / "log")
+            status, said = in_child(words(name, out))
             assert status == 0, f"{how.name} at call {moment} of {num_calls}: {said}"
             assert contents(out) == straight, f"{how.name} at call {moment} of {num_calls}"
 
@@ -420,7 +421,7 @@ def test_a_part_that_does_not_fit_on_the_disk(registry: Any, tmp_path: Path) -> 
         sys.stderr.flush()
         os._exit(7)
 
-    status, said = in_child([], tmp_path / "log", fetch_small)
+    status, said = in_child([], fetch_small)
     assert (status, said) == (7, "File too large\n")
     assert list(default_dir(cache).iterdir()) == []
     assert fetch_default(cache, packages=[film], clients=registry.clients).fetched == ("film",)

@@ -168,14 +168,18 @@ def _run(command: Sequence[str], work_dir: Path, on_size: OnSize, *, client: str
 
 def _wait(process: "subprocess.Popen[bytes]", work_dir: Path, on_size: OnSize, client: str) -> None:
     num_bytes, since = -1, time.monotonic()
-    while process.poll() is None:
-        arrived = _bytes_below(work_dir)
-        on_size(arrived)
+    while True:
+        try:
+            process.wait(POLL_SECONDS)
+        except subprocess.TimeoutExpired:
+            arrived = _bytes_below(work_dir)
+            on_size(arrived)
+        else:
+            return
         if arrived != num_bytes:
             num_bytes, since = arrived, time.monotonic()
         elif time.monotonic() - since > STALL_SECONDS:
             raise ClientError(f"{client} has brought nothing for {STALL_SECONDS:g} s")
-        time.sleep(POLL_SECONDS)
 
 
 def _bytes_below(folder: Path) -> int:
