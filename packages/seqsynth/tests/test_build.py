@@ -1,6 +1,4 @@
-import errno
 import json
-import os
 import signal
 import subprocess
 import sys
@@ -141,32 +139,26 @@ def test_an_interrupted_build_goes_on_and_touches_nothing_old(
     assert contents(out) == contents(tmp_path / "straight")
 
 
-def test_a_build_takes_the_place_of_one_that_was_never_ended(
-    tmp_path: Path, make_stream: MakeStream
+def test_a_build_leaves_the_unfinished_work_of_another_one_and_says_so(
+    tmp_path: Path, make_stream: MakeStream, caplog: pytest.LogCaptureFixture
 ) -> None:
     plain, out = make_stream(), tmp_path / "out"
     stream = Stopped(plain.corpus, RECIPE, 5)
     stream.stop_at = 30
     with pytest.raises(KeyboardInterrupt):
         build_examples(stream, out, PLAN)
+    (work_dir,) = out.glob(".build-*")
     (out / ".skipped.jsonl.joined").touch()  # as where it was killed at the very end
     build_examples(plain, out, replace(PLAN, count=3))
+    names = sorted(path.name for path in out.iterdir())
+    assert names == [work_dir.name, "examples.jsonl", "manifest.json"]
+    (said,) = caplog.messages
+    assert said.startswith(f"{work_dir} holds what another build had done")
+    done: list[int] = []
+    build_examples(plain, out, PLAN, on_done=done.append)
+    assert done[:3] == [8, 8, 8], "shards that were whole are not made again"
     assert sorted(path.name for path in out.iterdir()) == ["examples.jsonl", "manifest.json"]
-
-
-def test_what_another_build_left_and_cannot_be_removed_fails_no_build(
-    tmp_path: Path, make_stream: MakeStream, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    removed = os.rmdir
-
-    def is_written_to(path, **how):  # type: ignore[no-untyped-def]
-        if str(path).endswith(".build-other"):
-            raise OSError(errno.ENOTEMPTY, "Directory not empty")
-        removed(path, **how)
-
-    monkeypatch.setattr(os, "rmdir", is_written_to)
-    (tmp_path / ".build-other").mkdir()
-    assert build_examples(make_stream(), tmp_path, PLAN).num_examples == 50
+    assert len(caplog.messages) == 1
 
 
 STUCK_BUILD = """

@@ -8,6 +8,7 @@ bytes.
 
 import hashlib
 import json
+import logging
 import shutil
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict
@@ -22,6 +23,8 @@ from seqsynth.energon import ENERGON_NAME, tar_index_path, write_energon_meta
 from seqsynth.example_files import write_json, writing_alone
 from seqsynth.index_checks import Engine
 from seqsynth.skipping import LOG_NAME, TooManySkippedError, least_judged
+
+log = logging.getLogger(__name__)
 
 EXAMPLES_NAME = "examples.jsonl"
 MANIFEST_NAME = "manifest.json"
@@ -46,7 +49,8 @@ def build_examples(
 
     Args:
         stream: what is written.
-        out_dir: is created when absent; what is in it is replaced when all is done.
+        out_dir: is created when absent; a build in it is replaced when all is done, and what an
+            unfinished other one has done is left to it.
         plan: which part of the stream, and how.
         facts: more entries of the manifest.
         num_workers: processes; the result does not depend on it.
@@ -96,8 +100,12 @@ def build_examples(
             _check_share(so_far, plan)
         total = sum_of(reports)  # of all at once: exact, in whatever order they came
         _publish(out_dir, work_dir, plan, {**manifest, "result": asdict(total)})
-        for folder in out_dir.glob(f"{_WORK_PREFIX}*") if is_alone else ():
-            shutil.rmtree(folder, ignore_errors=True)  # another build's, perhaps still written to
+        for folder in sorted(out_dir.glob(f"{_WORK_PREFIX}*")) if is_alone else ():
+            log.warning(
+                "%s holds what another build had done when it ended too early: it goes on from "
+                "there when it is run again; if it will not be, remove the folder",
+                folder,
+            )
     return total
 
 
