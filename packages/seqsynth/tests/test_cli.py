@@ -253,13 +253,10 @@ def test_what_a_newcomer_gives_in_the_place_of_a_recipe_or_manifest(
 def test_a_cache_that_is_half_written_needs_room_for_the_rest_alone(
     own_pictures: Path, capsys: Capture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    estimate = CacheEstimate(num_videos=1, num_frames=9, num_bytes=1000, free_bytes=500)
-    monkeypatch.setattr(cli_cache, "estimate_cache", lambda *_: estimate)
     monkeypatch.setattr(cli_cache, "write_cache", lambda *_, **__: (1, []))
-    written = own_pictures / "cache" / "clips" / "a.mp4.mov"
-    written.parent.mkdir(parents=True)
-    for num_bytes, status in ((500, 0), (499, 2)):
-        written.write_bytes(bytes(num_bytes))
+    for written_bytes, status in ((500, 0), (499, 2)):
+        estimate = CacheEstimate(1, 9, num_bytes=1000, written_bytes=written_bytes, free_bytes=500)
+        monkeypatch.setattr(cli_cache, "estimate_cache", lambda *_, found=estimate: found)
         assert cli.main(["cache", "photos.arrow", "--out", "cache"]) == status
     assert "the cache will not fit" in capsys.readouterr().err
 

@@ -246,6 +246,9 @@ def test_the_estimate_writes_nothing_and_is_about_right(
     assert main(["cache", str(manifest), "--out", str(out), "--fps", "5"]) == 0
     written = sum(path.stat().st_size for path in out.rglob("*.mov"))
     assert 0.7 < size.num_bytes * 2 / 3 / written < 1.4  # one of the three cannot be read
+    (out / "clips/of another.mov").write_bytes(bytes(1000))
+    again = estimate_cache(Manifest.open(manifest), out, CacheSettings(fps=FPS))
+    assert (size.written_bytes, again.written_bytes) == (0, written)
 
 
 def test_wrong_requests_are_refused(

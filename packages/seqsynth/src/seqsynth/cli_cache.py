@@ -64,7 +64,7 @@ def _run_cache(arguments: argparse.Namespace) -> int:
     )
     if arguments.estimate:
         return 0
-    if size.num_bytes - _num_bytes_there(arguments.out) > size.free_bytes:
+    if size.num_bytes - size.written_bytes > size.free_bytes:
         raise ValueError(
             "the cache will not fit: choose fewer --fps, a smaller --short-edge or another --out"
         )
@@ -90,8 +90,3 @@ def _run_cache(arguments: argparse.Namespace) -> int:
         raise ValueError("no video could be cached")
     sys.stdout.write(f"{arguments.out / MANIFEST_NAME}\n")
     return 0
-
-
-def _num_bytes_there(folder: Path) -> int:
-    """Of videos that an earlier start has written: they need no room again."""
-    return sum(path.stat().st_size for path in folder.rglob("*.mov"))

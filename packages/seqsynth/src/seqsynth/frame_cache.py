@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from fractions import Fraction
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 import numpy as np
@@ -76,12 +76,14 @@ class CacheEstimate:
     Attributes:
         num_videos, num_frames: in it.
         num_bytes: of all files, from frames of some videos.
+        written_bytes: of those that an earlier start has written; they need no room again.
         free_bytes: where it is written.
     """
 
     num_videos: int
     num_frames: int
     num_bytes: int
+    written_bytes: int
     free_bytes: int
 
 
@@ -91,7 +93,8 @@ def estimate_cache(
     """How large a cache of the manifest's videos will be.
 
     Raises:
-        ValueError: the manifest has no videos, or none of those looked at can be read.
+        ValueError: the manifest has no videos, leads out of its root, or none of the videos looked
+            at can be read.
     """
     rows = [row for row in rows_of(manifest) if _is_cached(row)]
     if not rows:
@@ -111,7 +114,10 @@ def estimate_cache(
     wanted = Path(out_dir).absolute()
     existing = next(folder for folder in (wanted, *wanted.parents) if folder.exists())
     num_bytes = round(num_frames * sum(sizes) / len(sizes))
-    return CacheEstimate(len(rows), num_frames, num_bytes, shutil.disk_usage(existing).free)
+    targets = {wanted / _cached_path(manifest, row) for row in rows}
+    written_bytes = sum(target.stat().st_size for target in targets if target.is_file())
+    free_bytes = shutil.disk_usage(existing).free
+    return CacheEstimate(len(rows), num_frames, num_bytes, written_bytes, free_bytes)
 
 
 def write_cache(
@@ -233,6 +239,12 @@ def _is_cached(row: ManifestRow) -> bool:
     return row.kind != "image" and row.shard_offset is None and is_video(row.path)
 
 
+def _cached_path(manifest: Manifest, row: ManifestRow) -> PurePosixPath:
+    """Where a row's video lies in the cache."""
+    below_root = path_below_root(manifest.path, row.id, row.path)
+    return below_root.with_name(f"{below_root.name}.mov")
+
+
 def _expected_frames(row: ManifestRow, settings: CacheSettings) -> int:
     by_time = max(1, math.ceil((row.duration_seconds or 0.0) * settings.fps))
     return min(by_time, row.num_frames) if row.num_frames else by_time
@@ -248,10 +260,8 @@ def _kept_frames(times: NDArray[np.float64], fps: float) -> list[int]:
 def _cache_video(
     manifest: Manifest, out_dir: Path, row: ManifestRow, settings: CacheSettings
 ) -> ManifestRow:
-    below_root = path_below_root(manifest.path, row.id, row.path)
-    source = str(manifest.root / below_root)
-    relative = below_root.with_name(f"{below_root.name}.mov")
-    target = out_dir / relative
+    relative = _cached_path(manifest, row)
+    source, target = str(manifest.root / row.path), out_dir / relative
     stamp = _stamp(source)  # first: a file that is replaced from here on is another one next time
     times = frame_times(source)
     numbers = _kept_frames(times, settings.fps)
