@@ -1,5 +1,6 @@
 """A command in a child process that is forked: killing it costs no new start of the interpreter."""
 
+import gc
 import multiprocessing
 import os
 import signal
@@ -94,12 +95,24 @@ def _child(words: Sequence[str], log: Path, before: Callable[[], None], ready: i
     os.dup2(printed, 2)
     sys.stdout = open(1, "w", encoding="utf-8", closefd=False)  # noqa: SIM115
     sys.stderr = open(2, "w", encoding="utf-8", closefd=False, buffering=1)  # noqa: SIM115
+    _without_hooks_of_the_tests()
     before()
     _heed_only_within_the_command(signal.SIGINT)
     os.write(ready, b".")
     status = cli.main(words)
     sys.stdout.flush()
     os._exit(status)
+
+
+def _without_hooks_of_the_tests() -> None:
+    """What pytest and Hypothesis have Python call in the midst of anything, as no command has it.
+
+    Hypothesis times the garbage collector. An interrupt that falls into that is passed over, and
+    pytest formats its traceback on the spot, which reads a syntax tree: where that was just being
+    done, Python 3.11 ends with "SystemError: AST constructor recursion depth mismatch".
+    """
+    gc.callbacks.clear()
+    sys.unraisablehook = lambda passed_over: None
 
 
 def _heed_only_within_the_command(number: signal.Signals) -> None:
