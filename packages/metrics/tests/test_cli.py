@@ -323,6 +323,7 @@ def test_highlights_in_the_wrong_order_are_told(write, capsys) -> None:
         (["tvg", "a", "b", "--moment"], "did you mean --moments?"),
         (["dvc", "a", "b", "--protocol", "sodda"], "'sodda'; did you mean soda?"),
         (["--verison"], "did you mean --version?"),
+        (["tvg", "-dash", "b"], "a name that begins with - is written ./-dash"),
         (["zzz"], "(choose from "),
     ],
 )

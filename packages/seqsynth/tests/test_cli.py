@@ -59,6 +59,7 @@ def test_options_have_no_short_forms(capsys: Capture) -> None:
         (["biuld"], "invalid choice: 'biuld'; did you mean build?"),
         (["build", "paper", "--outt", "x"], "unrecognized arguments: --outt; did you mean --out"),
         (["--verison"], "did you mean --version?"),
+        (["coverage", "image_folder", "-dash"], "a name that begins with - is written ./-dash"),
         (["zzz"], "(choose from "),
     ],
 )

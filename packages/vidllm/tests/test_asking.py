@@ -98,6 +98,16 @@ def test_a_query_cannot_smuggle_a_place_in(asker: Asker, folder: Path) -> None:
     assert not ids & asker.parts.prompter.code_token_ids
 
 
+def test_a_port_that_is_taken_is_told(asker: Asker, tmp_path: Path) -> None:
+    with serving(asker, tmp_path) as address:
+        port = int(address.rstrip("/").rpartition(":")[2])
+        with (
+            pytest.raises(OSError, match=r"another --port, or 0 for any that is free.*port \d+"),
+            serving(asker, tmp_path, port=port),
+        ):
+            pass
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
@@ -107,6 +117,10 @@ def test_a_query_cannot_smuggle_a_place_in(asker: Asker, folder: Path) -> None:
         (["ground", "--run", "r", "--", "-film.mp4", "-a"], "-film.mp4: there is no such video"),
         (["ground", "film.mp4", "--", "-a"], "film.mp4: there is no such video"),
         (["ground", "film.mp4", "a dog"], "film.mp4: there is no such video"),
+        (
+            ["ground", "film.mp4", "a", "dog"],
+            "'dog' is one word too many: what has blanks stands in",
+        ),
         (["caption"], "usage: vidllm caption VIDEO"),
         (["caption", "film.mp4", "--fast"], "no setting --fast"),
         (["demo", "--json", "-"], "no setting --json"),

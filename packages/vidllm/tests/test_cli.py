@@ -68,12 +68,15 @@ def fails(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
         (["train", "smoke", "--json", "-"], "--json goes with --dry-run"),
         (["train", "smoke", "--resume"], "no run under runs/"),
         (["train", "smoke", "--resume", "nowhere"], "nowhere does not exist"),
+        (["train", "smoke", "--resume", "--out", "there"], "there does not exist"),
+        (["train", "smoke", "--out=there", "--resume"], "there does not exist"),
         (["train", "smoke", "--model.codec", "clock", "--dry-run"], "'clock': choose one of rpt"),
         (["train", "smoke", "--model.codec", "rtp"], "model.codec is 'rtp': choose one of rpt"),
         (["train", "smoke", "--model.adapter", "gpt", "--dry-run"], "choose one of tiny, random"),
         (["train", "tiny", "--model.eye", "clip", "--dry-run"], "has efficientnet_lite0 only"),
         (["train", "smoke", "--model.lora-targets", "query", "--dry-run"], "choose from"),
-        (["predict"], "name a benchmark"),
+        (["predict", "--run", "r", "x"], "vidllm predict DATASET [--run DIR]; settings come last"),
+        (["merge", "--otu", "x"], "settings come last"),
         (["predict", "nowhere"], "no run under runs/"),
         (["predict", "x", "--system", "traind"], "no system 'traind'; did you mean trained"),
         (["report"], "no run under runs/"),
@@ -127,7 +130,9 @@ def test_a_run_is_continued_as_it_began_or_not_at_all(
     for flags in (["--seed", "3"], ["--optim.max-steps", "9"], ["--model.lora-rank", "2"]):
         refused = fails(capsys, "train", "smoke", "--resume", "runs/one", *flags)
         assert "was started with other settings" in refused
-    assert "different folders" in fails(capsys, "train", "smoke", "--resume", "--out", "else")
+    assert "different folders" in fails(
+        capsys, "train", "smoke", "--resume", "runs/one", "--out", "else"
+    )
     assert (tmp_path / "runs" / "one" / "config.json").read_bytes() == before
     assert [path.name for path in (tmp_path / "runs" / "one").iterdir()] == ["config.json"]
 

@@ -26,6 +26,8 @@ class Parser(argparse.ArgumentParser):
             # argparse takes a word with a blank for a name.
             if word.startswith("--") and " " not in word:
                 self._check_option(word.partition("=")[0])
+            elif re.match(r"-[^-\d.]", word) and word not in self._option_string_actions:
+                self.error(f"{word}: a name that begins with - is written ./{word}")
         return super().parse_known_args(words, namespace)
 
     def error(self, message: str) -> NoReturn:

@@ -74,7 +74,12 @@ def probe_video(path: Path, depth: ProbeDepth) -> Probe:
     except ProbeError:
         raise
     except Exception as error:  # a damaged file may raise anything; to say so is the purpose
-        raise ProbeError("cannot be opened", f"{type(error).__name__}: {error}") from None
+        raise ProbeError("cannot be opened", _detail(error)) from None
+
+
+def _detail(error: Exception) -> str:
+    """What went wrong, without the number and the path that FFmpeg's errors repeat."""
+    return getattr(error, "strerror", None) or f"{type(error).__name__}: {error}"
 
 
 def check_picture(path: str) -> None:

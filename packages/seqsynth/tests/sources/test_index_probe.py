@@ -118,6 +118,9 @@ def test_what_is_no_video(tmp_path: Path) -> None:
     assert fault(empty) == "empty file"
     text.write_text("no video, a page that says 404")
     assert fault(text) == "cannot be opened"
+    with pytest.raises(ProbeError) as error:
+        probe_video(text, "header")
+    assert str(error.value) == "cannot be opened: Invalid data found when processing input"
     with av.open(str(sound), "w") as container:
         stream = container.add_stream("pcm_s16le", rate=8000)
         frame = av.AudioFrame.from_ndarray(np.zeros((1, 800), np.int16), "s16", "mono")

@@ -103,8 +103,12 @@ def _taken(
     words = arguments[:count]
     if len(words) < count or any(re.match("--[a-z]", word) for word in words):
         raise UsageError(f"usage: {usage} [--run DIR]; settings come last")
-    options = parse(AskOptions, arguments[count:], AskOptions(), program, description)
-    return words, options
+    rest = arguments[count:]
+    if rest and not rest[0].startswith("-"):
+        raise UsageError(
+            f"usage: {usage}; {rest[0]!r} is one word too many: what has blanks stands in quotes"
+        )
+    return words, parse(AskOptions, rest, AskOptions(), program, description)
 
 
 def _words_first(arguments: Sequence[str]) -> list[str]:

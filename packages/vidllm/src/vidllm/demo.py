@@ -48,7 +48,12 @@ def serving(asker: Asker, folder: str | Path, *, port: int = 0) -> Iterator[str]
         OSError: the port is taken.
     """
     handler = partial(_Handler, asker, Path(folder).resolve(), threading.Lock())
-    with ThreadingHTTPServer((LOOPBACK, port), handler) as server:
+    try:
+        bound = ThreadingHTTPServer((LOOPBACK, port), handler)
+    except OSError as error:
+        reason = f"{error.strerror}; give another --port, or 0 for any that is free"
+        raise OSError(error.errno, reason, f"port {port}") from None
+    with bound as server:
         server.daemon_threads = True
         thread = threading.Thread(target=server.serve_forever, daemon=True)
         thread.start()

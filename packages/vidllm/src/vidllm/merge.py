@@ -55,7 +55,8 @@ def merge(run_dir: str | Path, out_dir: str | Path) -> Checkpoint:
     if found is None:
         raise CheckpointError(f"{run_dir} has no checkpoint yet: train it first")
     if out_dir.exists() and (not out_dir.is_dir() or any(out_dir.iterdir())):
-        raise FileExistsError(f"{out_dir} is not empty: name another folder with --out")
+        what = "is not empty" if out_dir.is_dir() else "is a file"
+        raise FileExistsError(f"{out_dir} {what}: name another folder with --out")
     description = assembly.adapter_of(config.model).describe(config.model)
     width = description.feature_width * len(config.model.image_sizes)
     parts = assembly.assemble(config, width)

@@ -31,7 +31,7 @@ def main(arguments: Sequence[str]) -> int:
     """Runs the command and returns the exit status."""
     wants_help = any(argument in ("-h", "--help") for argument in arguments)
     if not wants_help and (not arguments or arguments[0].startswith("--")):
-        raise UsageError("name a run folder: vidllm merge RUN_DIR --out DIR")
+        raise UsageError("name a run folder: vidllm merge RUN_DIR --out DIR; settings come last")
     flags = ["--help"] if wants_help else list(arguments[1:])
     options = parse(MergeOptions, flags, MergeOptions(), "vidllm merge", _DESCRIPTION)
     if not options.out:

@@ -47,7 +47,7 @@ def main(arguments: Sequence[str]) -> int:
     """Runs the command and returns the exit status."""
     wants_help = any(argument in ("-h", "--help") for argument in arguments)
     if not wants_help and (not arguments or arguments[0].startswith("--")):
-        raise UsageError("name a benchmark: vidllm predict DATASET")
+        raise UsageError("name a benchmark: vidllm predict DATASET [--run DIR]; settings come last")
     flags = ["--help"] if wants_help else list(arguments[1:])
     options = parse(PredictOptions, flags, PredictOptions(), "vidllm predict", _DESCRIPTION)
     if options.system not in SYSTEMS:

@@ -69,7 +69,9 @@ def _refuse_occupied(run_dir: Path) -> None:
     """
     left = re.compile(rf"{re.escape(LOCK_NAME)}|\..+-\d+-{re.escape(CONFIG_NAME)}")
     if run_dir.is_dir() and not all(left.fullmatch(path.name) for path in run_dir.iterdir()):
-        hint = "continue it with --resume" if is_run(run_dir) else "it holds something else"
+        hint = (
+            f"continue it with --resume {run_dir}" if is_run(run_dir) else "it holds something else"
+        )
         raise RunFolderError(f"{run_dir} is not empty: {hint}, or name another folder with --out")
 
 

@@ -38,7 +38,7 @@ class TrainOptions:
     out: str = ""
     """The run folder; new or empty. Default: runs/RECIPE-TIME."""
     resume: str = ""
-    """Continue the run in this folder; without a value, the newest under runs/."""
+    """Continue the run in this folder; without a value, in --out or the newest under runs/."""
     dry_run: bool = False
     """Print sizes, lengths, memory, data and steps; load and write nothing."""
     json: str = ""
@@ -123,7 +123,10 @@ def _as_started(config: TrainConfig, started: TrainConfig) -> TrainConfig:
 
 
 def _take_resume(flags: list[str]) -> tuple[list[str], str]:
-    """The flags without --resume, and its value: a folder, NEWEST, or "" where it is absent."""
+    """The flags without --resume, and its value: a folder, NEWEST, or "" where it is absent.
+
+    Without a value it is the folder of --out, where that is given.
+    """
     kept: list[str] = []
     resume = ""
     index = 0
@@ -138,7 +141,16 @@ def _take_resume(flags: list[str]) -> tuple[list[str], str]:
         else:
             kept.append(flag)
         index += 1
-    return kept, resume
+    return kept, (_out_of(kept) or NEWEST) if resume == NEWEST else resume
+
+
+def _out_of(flags: list[str]) -> str:
+    """The value of --out, or ""."""
+    for place, flag in enumerate(flags):
+        name, equals, attached = flag.partition("=")
+        if name == "--out":
+            return attached if equals else "".join(flags[place + 1 : place + 2])
+    return ""
 
 
 def _dry_run(options: TrainOptions) -> int:
