@@ -33,11 +33,15 @@ RICHNESS = {"mean_length", "type_token_ratio"}
 
 
 @pytest.fixture(scope="module", autouse=True)
-def _one_thread() -> Iterator[None]:
-    """Also in processes side by side: a sum in another order may tip an answer."""
+def _alone(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """One thread, in processes side by side too: a sum in another order may tip an answer.
+
+    And a cache of our own: what other versions or suites have left in the user's does not matter.
+    """
     torch.set_num_threads(1)
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("OMP_NUM_THREADS", "1")
+        patch.setenv("SEQ2TIME_CACHE", str(tmp_path_factory.mktemp("cache")))
         yield
 
 
