@@ -65,6 +65,14 @@ def clip_items(count: int, prefix: str = "act") -> tuple[ClipItem, ...]:
     )
 
 
+@pytest.fixture(autouse=True)
+def _plain_output(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Tables are as wide as where nobody looks, whatever terminal the tests are started in."""
+    monkeypatch.setenv("COLUMNS", "80")
+    for name in ("FORCE_COLOR", "TTY_COMPATIBLE", "TTY_INTERACTIVE"):
+        monkeypatch.delenv(name, raising=False)
+
+
 @pytest.fixture
 def make_images() -> Callable[..., tuple[ImageItem, ...]]:
     return image_items

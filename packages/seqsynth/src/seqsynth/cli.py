@@ -70,7 +70,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _described(error: Exception) -> tuple[str, int]:
     """What to say of an error, and the exit status."""
     if isinstance(error, UnicodeEncodeError):  # of a path: texts are checked as they are read
-        return f"{error.object!a:.200}: {name_fault()}", 2
+        around = error.object[max(error.start - 150, 0) : error.end + 50]
+        return f"{around!a}: {name_fault()}", 2
     if isinstance(error, OSError):
         reason = f"{error.filename}: {error.strerror}" if error.filename else str(error)
         if error.errno in FULL_DISK:
