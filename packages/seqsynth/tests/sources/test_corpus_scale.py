@@ -13,7 +13,7 @@ from seqsynth.index import index_corpus
 from seqsynth.index_checks import Checks
 from seqsynth.manifest import Manifest
 
-SMALL, LARGE = 1_000, 9_000
+SMALL, LARGE = 1_000, 4_000
 BYTES_OF_A_ROW = 600  # caption and path alone
 
 
