@@ -3,6 +3,7 @@
 import contextlib
 import ctypes
 import errno
+import gc
 import os
 import random
 import resource
@@ -106,6 +107,9 @@ def in_child(words: list[str], before: Callable[[], None] = lambda: None) -> tup
         status = 99
         signal.signal(signal.SIGALRM, signal.SIG_DFL)
         signal.alarm(240)  # a child that hangs ends before the test's own limit
+        # Hypothesis times the collector, pytest formats what is passed over: no command has that.
+        gc.callbacks.clear()
+        sys.unraisablehook = sys.__unraisablehook__
         try:
             sys.stdout = sys.stderr = os.fdopen(spoken, "w", encoding="utf-8")
             before()
