@@ -4,6 +4,7 @@ import os
 import signal
 import threading
 from multiprocessing import parent_process
+from multiprocessing.process import BaseProcess
 
 
 def begin_worker() -> None:
@@ -15,11 +16,14 @@ def begin_worker() -> None:
 
 def end_with_parent() -> None:
     """A worker would wait for work for ever after its parent was killed."""
-    threading.Thread(target=_wait_for_parent, daemon=True).start()
-
-
-def _wait_for_parent() -> None:
     parent = parent_process()
-    if parent is not None:
-        parent.join()
+    if parent is None:
+        return
+    if not parent.is_alive():  # at once: work that waits is begun before a thread gets its turn
         os._exit(1)
+    threading.Thread(target=_end_after, args=(parent,), daemon=True).start()
+
+
+def _end_after(parent: BaseProcess) -> None:
+    parent.join()
+    os._exit(1)
