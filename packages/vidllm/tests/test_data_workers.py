@@ -1,5 +1,6 @@
 """The processes that make batches: interrupted with the run, lost, and left behind."""
 
+import multiprocessing
 import os
 import re
 import signal
@@ -9,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from vidllm import checkpoint, run_folder
+from vidllm import checkpoint, data_workers, run_folder
 from vidllm.data_workers import WorkerLostError, naming_lost_workers
 
 from .child import Child, started
@@ -92,7 +93,24 @@ def test_a_lost_worker_is_named_however_torch_learns_of_it(
         raise RuntimeError(of_torch)
 
 
-def test_another_error_of_a_step_stays_what_it_is(tmp_path: Path) -> None:
+def test_a_connection_that_breaks_off_names_the_worker_that_was_lost(tmp_path: Path) -> None:
+    worker = multiprocessing.get_context("fork").Process(target=signal.pause)
+    worker.start()
+    worker.kill()
+    with (
+        pytest.raises(WorkerLostError, match=rf"\({worker.pid}\) was ended by the signal 'Killed'"),
+        naming_lost_workers(tmp_path),
+    ):
+        raise ConnectionResetError(104, "Connection reset by peer")
+    worker.join()
+
+
+def test_another_error_of_a_step_stays_what_it_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(data_workers, "_ENDING_SECONDS", 0.0)
+    with pytest.raises(ConnectionResetError), naming_lost_workers(tmp_path):
+        raise ConnectionResetError(104, "of a logger, say")
     with pytest.raises(RuntimeError, match="shapes differ"), naming_lost_workers(tmp_path):
         raise RuntimeError("shapes differ")
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import re
 import signal
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from types import FrameType
@@ -14,6 +16,8 @@ from vidllm import checkpoint
 
 # What PyTorch's DataLoader says, and what it was: the number of the process, perhaps the signal.
 _LOST = re.compile(r"DataLoader worker \(pid(?:\(s\))? ([\d, ]+)\) (?:is killed by signal: (\w+))?")
+
+_ENDING_SECONDS = 10.0  # from the closing of a process's files to the word of its end, at most
 
 
 class WorkerLostError(RuntimeError):
@@ -44,15 +48,43 @@ def naming_lost_workers(run_dir: Path) -> Iterator[None]:
     """
     try:
         yield
-    except RuntimeError as error:
-        lost = _LOST.search(str(error))
+    except (RuntimeError, ConnectionError, EOFError) as error:
+        lost = _lost_worker(error)
         if lost is None:
             raise
+        number, by_signal = lost
         kept = checkpoint.named(run_dir)
         stands = f"the run stands at step {kept[0].step}" if kept else "there is no checkpoint yet"
         # PyTorch does not always learn of the signal before it learns of the end.
-        how = f"was ended by the signal {lost[2]!r}" if lost[2] else "ended too early"
+        how = f"was ended by the signal {by_signal!r}" if by_signal else "ended too early"
         raise WorkerLostError(
-            f"a process that makes batches ({lost[1]}) {how}, mostly for want of memory; {stands}: "
+            f"a process that makes batches ({number}) {how}, mostly for want of memory; {stands}: "
             f"continue it with --resume {run_dir}, perhaps with a lower --data.num-workers"
         ) from error
+
+
+def _lost_worker(error: Exception) -> tuple[str, str | None] | None:
+    """The number of the process that an error comes from, and the signal; None for other errors.
+
+    A batch is fetched through a connection to the process that made it, which breaks off a little
+    before the system says that the process has ended.
+    """
+    if isinstance(error, RuntimeError):
+        said = _LOST.search(str(error))
+        return (said[1], said[2]) if said else None
+    if not hasattr(os, "waitid"):
+        return None
+    give_up = time.monotonic() + _ENDING_SECONDS
+    try:
+        while True:
+            ended = os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+            if ended is not None:
+                killed = ended.si_code in (os.CLD_KILLED, os.CLD_DUMPED)
+                return str(ended.si_pid), signal.strsignal(ended.si_status) if killed else None
+            if time.monotonic() > give_up:
+                return None
+            time.sleep(0.01)
+    except ChildProcessError:  # there is no other process
+        return None
+    except RuntimeError as told:  # PyTorch's own word, which comes at any moment
+        return _lost_worker(told)
