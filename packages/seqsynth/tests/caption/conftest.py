@@ -145,7 +145,11 @@ def handler_of(state: StubServer) -> type[BaseHTTPRequestHandler]:
             self.reply(200, {"data": [{"id": "tiny"}]})
 
         def do_POST(self) -> None:
-            content = self.rfile.read(int(self.headers["Content-Length"]))
+            length = int(self.headers["Content-Length"])
+            content = self.rfile.read(length)
+            if len(content) < length:  # whoever asks was killed on the way
+                self.close_connection = True
+                return
             state.keys.append(self.headers.get("Authorization"))
             if fault := request_fault(self.path, self.headers, content):
                 state.faults.append(fault)
