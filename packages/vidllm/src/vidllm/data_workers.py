@@ -6,10 +6,11 @@ import contextlib
 import os
 import re
 import signal
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from types import FrameType
+from types import FrameType, TracebackType
 
 from seqsynth.worker_process import end_with_parent
 from vidllm import checkpoint
@@ -32,7 +33,16 @@ def begin_data_worker(worker: int) -> None:
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, _pass_over_once)
+    sys.excepthook = _say_but_of_connections
     end_with_parent()
+
+
+def _say_but_of_connections(
+    kind: type[BaseException], error: BaseException, where: TracebackType | None
+) -> None:
+    """A run that ends breaks off fetching a batch, of which Python would print a traceback here."""
+    if not issubclass(kind, (ConnectionError, EOFError)):
+        sys.__excepthook__(kind, error, where)
 
 
 def _pass_over_once(number: int, frame: FrameType | None) -> None:
