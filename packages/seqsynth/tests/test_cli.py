@@ -161,7 +161,7 @@ def test_a_built_tar_is_shown_and_exported(
         from_tar.split(" frames,")[0].rpartition(" ")[2]
     )
     exported = tmp_path / "exported"
-    command = ["export", "ms-swift", str(out / "examples.jsonl"), "--out", str(exported), *cache]
+    command = ["export", "ms-swift", str(out), "--out", str(exported), *cache]
     assert cli.main(command) == 0
     assert capsys.readouterr().out == f"{exported / 'train.jsonl'}\n"
     records = [json.loads(line) for line in (exported / "train.jsonl").read_text().splitlines()]

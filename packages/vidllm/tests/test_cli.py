@@ -71,6 +71,7 @@ def fails(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
         (["train", "smoke", "--resume", "--out", "there"], "there does not exist"),
         (["train", "smoke", "--out=there", "--resume"], "there does not exist"),
         (["train", "smoke", "--model.codec", "clock", "--dry-run"], "'clock': choose one of rpt"),
+        (["train", "smoke", "--model.base", "b", "--dry-run"], "--model.adapter vlm takes yours"),
         (["train", "smoke", "--model.codec", "rtp"], "model.codec is 'rtp': choose one of rpt"),
         (["train", "smoke", "--model.adapter", "gpt", "--dry-run"], "choose one of tiny, random"),
         (["train", "tiny", "--model.eye", "clip", "--dry-run"], "has efficientnet_lite0 only"),

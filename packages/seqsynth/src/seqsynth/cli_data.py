@@ -122,7 +122,12 @@ def _add_export(commands: Commands) -> None:
         "has the tokens that the trainer's tokenizer must gain, as ordinary ones.",
     )
     parser.add_argument("format", metavar="FORMAT", help=", ".join(FORMATS))
-    parser.add_argument("examples", type=Path, metavar="EXAMPLES.jsonl", help="what build wrote")
+    parser.add_argument(
+        "examples",
+        type=Path,
+        metavar="EXAMPLES",
+        help="a folder that build wrote, or its examples.jsonl",
+    )
     parser.add_argument("--out", type=Path, required=True, metavar="DIR")
     parser.add_argument(
         "--max-edge", type=int, default=448, metavar="PIXELS",
@@ -224,15 +229,18 @@ def _run_build(arguments: argparse.Namespace) -> int:
         **corpus_facts(arguments.out, arguments.manifest or (), arguments.root),
     }
     with shown_progress("examples", count) as (_, on_done):
-        report = build_examples(
-            stream,
-            arguments.out,
-            plan,
-            facts=facts,
-            num_workers=arguments.workers,
-            engine=arguments.engine,
-            on_done=on_done,
-        )
+        try:
+            report = build_examples(
+                stream,
+                arguments.out,
+                plan,
+                facts=facts,
+                num_workers=arguments.workers,
+                engine=arguments.engine,
+                on_done=on_done,
+            )
+        except TooManySkippedError as error:
+            raise TooManySkippedError(f"{error}; --max-skipped SHARE allows more") from None
     _note_losses(report)
     sys.stdout.write(f"{arguments.out / EXAMPLES_NAME}\n")
     return 0
@@ -240,8 +248,11 @@ def _run_build(arguments: argparse.Namespace) -> int:
 
 def _run_export(arguments: argparse.Namespace) -> int:
     known_name("format", arguments.format, FORMATS)
-    root = arguments.media_root or media_root_of(arguments.examples, arguments.cache)
-    examples = read_examples(arguments.examples, media_root=root)
+    source = arguments.examples
+    if (source / EXAMPLES_NAME).is_file():
+        source /= EXAMPLES_NAME
+    root = arguments.media_root or media_root_of(source, arguments.cache)
+    examples = read_examples(source, media_root=root)
     try:
         with shown_progress("examples") as (_, on_done):
             log = export_examples(
