@@ -131,6 +131,13 @@ ODD_ANSWERS = {
 }
 
 
+def told(status: int) -> dict[str, Any]:
+    """The body of an error."""
+    if status == 422:
+        return {"detail": [{"msg": "told"}]}
+    return {"error": {"message": f"told to say {status}", "type": "Told", "code": status}}
+
+
 def handler_of(state: StubServer) -> type[BaseHTTPRequestHandler]:
     """Answers, or does what the state says that goes wrong."""
 
@@ -159,14 +166,11 @@ def handler_of(state: StubServer) -> type[BaseHTTPRequestHandler]:
             ill = state.next_ill()
             status, _, pause = ill.partition(" after ")
             if status.isdecimal():
-                error = {"message": f"told to say {status}", "type": "Told", "code": int(status)}
-                record = {"detail": [{"msg": "told"}]} if status == "422" else {"error": error}
-                self.reply(int(status), record, pause)
+                self.reply(int(status), told(int(status)), pause)
             elif ill == "old 400":
                 self.reply(400, {"object": "error", "message": "too long", "code": 400})
             elif ill in ("hang", "drop"):
-                if ill == "hang":
-                    state.stopping.wait(600)
+                state.stopping.wait(600 if ill == "hang" else 0)
                 self.close_connection = True
             elif ill == "cut":
                 self.send_response(200)
