@@ -140,7 +140,7 @@ def _one_writer(path: Path) -> contextlib.AbstractContextManager[bool]:
     if not is_first():
         return contextlib.nullcontext(False)
     path.parent.mkdir(parents=True, exist_ok=True)
-    return one_writer(path.with_name(f".{path.name}.lock"), f"writing {path}")
+    return one_writer(_lock_path(path), f"writing {path}")
 
 
 def _share(
@@ -170,7 +170,7 @@ def is_complete(
     """
     path = Path(path)
     done = _answered(path, settings)
-    is_clear = path.exists() and not _parts(path)
+    is_clear = path.exists() and not _parts(path) and not _lock_path(path).exists()
     return is_clear and all(query.id in done for query in queries)
 
 
@@ -391,6 +391,10 @@ def _finish(rows: Sequence[Mapping[str, Any]], path: Path, settings: PredictionS
 
 def _line(row: Mapping[str, Any]) -> str:
     return json.dumps(row, ensure_ascii=False) + "\n"
+
+
+def _lock_path(path: Path) -> Path:
+    return path.with_name(f".{path.name}.lock")
 
 
 def _settings_path(path: Path) -> Path:

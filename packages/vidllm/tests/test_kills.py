@@ -1,6 +1,7 @@
-"""Killed or interrupted at moments that nobody chose: the same command, again, ends as if not.
+"""Killed or interrupted anywhere: the same command, again, ends as if it had not been.
 
-The moments are drawn anew each time; the seed is printed, SEQ2TIME_KILL_SEED repeats one.
+The moments of the slow tests are drawn anew each time; the seed is printed, SEQ2TIME_KILL_SEED
+repeats one. `test_faults` has training killed at chosen places.
 """
 
 import os
@@ -16,14 +17,13 @@ from pathlib import Path
 import pytest
 
 from seqsynth import Corpus, build_default_benchmark
-from vidllm import checkpoint, run_folder
+from vidllm import checkpoint, predict, run_folder
 from vidllm.features import FeatureStore
 
-from .child import started
+from .child import at, started
 from .small_benchmark import SMALL_BENCHMARK
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork on this system")
-FEW = 2  # one of each signal
 TRAIN = [
     "train", "smoke", "--optim.max-steps", "4", "--optim.global-batch-size", "4",
     "--model.lora-dropout", "0.2",
@@ -159,19 +159,42 @@ def predict_strikes(count: int, whole: Whole, asks: list[str], root: Path) -> No
         assert status != 0 or out.exists()
         again = started(words, root / "log")
         assert again.ended() == 0, again.said()
-        assert names(out.parent) == names(whole.folder)
-        for name in names(whole.folder):
-            assert (out.parent / name).read_bytes() == (whole.folder / name).read_bytes()
+        assert_same_files(out.parent, whole.folder)
 
 
-def test_training_struck_at_random_is_continued(trained: Whole, tmp_path: Path) -> None:
-    train_strikes(FEW, trained, tmp_path)
+def assert_same_files(one: Path, other: Path) -> None:
+    assert names(one) == names(other)
+    for name in names(other):
+        assert (one / name).read_bytes() == (other / name).read_bytes()
 
 
-def test_a_prediction_struck_at_random_is_continued(
-    predicted: Whole, asks: list[str], tmp_path: Path
+PLACES = {
+    "nothing is written": ((predict, "_start_part"), 1),
+    "no answer is written": ((predict, "_append"), 2),
+    "some are written": ((predict, "_append"), 3),
+    "all are written": ((predict, "_finish"), 1),
+    "its settings are not": ((predict, "write_atomically"), 2),
+    "it only clears up": ((predict, "_remove_parts"), 2),
+}
+
+
+@pytest.mark.parametrize(
+    ("when", "number"),
+    [*((when, signal.SIGKILL) for when in PLACES), ("some are written", signal.SIGINT)],
+)
+def test_a_prediction_struck_anywhere_is_continued(
+    predicted: Whole, asks: list[str], tmp_path: Path, when: str, number: signal.Signals
 ) -> None:
-    predict_strikes(FEW, predicted, asks, tmp_path)
+    def strike() -> None:
+        at(*PLACES[when], lambda: os.kill(os.getpid(), number))
+
+    out, log = tmp_path / "out" / "rows.jsonl", tmp_path / "log"
+    words = [*asks, "--out", str(out)]
+    child = started(words, log, strike)
+    assert child.ended() == (130 if number == signal.SIGINT else -signal.SIGKILL), child.said()
+    again = started(words, log)
+    assert again.ended() == 0, again.said()
+    assert_same_files(out.parent, predicted.folder)
 
 
 @pytest.mark.slow
