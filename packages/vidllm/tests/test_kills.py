@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 
 from seqsynth import Corpus, build_default_benchmark
-from vidllm import checkpoint, predict, run_folder
+from vidllm import checkpoint, predict, prediction_files, run_folder
 from vidllm.features import FeatureStore
 
 from .child import at, started
@@ -169,12 +169,12 @@ def assert_same_files(one: Path, other: Path) -> None:
 
 
 PLACES = {
-    "nothing is written": ((predict, "_start_part"), 1),
-    "no answer is written": ((predict, "_append"), 2),
-    "some are written": ((predict, "_append"), 3),
-    "all are written": ((predict, "_finish"), 1),
-    "its settings are not": ((predict, "write_atomically"), 2),
-    "it only clears up": ((predict, "_remove_parts"), 2),
+    "nothing is written": ((predict, "start_part"), 1),
+    "no answer is written": ((predict, "append_rows"), 1),
+    "some are written": ((predict, "append_rows"), 2),
+    "all are written": ((predict, "put_in_place"), 1),
+    "its settings are not": ((prediction_files, "write_atomically"), 2),
+    "it only clears up": ((predict, "remove_parts"), 2),
 }
 
 

@@ -22,6 +22,7 @@ import timetokens as tt
 from seqsynth import Corpus, Example, FrameRef, Target, Turn, build_default_benchmark
 from seqsynth.one_writer import HeldError
 from vidllm import predict as predict_module
+from vidllm import prediction_files
 from vidllm.adapters import ADAPTERS
 from vidllm.assembly import Assembly
 from vidllm.benchmarks import (
@@ -35,14 +36,8 @@ from vidllm.benchmarks import (
 from vidllm.chance import chance_events
 from vidllm.config import TrainConfig
 from vidllm.features import FeatureStore
-from vidllm.predict import (
-    PredictionSettings,
-    events_of,
-    is_complete,
-    predict,
-    read_predictions,
-    write_events,
-)
+from vidllm.predict import events_of, is_complete, predict, write_events
+from vidllm.prediction_files import PredictionSettings, read_predictions
 from vidllm.reading import reader
 from vidllm.report.timelines import read_rows
 
@@ -200,7 +195,7 @@ def test_no_answer_is_lost_where_a_process_has_the_number_of_a_dead_one(
     (part,) = tmp_path.glob("predictions.jsonl.part-*")
     begun = part.read_bytes()
     with monkeypatch.context() as patched:
-        patched.setattr(predict_module, "_append", full)
+        patched.setattr(prediction_files, "append_rows", full)
         with pytest.raises(OSError, match="No space"):
             answer(path)
     assert part.read_bytes() == begun
@@ -235,8 +230,8 @@ def test_what_was_answered_is_on_the_disk_before_older_parts_go(
 
 
 def test_machines_of_one_name_do_not_write_one_part(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(predict_module, "own_mark", lambda: "localhost-7")
-    assert predict_module._own_part(Path("a")) != predict_module._own_part(Path("a"))
+    monkeypatch.setattr(prediction_files, "own_mark", lambda: "localhost-7")
+    assert prediction_files.own_part(Path("a")) != prediction_files.own_part(Path("a"))
 
 
 def test_two_commands_do_not_write_one_file(
@@ -263,7 +258,7 @@ def test_without_locks_two_commands_leave_each_other_alone(
     answer: Predict, queries: list[Query], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Each ends with its own answers, whatever the other wrote and cleared meanwhile."""
-    monkeypatch.setattr(predict_module, "one_writer", lambda *_: nullcontext(False))
+    monkeypatch.setattr(prediction_files, "one_writer", lambda *_: nullcontext(False))
     path = tmp_path / "predictions.jsonl"
     dead = tmp_path / f"predictions.jsonl.part-0-{socket.gethostname()}-4194305"
     elsewhere = tmp_path / "predictions.jsonl.part-0-node-9-7"
@@ -277,7 +272,7 @@ def test_without_locks_two_commands_leave_each_other_alone(
 
     def other(done: int, total: int) -> None:
         with monkeypatch.context() as patched:
-            patched.setattr(predict_module, "own_mark", lambda: "node-8-7")
+            patched.setattr(prediction_files, "own_mark", lambda: "node-8-7")
             answer(path, settings=replace(SETTINGS, system="other"))
         assert systems() == {"other"}
 

@@ -12,7 +12,8 @@ from vidllm import run_folder
 from vidllm.benchmarks import read_benchmark
 from vidllm.chance import chance_events
 from vidllm.config import TrainConfig
-from vidllm.predict import PredictionSettings, write_events
+from vidllm.predict import write_events
+from vidllm.prediction_files import PredictionSettings
 from vidllm.report import write_report
 from vidllm.report.curves import loss_figure, smoothed
 from vidllm.report.page import scores_table

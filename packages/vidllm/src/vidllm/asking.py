@@ -19,7 +19,8 @@ from vidllm.checkpoint import CheckpointError
 from vidllm.config import TrainConfig
 from vidllm.generation import answers
 from vidllm.mixture_data import mixture_recipe, sequences_of
-from vidllm.predict import PredictionSettings, events_of, group_by_prefix, weights_name
+from vidllm.predict import events_of, group_by_prefix, weights_name
+from vidllm.prediction_files import PredictionSettings
 from vidllm.processes import own_device
 from vidllm.reading import reader
 

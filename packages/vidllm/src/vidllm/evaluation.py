@@ -18,15 +18,8 @@ from vidllm.checkpoint import Checkpoint, CheckpointError
 from vidllm.config import TrainConfig
 from vidllm.features import frames_of_corpus, frames_standing_for
 from vidllm.mixture_data import START_IMAGES, sample_of_images
-from vidllm.predict import (
-    MAX_NEW_TOKENS,
-    PredictionSettings,
-    is_complete,
-    predict,
-    read_predictions,
-    weights_name,
-    write_events,
-)
+from vidllm.predict import is_complete, predict, weights_name, write_events
+from vidllm.prediction_files import MAX_NEW_TOKENS, PredictionSettings, read_predictions
 from vidllm.processes import own_device
 from vidllm.progress import CountLine
 from vidllm.reading import reader

@@ -12,7 +12,7 @@ from safetensors.torch import load_file
 
 from seqsynth import Corpus, build_default_benchmark
 from vidllm import checkpoint, run_folder
-from vidllm.predict import read_predictions
+from vidllm.prediction_files import read_predictions
 
 from ..small_benchmark import SMALL_BENCHMARK
 
