@@ -1,14 +1,17 @@
 """The processes that make batches: interrupted with the run, lost, and left behind."""
 
+import math
 import multiprocessing
 import os
 import re
 import signal
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 
 import pytest
+from torch._C import _remove_worker_pids, _set_worker_pids
 
 from vidllm import checkpoint, data_workers, run_folder
 from vidllm.data_workers import WorkerLostError, naming_lost_workers
@@ -88,31 +91,53 @@ def test_a_lost_worker_is_named_however_torch_learns_of_it(
 ) -> None:
     with (
         pytest.raises(WorkerLostError, match=re.escape(of_ours)),
-        naming_lost_workers(tmp_path),
+        naming_lost_workers(tmp_path, 2),
     ):
         raise RuntimeError(of_torch)
 
 
-def test_a_connection_that_breaks_off_names_the_worker_that_was_lost(tmp_path: Path) -> None:
-    worker = multiprocessing.get_context("fork").Process(target=signal.pause)
-    worker.start()
+@pytest.fixture
+def worker() -> Iterator[BaseProcess]:
+    """A process that PyTorch takes for one of a DataLoader's."""
+    process = multiprocessing.get_context("fork").Process(target=signal.pause)
+    process.start()
+    _set_worker_pids(id(process), (process.pid,))
+    yield process
+    _remove_worker_pids(id(process))
+    process.kill()
+    process.join()
+
+
+def test_a_connection_that_breaks_off_names_the_worker_that_was_lost(
+    worker: BaseProcess, tmp_path: Path
+) -> None:
     worker.kill()
     with (
         pytest.raises(WorkerLostError, match=rf"\({worker.pid}\) was ended by the signal 'Killed'"),
-        naming_lost_workers(tmp_path),
+        naming_lost_workers(tmp_path, 1),
     ):
         raise ConnectionResetError(104, "Connection reset by peer")
-    worker.join()
 
 
 def test_another_error_of_a_step_stays_what_it_is(
+    worker: BaseProcess, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(data_workers, "_ENDING_SECONDS", 0.1)
+    other = multiprocessing.get_context("fork").Process(target=os._exit, args=(1,))
+    other.start()  # ends too, and makes no batches
+    with pytest.raises(ConnectionResetError), naming_lost_workers(tmp_path, 1):
+        raise ConnectionResetError(104, "of a logger, say")
+    other.join()
+    with pytest.raises(RuntimeError, match="shapes differ"), naming_lost_workers(tmp_path, 1):
+        raise RuntimeError("shapes differ")
+
+
+def test_without_workers_no_error_waits_for_one(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(data_workers, "_ENDING_SECONDS", 0.0)
-    with pytest.raises(ConnectionResetError), naming_lost_workers(tmp_path):
-        raise ConnectionResetError(104, "of a logger, say")
-    with pytest.raises(RuntimeError, match="shapes differ"), naming_lost_workers(tmp_path):
-        raise RuntimeError("shapes differ")
+    monkeypatch.setattr(data_workers, "_ENDING_SECONDS", math.inf)
+    with pytest.raises(BrokenPipeError), naming_lost_workers(tmp_path, 0):
+        raise BrokenPipeError(32, "Broken pipe")
 
 
 def test_workers_whose_run_was_killed_do_not_hold_it_up(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import re
 import signal
 import sys
@@ -50,8 +49,12 @@ def _pass_over_once(number: int, frame: FrameType | None) -> None:
 
 
 @contextlib.contextmanager
-def naming_lost_workers(run_dir: Path) -> Iterator[None]:
+def naming_lost_workers(run_dir: Path, num_workers: int) -> Iterator[None]:
     """Says of a worker that ended what that means for the run.
+
+    Args:
+        run_dir: where the run stands.
+        num_workers: where there are none, every error stays what it is.
 
     Raises:
         WorkerLostError: one was killed, mostly because the machine's memory was full.
@@ -59,7 +62,7 @@ def naming_lost_workers(run_dir: Path) -> Iterator[None]:
     try:
         yield
     except (RuntimeError, ConnectionError, EOFError) as error:
-        lost = _lost_worker(error)
+        lost = _lost_worker(error) if num_workers else None
         if lost is None:
             raise
         number, by_signal = lost
@@ -79,22 +82,22 @@ def _lost_worker(error: Exception) -> tuple[str, str | None] | None:
     A batch is fetched through a connection to the process that made it, which breaks off a little
     before the system says that the process has ended.
     """
-    if isinstance(error, RuntimeError):
-        said = _LOST.search(str(error))
-        return (said[1], said[2]) if said else None
-    if not hasattr(os, "waitid"):
-        return None
+    if not isinstance(error, RuntimeError):
+        told = _word_of_torch()
+        return _lost_worker(told) if told is not None else None
+    said = _LOST.search(str(error))
+    return (said[1], said[2]) if said else None
+
+
+def _word_of_torch() -> RuntimeError | None:
+    """What PyTorch says of a worker that has just ended; None where none ends in time."""
+    from torch._C import _error_if_any_worker_fails
+
     give_up = time.monotonic() + _ENDING_SECONDS
     try:
-        while True:
-            ended = os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
-            if ended is not None:
-                killed = ended.si_code in (os.CLD_KILLED, os.CLD_DUMPED)
-                return str(ended.si_pid), signal.strsignal(ended.si_status) if killed else None
-            if time.monotonic() > give_up:
-                return None
-            time.sleep(0.01)
-    except ChildProcessError:  # there is no other process
-        return None
-    except RuntimeError as told:  # PyTorch's own word, which comes at any moment
-        return _lost_worker(told)
+        while time.monotonic() < give_up:
+            _error_if_any_worker_fails()
+            time.sleep(0.01)  # within it PyTorch may learn of the end by a signal, and says so
+    except RuntimeError as told:
+        return told
+    return None

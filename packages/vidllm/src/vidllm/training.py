@@ -120,7 +120,8 @@ def _train(
     )
     stop = StopOnRequest(trainer)
     trainer.add_callback(stop)
-    with naming_lost_workers(run_dir), line, _stopping_on_signals(stop, console) as caught:
+    lost = naming_lost_workers(run_dir, config.data.num_workers)
+    with lost, line, _stopping_on_signals(stop, console) as caught:
         _go(trainer, resume_from)
     step = trainer.state.global_step
     if step not in {found.step for found in checkpoint.named(run_dir)}:
