@@ -109,13 +109,13 @@ class ModelConfig:
         for name in ("num_visual_tokens", "projector_hidden", "lora_rank", "lora_alpha"):
             value = getattr(self, name)
             require(value >= 1, f"model.{name}", value, "give at least 1")
-        codecs = f"choose one of {', '.join(tt.CODECS)}, or start the file that adds it to CODECS"
         require(
             not self.base or self.adapter not in ("tiny", "random"),
             "model.base",
             self.base,
             f"the adapter {self.adapter} has a base of its own; --model.adapter vlm takes yours",
         )
+        codecs = f"choose one of {', '.join(tt.CODECS)}, or start the file that adds it to CODECS"
         require(self.codec in tt.CODECS, "model.codec", self.codec, codecs)
         require(self.num_layers >= 0, "model.num_layers", self.num_layers, "give 0 (all) or more")
         require(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -145,12 +146,13 @@ def _take_resume(flags: list[str]) -> tuple[list[str], str]:
 
 
 def _out_of(flags: list[str]) -> str:
-    """The value of --out, or ""."""
-    for place, flag in enumerate(flags):
+    """The value of the last --out, or ""."""
+    found = ""
+    for flag, following in pairwise([*flags, "--"]):
         name, equals, attached = flag.partition("=")
         if name == "--out":
-            return attached if equals else "".join(flags[place + 1 : place + 2])
-    return ""
+            found = attached if equals or following.startswith("--") else following
+    return found
 
 
 def _dry_run(options: TrainOptions) -> int:
