@@ -22,7 +22,7 @@ from seqsynth.sampler import SamplerSpec, SequencePlanner  # noqa: E402
 REFUSALS = (TypeError, ValueError, IndexError)
 EDGES = [-(2**63), -(2**62), -1, 0, 1, 2, 2**28 - 1, 2**28, 2**32 - 1, 2**32, 2**62, 2**63 - 1]
 INTEGERS = st.one_of(st.integers(-2, 12), st.sampled_from(EDGES))
-FUZZED = settings(max_examples=60, suppress_health_check=list(HealthCheck))
+FUZZED = settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
 
 BATCH_FIELDS = ("num_clips", "clip_ids", "frame_counts", "frame_indices")
 TABLES = [
