@@ -323,7 +323,9 @@ def test_highlights_in_the_wrong_order_are_told(write, capsys) -> None:
         (["tvg", "a", "b", "--moment"], "did you mean --moments?"),
         (["dvc", "a", "b", "--protocol", "sodda"], "'sodda'; did you mean soda?"),
         (["--verison"], "did you mean --version?"),
-        (["tvg", "-dash", "b"], "a name that begins with - is written ./-dash"),
+        (["tvg", "-dash", "b"], "a file name that begins with - is written ./-dash"),
+        (["-v"], "unrecognized arguments: -v; a file name that begins with - is written ./-v"),
+        (["tvg", "a", "b", "-json", "c"], "-json; did you mean --json?; a file name that"),
         (["zzz"], "(choose from "),
     ],
 )
@@ -332,6 +334,32 @@ def test_a_mistyped_name_is_answered_with_the_near_one(capsys, words: list[str],
         main(words)
     assert status.value.code == 2
     assert near in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["tvg", "a", "b", "--iou", "-inf"],
+        ["tvg", "a", "b", "--iou", "0.5", "-nan"],
+        ["tvg", "a", "b", "--json", "-x"],
+        ["tvg", "a", "b", "c"],
+    ],
+)
+def test_values_are_not_taken_for_file_names(capsys, words: list[str]) -> None:
+    with pytest.raises(SystemExit, match="2"):
+        main(words)
+    assert "file name" not in capsys.readouterr().err
+
+
+def test_names_with_a_dash_and_a_blank_are_names(capsys) -> None:
+    assert main(["tvg", "-my refs.json", "p.json"]) == 2
+    assert "-my refs.json: No such file" in capsys.readouterr().err
+
+
+def test_help_comes_before_a_mistyped_option(capsys) -> None:
+    with pytest.raises(SystemExit, match="0"):
+        main(["tvg", "--help", "--foo"])
+    assert "usage: vidmetrics tvg" in capsys.readouterr().out
 
 
 def test_richness_of_a_log_of_vtimellm_needs_no_durations(write, capsys) -> None:

@@ -59,7 +59,9 @@ def test_options_have_no_short_forms(capsys: Capture) -> None:
         (["biuld"], "invalid choice: 'biuld'; did you mean build?"),
         (["build", "paper", "--outt", "x"], "unrecognized arguments: --outt; did you mean --out"),
         (["--verison"], "did you mean --version?"),
-        (["coverage", "image_folder", "-dash"], "a name that begins with - is written ./-dash"),
+        (["coverage", "image_folder", "-dash"], "a file name that begins with - is written ./-da"),
+        (["-v"], "unrecognized arguments: -v; a file name that begins with - is written ./-v"),
+        (["--cache", "x", "build"], "unrecognized arguments: --cache"),
         (["zzz"], "(choose from "),
     ],
 )
@@ -69,6 +71,12 @@ def test_a_mistyped_name_is_answered_with_the_near_one(
     with pytest.raises(SystemExit, match="2"):
         cli.main(words)
     assert near in capsys.readouterr().err
+
+
+def test_help_comes_before_a_mistyped_option(capsys: Capture) -> None:
+    with pytest.raises(SystemExit, match="0"):
+        cli.main(["build", "--help", "--foo"])
+    assert "usage: seqsynth build" in capsys.readouterr().out
 
 
 @pytest.mark.skipif(os.name == "nt", reason="pipes of POSIX")

@@ -1,5 +1,7 @@
 """argparse that takes options by their whole names and answers a mistyped name with near ones."""
 
+from __future__ import annotations
+
 import argparse
 import difflib
 import re
@@ -7,6 +9,7 @@ import sys
 from typing import Any, NoReturn
 
 _CHOICE = re.compile(r"(.*invalid choice: )'?(.*?)'? \(choose from (.*)\)", re.DOTALL)
+_NUMBER = re.compile(r"-([\d.]+(e[-+]?\d+)?|inf(inity)?|nan)", re.IGNORECASE)
 
 
 class Parser(argparse.ArgumentParser):
@@ -14,33 +17,41 @@ class Parser(argparse.ArgumentParser):
 
     def __init__(self, **settings: Any) -> None:
         super().__init__(**settings | {"allow_abbrev": False})
+        self._words: list[str] = []
 
     def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
-        """As argparse, but an option that is not there is told before one that is missing."""
-        words = list(sys.argv[1:] if args is None else args)
-        for word in words:
-            if word == "--" or (self._subparsers is not None and not word.startswith("-")):
-                break  # names alone, or the arguments of a command follow
-            # argparse takes a word with a blank for a name.
-            if word.startswith("--") and " " not in word:
-                self._check_option(word.partition("=")[0])
-            elif re.match(r"-[^-\d.]", word) and word not in self._option_string_actions:
-                self.error(f"{word}: a name that begins with - is written ./{word}")
-        return super().parse_known_args(words, namespace)
+        """As argparse, but what a command does not know is told by its own parser."""
+        self._words = list(sys.argv[1:] if args is None else args)
+        known, strange = super().parse_known_args(self._words, namespace)
+        if strange:
+            self.error(f"unrecognized arguments: {' '.join(strange)}")
+        return known, strange
 
     def error(self, message: str) -> NoReturn:
-        """As argparse; of a choice that is not there the near ones."""
-        found = _CHOICE.fullmatch(message)
-        if found is not None:
-            head, given, choices = found.groups()
+        """As argparse; of a name that is not there the near ones, before what else is wrong."""
+        strange = self._strange_option()
+        choice = _CHOICE.fullmatch(message)
+        if strange and ": expected " not in message:  # else it may be the value that is missed
+            message = f"unrecognized arguments: {strange}"
+            message += _near(strange, list(self._option_string_actions))
+            if not strange.startswith("--"):
+                message += f"; a file name that begins with - is written ./{strange}"
+        elif choice is not None:
+            head, given, choices = choice.groups()
             near = _near(given, [choice.strip("'") for choice in choices.split(", ")])
             message = f"{head}{given!r}{near}" if near else message
         super().error(message)
 
-    def _check_option(self, name: str) -> None:
-        known = self._option_string_actions
-        if name not in known:
-            self.error(f"unrecognized arguments: {name}{_near(name, list(known))}")
+    def _strange_option(self) -> str:
+        """The first word that argparse takes for an option and that is none; empty if none is."""
+        for word in self._words:
+            if word == "--" or (self._subparsers is not None and not word.startswith("-")):
+                break  # names alone, or the arguments of a command follow
+            name = word.partition("=")[0]
+            is_option = name.startswith("-") and name != "-" and " " not in name
+            if is_option and not _NUMBER.fullmatch(name) and name not in self._option_string_actions:
+                return name
+        return ""
 
 
 def _near(name: str, known: list[str]) -> str:
