@@ -49,7 +49,8 @@ class Parser(argparse.ArgumentParser):
                 break  # names alone, or the arguments of a command follow
             name = word.partition("=")[0]
             is_option = name.startswith("-") and name != "-" and " " not in name
-            if is_option and not _NUMBER.fullmatch(name) and name not in self._option_string_actions:
+            is_known = name in self._option_string_actions or _NUMBER.fullmatch(name)
+            if is_option and not is_known:
                 return name
         return ""
 
