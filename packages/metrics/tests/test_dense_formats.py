@@ -150,6 +150,21 @@ def test_swapped_files_are_told(write) -> None:
         read_dense_predictions(write("et.json", [questions]))
 
 
+def test_references_may_name_their_system(write) -> None:
+    line = {"id": "v", "task": "dvc", "system": "human", "events": [[1, 5, "mix"]]}
+    path = write("r.jsonl", [line | {"duration_seconds": 9}])
+    assert read_dense_references(path)[0].system == "human"
+
+
+def test_what_holds_no_spans_is_not_told_to_be_of_another_task(write) -> None:
+    for content in ({"foo": 1}, {"foo": {"a": 1}}, {"foo": [["1", "5"]], "bar": 1}):
+        with pytest.raises(InputError, match="not a format of dense captions") as error:
+            read_dense_references(write("x.json", content))
+        assert "; it is" not in str(error.value)
+    with pytest.raises(InputError, match=r"line 1, video 'v', event 1: an event must be"):
+        read_dense_references(write("y.json", {"v": [[[1, 5], "mix"]]}))
+
+
 def test_files_of_another_task_are_told(write) -> None:
     for spans in ({"q": [[1, 5]]}, {"annotations": [{"image_id": "v", "id": 0, "timestamp": [1]}]}):
         with pytest.raises(InputError, match=r"a file for grounding \(tvg\)"):

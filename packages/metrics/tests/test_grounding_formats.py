@@ -107,6 +107,29 @@ def test_files_of_dense_captions_are_told(write, content) -> None:
             read(write("p.json", content))
 
 
+@pytest.mark.parametrize(
+    ("read", "content", "message"),
+    [
+        (read_queries, {"model": {"a": 1}}, "line 1, query 'model': expected a list of spans, got"),
+        (
+            read_answers,
+            {"q": [[1, 5, "0.9"]]},
+            "line 1, query 'q', span 1: a score must be a number, got '0.9'",
+        ),
+        (read_answers, {"q": [{"start": 1, "end": 5}]}, "line 1, query 'q', span 1: "),
+    ],
+)
+def test_what_is_no_dense_caption_is_told_by_line_and_query(write, read, content, message) -> None:
+    with pytest.raises(InputError, match=message):
+        read(write("p.json", content))
+
+
+def test_no_task_is_named_for_what_holds_nothing(write) -> None:
+    with pytest.raises(InputError, match="not a format of grounding") as error:
+        read_answers(write("p.json", {"results": []}))
+    assert "; it is" not in str(error.value)
+
+
 def test_swapped_answers_are_told(write) -> None:
     with pytest.raises(InputError, match=r"TimeLens or .*: give REFERENCES first"):
         read_queries(write("a.json", {"0": {"timestamp": [[0, 6]], "query": "a"}}))

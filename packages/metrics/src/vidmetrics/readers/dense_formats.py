@@ -15,6 +15,7 @@ from vidmetrics.events import Event, check_event, is_list
 from vidmetrics.readers.answers import events_in_percent, events_in_seconds
 from vidmetrics.readers.documents import (
     Document,
+    always,
     has_keys,
     item_place,
     load_document,
@@ -44,6 +45,7 @@ from vidmetrics.readers.shared_formats import (
     is_activitynet,
     is_annotations,
     is_answered_etbench,
+    is_captioned,
     is_etbench,
     is_span,
     is_vtimellm,
@@ -60,11 +62,13 @@ class DenseFormat(NamedTuple):
         name: for error messages.
         matches: whether a parsed file has this format.
         read: yields the records; the durations are those of the references.
+        is_certain: whether a file that matches may be called one of this format.
     """
 
     name: str
     matches: Callable[[Document], bool]
     read: Callable[[Document, Durations], Iterator[Record]]
+    is_certain: Callable[[Document], bool] = always
 
 
 def read_dense_references(path: str | Path, *, split: str = "validation") -> list[Record]:
@@ -77,18 +81,7 @@ def read_dense_references(path: str | Path, *, split: str = "validation") -> lis
     Raises:
         InputError: an unknown or broken format (names file, line, video), no videos.
     """
-    document = load_document(path)
-    formats = (
-        *REFERENCE_FORMATS,
-        DenseFormat("YouCook2", _is_youcook2, lambda d, _: _read_youcook2(d, split)),
-    )
-    records = _read(document, formats, {}, PREDICTION_FORMATS)
-    for record in records:
-        if not record.events:
-            raise InputError(f"{record.place()}: no events, but a reference needs at least one")
-    if not records:
-        raise InputError(f"{path} holds no dense captions; queries alone are for tvg")
-    return records
+    return dense_references(load_document(path), split=split)
 
 
 def read_dense_predictions(path: str | Path, *, durations: Durations | None = None) -> list[Record]:
@@ -101,8 +94,27 @@ def read_dense_predictions(path: str | Path, *, durations: Durations | None = No
     Raises:
         InputError: an unknown or broken format (names file, line, video).
     """
-    document = load_document(path)
-    return _read(document, PREDICTION_FORMATS, durations or {}, REFERENCE_FORMATS)
+    return dense_predictions(load_document(path), durations or {})
+
+
+def dense_references(document: Document, *, split: str) -> list[Record]:
+    """As `read_dense_references`, of a file that has been read."""
+    formats = (
+        *REFERENCE_FORMATS,
+        DenseFormat("YouCook2", _is_youcook2, lambda d, _: _read_youcook2(d, split)),
+    )
+    records = _read(document, formats, {}, PREDICTION_FORMATS)
+    for record in records:
+        if not record.events:
+            raise InputError(f"{record.place()}: no events, but a reference needs at least one")
+    if not records:
+        raise InputError(f"{document.path} holds no dense captions; queries alone are for tvg")
+    return records
+
+
+def dense_predictions(document: Document, durations: Durations) -> list[Record]:
+    """As `read_dense_predictions`, of a file that has been read."""
+    return _read(document, PREDICTION_FORMATS, durations, REFERENCE_FORMATS)
 
 
 def _read(
@@ -223,6 +235,10 @@ def _is_video_lists(document: Document) -> bool:
     if not isinstance(value, dict) or is_annotations(document) or is_span(first_part(document)):
         return False
     return all(isinstance(item, list) for item in value.values())
+
+
+def _holds_captions(document: Document) -> bool:
+    return is_captioned(first_part(document))
 
 
 def _read_video_lists(document: Document, durations: Durations) -> Iterator[Record]:
@@ -348,7 +364,9 @@ REFERENCE_FORMATS: tuple[DenseFormat, ...] = (
     DenseFormat("TimeChat annotations", _is_coco, _read_coco),
     DenseFormat("ActivityNet Captions", is_activitynet, _read_activitynet),
     DenseFormat("E.T. Bench", is_etbench, _read_etbench_references),
-    DenseFormat("{video: [[start, end, caption]]}", _is_video_lists, _read_video_lists),
+    DenseFormat(
+        "{video: [[start, end, caption]]}", _is_video_lists, _read_video_lists, _holds_captions
+    ),
 )
 
 PREDICTION_FORMATS: tuple[DenseFormat, ...] = (
@@ -357,5 +375,10 @@ PREDICTION_FORMATS: tuple[DenseFormat, ...] = (
     DenseFormat("E.T. Bench answers", is_answered_etbench, _read_etbench_answers),
     DenseFormat("TimeChat's raw results", _is_timechat_answers, _read_timechat_answers),
     DenseFormat("VTimeLLM log", is_vtimellm, _read_vtimellm),
-    DenseFormat("TimeChat or {video: [[start, end, caption]]}", _is_video_lists, _read_video_lists),
+    DenseFormat(
+        "TimeChat or {video: [[start, end, caption]]}",
+        _is_video_lists,
+        _read_video_lists,
+        _holds_captions,
+    ),
 )

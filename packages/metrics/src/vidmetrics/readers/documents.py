@@ -71,6 +71,10 @@ class Format(Protocol):
     def matches(self) -> Callable[[Document], bool]:
         """Whether a file has this format."""
 
+    @property
+    def is_certain(self) -> Callable[[Document], bool]:
+        """Whether a file that matches has it beyond doubt: nearly all match some formats."""
+
 
 def unknown_format(
     document: Document,
@@ -91,14 +95,24 @@ def unknown_format(
         other_task: its name and command.
     """
     names = ", ".join(one.name for one in known)
-    other = next((one.name for one in turned if one.matches(document)), "")
-    strange = next((one.name for one in elsewhere if one.matches(document)), "")
+    other, strange = (
+        next(
+            (one.name for one in formats if one.matches(document) and one.is_certain(document)), ""
+        )
+        for formats in (turned, elsewhere)
+    )
     hint = ""
     if other:
         hint = f"; it is {other}: give REFERENCES first, then PREDICTIONS"
     elif strange:
         hint = f"; it is {strange}, a file for {other_task}"
     return InputError(f"{document.path}: not a format of {task} that is known ({names}){hint}")
+
+
+def always(document: Document) -> bool:
+    """That whatever matches a format has it."""
+    del document
+    return True
 
 
 def has_keys(value: Any, *keys: str) -> bool:

@@ -16,6 +16,7 @@ from vidmetrics.events import ScoredSpan
 from vidmetrics.readers.answers import span_in_percent, spans_in_seconds
 from vidmetrics.readers.documents import (
     Document,
+    always,
     has_keys,
     item_place,
     load_document,
@@ -47,6 +48,7 @@ from vidmetrics.readers.shared_formats import (
     is_answered_etbench,
     is_captioned,
     is_etbench,
+    is_span,
     is_vtimellm,
 )
 
@@ -63,11 +65,13 @@ class GroundingFormat(NamedTuple):
         name: for error messages.
         matches: whether a parsed file has this format.
         read: yields the records; the queries are the references, by id.
+        is_certain: whether a file that matches may be called one of this format.
     """
 
     name: str
     matches: Callable[[Document], bool]
     read: Callable[[Document, Queries], Iterator[Record]]
+    is_certain: Callable[[Document], bool] = always
 
 
 def read_queries(path: str | Path) -> list[Record]:
@@ -316,8 +320,17 @@ def _is_mapping(document: Document) -> bool:
 
 
 def _is_query_lists(document: Document) -> bool:
-    # An object for a query is an answer.
-    return _is_mapping(document) and not isinstance(next(iter(document.value.values()), None), dict)
+    return _is_mapping(document) and not _is_answers(document)
+
+
+def _is_answers(document: Document) -> bool:
+    # An object with times for a query is an answer.
+    first = next(iter(document.value.values()), None)
+    return has_keys(first, "timestamp") or has_keys(first, "timestamps")
+
+
+def _holds_spans(document: Document) -> bool:
+    return _is_answers(document) or is_span(first_part(document))
 
 
 def _read_query_lists(document: Document, queries: Queries) -> Iterator[Record]:
@@ -358,7 +371,7 @@ QUERY_FORMATS: tuple[GroundingFormat, ...] = (
     GroundingFormat("QVHighlights", _is_qvhighlights, _read_qvhighlights),
     GroundingFormat("ActivityNet Captions", is_activitynet, _read_activitynet),
     GroundingFormat("E.T. Bench", is_etbench, _read_etbench_queries),
-    GroundingFormat("{query: [[start, end]]}", _is_query_lists, _read_query_lists),
+    GroundingFormat("{query: [[start, end]]}", _is_query_lists, _read_query_lists, _holds_spans),
 )
 
 ANSWER_FORMATS: tuple[GroundingFormat, ...] = (
@@ -368,6 +381,9 @@ ANSWER_FORMATS: tuple[GroundingFormat, ...] = (
     GroundingFormat("VTimeLLM log", is_vtimellm, _read_vtimellm),
     GroundingFormat("E.T. Bench answers", is_answered_etbench, _read_etbench_answers),
     GroundingFormat(
-        "TimeChat, TimeLens or {query: [[start, end]]}", _is_mapping, _read_answer_lists
+        "TimeChat, TimeLens or {query: [[start, end]]}",
+        _is_mapping,
+        _read_answer_lists,
+        _holds_spans,
     ),
 )

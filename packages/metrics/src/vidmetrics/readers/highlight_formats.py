@@ -22,7 +22,7 @@ def read_saliency(path: str | Path) -> dict[str, Saliency]:
     """
     ratings: dict[str, Saliency] = {}
     document = load_document(path)
-    if _is_predictions(document):
+    if _is_predictions(document) and not _is_rated(document):
         raise _turned(document, "a QVHighlights submission, or results of TimeChat")
     for name, place, item in _items(document):
         duration = duration_member(item, place)
@@ -62,7 +62,7 @@ def read_clip_scores(
     document = load_document(path)
     if has_keys(document.first_entry(), "id", "generated_cap"):
         return _in_answers(document, references or {})
-    if has_keys(document.first_entry(), "relevant_clip_ids") and not _is_predictions(document):
+    if _is_rated(document) and not _is_predictions(document):
         raise _turned(document, "annotations of QVHighlights")
     scores = {
         name: [
@@ -77,6 +77,10 @@ def read_clip_scores(
 def _is_predictions(document: Document) -> bool:
     first = document.first_entry()
     return has_keys(first, "pred_saliency_scores") or has_keys(first, "generated_cap")
+
+
+def _is_rated(document: Document) -> bool:
+    return has_keys(document.first_entry(), "relevant_clip_ids", "saliency_scores")
 
 
 def _turned(document: Document, what: str) -> InputError:

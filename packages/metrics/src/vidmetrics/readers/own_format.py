@@ -30,9 +30,14 @@ def is_own(document: Document) -> bool:
 
 
 def is_own_references(document: Document) -> bool:
-    """Whether it is that and no file of predictions, of which each line names its system."""
+    """Whether it is that and no file of predictions.
+
+    Each line of those names its system, which a reference may too (`human`), and says nothing of
+    what is asked for or how long the video is.
+    """
     first = document.first_entry()
-    return is_own(document) and not ("system" in first and "query" not in first)
+    said = ("query", "duration_seconds", "duration")
+    return is_own(document) and ("system" not in first or any(key in first for key in said))
 
 
 def read_own(document: Document) -> Iterator[Record]:

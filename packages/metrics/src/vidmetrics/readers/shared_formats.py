@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Collection, Iterator
 from typing import Any
 
 from vidmetrics.readers.documents import Document, has_keys
 from vidmetrics.readers.records import named, text_member
 
-SPAN = ("start", "end")
+_NUMBER = re.compile(r"\s*[-+]?[\d.]+(e[-+]?\d+)?\s*", re.IGNORECASE)
 
 
 def is_activitynet(document: Document) -> bool:
@@ -47,15 +48,20 @@ def first_part(document: Document) -> Any:
 
 
 def is_span(part: Any) -> bool:
-    """Whether a part of a list is `[start, end]` alone."""
-    return isinstance(part, list) and len(part) == len(SPAN)
+    """Whether a part of a list is `[start, end]`, two numbers."""
+    return (
+        isinstance(part, list)
+        and len(part) == 2
+        and all(isinstance(time, int | float) and not isinstance(time, bool) for time in part)
+    )
 
 
 def is_captioned(part: Any) -> bool:
-    """Whether a part of a list is `[start, end, caption]`, or an object, as events have."""
-    return isinstance(part, dict) or (
-        isinstance(part, list) and len(part) > len(SPAN) and isinstance(part[len(SPAN)], str)
-    )
+    """Whether a part of a list is `[start, end, caption]` or an object with a caption."""
+    if isinstance(part, dict):
+        return "caption" in part or "sentence" in part
+    is_event = isinstance(part, list) and len(part) == 3 and isinstance(part[2], str)
+    return is_event and not _NUMBER.fullmatch(part[2])  # a score that is written as text
 
 
 def etbench_items(
