@@ -313,6 +313,8 @@ def test_highlights_in_the_wrong_order_are_told(write, capsys) -> None:
     for pair in ((submission, references), (references, references)):
         assert main(["highlights", *pair]) == 2
         assert "give REFERENCES first, then PREDICTIONS" in capsys.readouterr().err
+    both = str(write("both.jsonl", [line | {"pred_saliency_scores": [1.0, 0.0]}]))
+    assert main(["highlights", both, both]) == 0
 
 
 @pytest.mark.parametrize(
@@ -367,6 +369,17 @@ def test_richness_of_a_log_of_vtimellm_needs_no_durations(write, capsys) -> None
     line = {"video_id": "v", "task": "captioning", "query_id": 0, "answer": answer}
     assert main(["richness", str(write("run.jsonl", [line]))]) == 0
     assert "1         3.00" in capsys.readouterr().out
+
+
+def test_richness_reads_each_file_once(dense, monkeypatch) -> None:
+    from vidmetrics import richness_cli
+
+    read: list[str] = []
+    load = richness_cli.load_document
+    monkeypatch.setattr(richness_cli, "load_document", lambda path: read.append(path) or load(path))
+    monkeypatch.setattr("vidmetrics.readers.dense_formats.load_document", None)
+    assert main(["richness", *map(str, dense)]) == 0
+    assert read == [*map(str, dense)]
 
 
 def test_highlights_in_answers_of_timechat(write, capsys) -> None:

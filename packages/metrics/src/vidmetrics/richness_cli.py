@@ -7,9 +7,13 @@ from dataclasses import asdict
 
 from vidmetrics.errors import InputError
 from vidmetrics.output_cli import print_signatures, text_stream, write_output
-from vidmetrics.readers import Record, read_dense_predictions, read_dense_references
-from vidmetrics.readers.dense_formats import PREDICTION_FORMATS
-from vidmetrics.readers.documents import has_keys, load_document
+from vidmetrics.readers.dense_formats import (
+    PREDICTION_FORMATS,
+    dense_predictions,
+    dense_references,
+)
+from vidmetrics.readers.documents import Document, has_keys, load_document
+from vidmetrics.readers.records import Record
 from vidmetrics.results_file import json_document
 from vidmetrics.tables import render_table
 from vidmetrics.text_stats import TextRichness, text_richness
@@ -61,18 +65,18 @@ def measure_richness(parsed: argparse.Namespace) -> int:
 
 def _read(path: str, split: str) -> list[Record]:
     """Predictions, or else references: both hold captions."""
+    document = load_document(path)
     try:
-        return read_dense_predictions(path, durations=_any_durations(path))
+        return dense_predictions(document, _any_durations(document))
     except InputError as error:
         try:
-            return read_dense_references(path, split=split)
+            return dense_references(document, split=split)
         except InputError as other:
-            document = load_document(path)
             is_prediction = any(one.matches(document) for one in PREDICTION_FORMATS)
             raise (error if is_prediction else other) from None
 
 
-def _any_durations(path: str) -> dict[str, float]:
+def _any_durations(document: Document) -> dict[str, float]:
     """A second for each video of a VTimeLLM log: its captions are measured, not its times."""
-    items = (item for _, item in load_document(path).entries())
+    items = (item for _, item in document.entries())
     return {str(item["video_id"]): 1.0 for item in items if has_keys(item, "video_id")}
