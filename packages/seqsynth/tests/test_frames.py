@@ -9,7 +9,7 @@ import pytest
 from PIL import Image, ImageOps
 
 from seqsynth import FrameRef, MediaError, load_frames
-from seqsynth.frames import load_picture
+from seqsynth.frames import load_picture, pictures
 from seqsynth.webp_timing import webp_timing
 
 RED, GREEN, BLUE, WHITE = (255, 0, 0), (0, 255, 0), (0, 0, 255), (255, 255, 255)
@@ -212,6 +212,11 @@ def test_frames_of_other_animations(tmp_path: Path) -> None:
         frames[0].save(tmp_path / name, save_all=True, append_images=frames[1:], duration=40)
         shown = load_frames([FrameRef(str(tmp_path / name), k) for k in (2, 0)], 4)
         assert [tuple(frame[1, 1].tolist()) for frame in shown] == [BLUE, RED]
+
+
+@pytest.mark.parametrize("rest", [b"", b"\xff", b"\xff\xe0\x00", b"\xff\xe0\x00\x10JFIF"])
+def test_notes_may_stand_behind_the_end_of_a_cut_jpeg(rest: bytes) -> None:
+    assert pictures._has_notes(b"\xff\xd8" + rest)
 
 
 def test_a_damaged_jpeg_is_no_picture_of_grey(tmp_path: Path) -> None:

@@ -142,8 +142,11 @@ def _jpeg_orientation(content: bytes) -> int:
 def _has_notes(content: bytes) -> bool:
     """Whether EXIF or XMP may stand before the pixels of a JPEG: for most, Pillow is spared."""
     place = 2
-    while content[place] == 0xFF and content[place + 1] not in (_NOTES, _FILLING):
-        if content[place + 1] == _PIXELS:
+    while place + 3 < len(content):
+        marker = content[place + 1]
+        if content[place] != 0xFF or marker in (_NOTES, _FILLING):
+            return True
+        if marker == _PIXELS:
             return False
         place += 2 + int.from_bytes(content[place + 2 : place + 4], "big")
     return True
