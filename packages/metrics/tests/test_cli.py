@@ -350,7 +350,7 @@ def test_a_mistyped_name_is_answered_with_the_near_one(capsys, words: list[str],
 def test_values_are_not_taken_for_file_names(capsys, words: list[str]) -> None:
     with pytest.raises(SystemExit, match="2"):
         main(words)
-    assert "file name" not in capsys.readouterr().err
+    assert "begins with -" not in capsys.readouterr().err
 
 
 def test_names_with_a_dash_and_a_blank_are_names(capsys) -> None:
