@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 import seqsynth
-from seqsynth import FETCH_SETS, SequenceDataset, cli, cli_cache, read_examples
+from seqsynth import FETCH_SETS, SequenceDataset, arguments, cli, cli_cache, read_examples
 from seqsynth.fetch import default_dir
 from seqsynth.frame_cache import CacheEstimate
 from seqsynth.manifest_schema import ManifestRow
@@ -71,6 +71,13 @@ def test_a_mistyped_name_is_answered_with_the_near_one(
     with pytest.raises(SystemExit, match="2"):
         cli.main(words)
     assert near in capsys.readouterr().err
+
+
+def test_vidmetrics_has_the_same_parser() -> None:
+    copy = Path(__file__).parents[2] / "metrics/src/vidmetrics/arguments.py"
+    if not copy.exists():
+        pytest.skip("this package alone")
+    assert copy.read_text() == Path(arguments.__file__).read_text()
 
 
 def test_help_comes_before_a_mistyped_option(capsys: Capture) -> None:
