@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 
@@ -25,6 +25,10 @@ from vidllm.config import TrainConfig
 from vidllm.data_workers import naming_lost_workers
 from vidllm.processes import process_state
 from vidllm.progress import CountLine, ProgressLine, duration
+
+if TYPE_CHECKING:
+    from seqsynth import Corpus
+    from vidllm.features import FeatureStore
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,8 +76,6 @@ def _train(
     from vidllm import assembly
     from vidllm.batching import Collator
     from vidllm.data import TrainingData
-    from vidllm.features import frames_of_corpus
-    from vidllm.film_data import film_frames_of
     from vidllm.manifest import write_manifest
     from vidllm.mixture_data import SKIPPED_NAME, START_IMAGES, check_corpus, sample_of_images
     from vidllm.reading import RunCollator, reader
@@ -83,12 +85,9 @@ def _train(
     processes = process_state()
     corpus = assembly.load_corpus(config.data)
     check_corpus(config, corpus)
+    shown = sample_of_images(corpus, START_IMAGES, config.seed) if config.data.root else corpus
     with processes.main_process_first(), _timed(console, "visual features"):
-        progress = CountLine(console, "visual features", "frames")
-        shown = sample_of_images(corpus, START_IMAGES, config.seed) if config.data.root else corpus
-        frames = frames_of_corpus(shown, config.data.clip_frame_step, heldout=False)
-        frames += film_frames_of(config)
-        features = assembly.load_features(config, shown, frames, progress=progress)
+        features = _features_of(config, shown, console)
     with _timed(console, "model"):
         parts = assembly.assemble(config, features.width)
         # Also when resuming: the offsets are not in the checkpoint, they are computed again.
@@ -127,6 +126,17 @@ def _train(
     if step not in {found.step for found in checkpoint.named(run_dir)}:
         trainer._save_checkpoint(trainer.model_wrapped, None)
     return Outcome(run_dir, step, caught[0] if caught and step < config.num_steps else None)
+
+
+def _features_of(config: TrainConfig, corpus: Corpus, console: Console) -> FeatureStore:
+    from vidllm.assembly import load_features
+    from vidllm.features import frames_of_corpus
+    from vidllm.film_data import film_frames_of
+
+    frames = frames_of_corpus(corpus, config.data.clip_frame_step, heldout=False)
+    frames += film_frames_of(config)
+    progress = CountLine(console, "visual features", "frames")
+    return load_features(config, corpus, frames, progress=progress)
 
 
 def _go(trainer: Any, resume_from: Checkpoint | None) -> None:
