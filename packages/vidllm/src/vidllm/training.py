@@ -28,7 +28,7 @@ from vidllm.progress import CountLine, ProgressLine, duration
 
 if TYPE_CHECKING:
     from seqsynth import Corpus
-    from vidllm.features import FeatureStore
+    from vidllm.adapters import FrameSource
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +128,8 @@ def _train(
     return Outcome(run_dir, step, caught[0] if caught and step < config.num_steps else None)
 
 
-def _features_of(config: TrainConfig, corpus: Corpus, console: Console) -> FeatureStore:
+def _features_of(config: TrainConfig, corpus: Corpus, console: Console) -> FrameSource:
+    """What the model takes of the frames that are kept ahead: their features, or the frames."""
     from vidllm.assembly import load_features
     from vidllm.features import frames_of_corpus
     from vidllm.film_data import film_frames_of
