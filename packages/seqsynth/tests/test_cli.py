@@ -77,7 +77,7 @@ def test_vidmetrics_has_the_same_parser() -> None:
     copy = Path(__file__).parents[2] / "metrics/src/vidmetrics/arguments.py"
     if not copy.exists():
         pytest.skip("this package alone")
-    assert copy.read_text() == Path(arguments.__file__).read_text()
+    assert copy.read_bytes() == Path(arguments.__file__).read_bytes()
 
 
 def test_help_comes_before_a_mistyped_option(capsys: Capture) -> None:
