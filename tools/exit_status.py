@@ -5,8 +5,6 @@ from collections.abc import Callable
 
 from seqsynth.interrupts import was_interrupted
 
-_INTERRUPTED = "interrupted; the same command goes on"
-
 
 def exit_status(name: str, work: Callable[[], None]) -> int:
     """Does the work; 0, 130 after Ctrl-C, 2 for what the caller can mend, 1 for the rest.
@@ -17,11 +15,9 @@ def exit_status(name: str, work: Callable[[], None]) -> int:
     """
     try:
         work()
-    except KeyboardInterrupt:
-        return _fail(name, _INTERRUPTED, 130)
-    except Exception as error:
+    except (Exception, KeyboardInterrupt) as error:
         if was_interrupted(error):
-            return _fail(name, _INTERRUPTED, 130)
+            return _fail(name, "interrupted; the same command goes on", 130)
         if isinstance(error, (ValueError, FileNotFoundError)):
             return _fail(name, error, 2)
         if isinstance(error, (OSError, RuntimeError)):

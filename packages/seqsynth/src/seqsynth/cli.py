@@ -36,7 +36,6 @@ _OPTIONS_OF_BENCHMARKS = (
     "window_seconds", "codec", "templates",
 )  # fmt: skip
 _MACHINE_FAILURES = (*FULL_DISK, errno.EIO)
-_INTERRUPTED = "interrupted; run the same command again to go on"
 _CLOSED_PIPE = 141  # 128 and SIGPIPE, which Windows does not name
 
 
@@ -56,11 +55,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     except BrokenPipeError:  # `seqsynth ... | head`: the flush at exit must not raise again
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return _CLOSED_PIPE
-    except KeyboardInterrupt:
-        return _fail(_INTERRUPTED, 130)
-    except Exception as error:
+    except (Exception, KeyboardInterrupt) as error:
         if was_interrupted(error):
-            return _fail(_INTERRUPTED, 130)
+            return _fail("interrupted; run the same command again to go on", 130)
         if isinstance(error, (ValueError, IndexError, OSError, RuntimeError)):
             return _fail(*_described(error))
         raise

@@ -2,10 +2,10 @@
 
 
 def was_interrupted(error: BaseException) -> bool:
-    """Whether Ctrl-C is the cause of an error.
+    """Whether an error is Ctrl-C, or has it as its cause.
 
     Python itself raises a RuntimeError where the key falls into the making of a class, hence into
     most imports, and transformers a ModuleNotFoundError from that.
     """
     cause = error.__cause__
-    return isinstance(cause, KeyboardInterrupt) or (cause is not None and was_interrupted(cause))
+    return isinstance(error, KeyboardInterrupt) or (cause is not None and was_interrupted(cause))
