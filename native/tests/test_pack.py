@@ -1,7 +1,5 @@
 """Compiled packing gives the bits and the errors of its specification, `seqsynth.frame_packing`."""
 
-import threading
-import time
 from collections.abc import Callable
 from typing import Any
 
@@ -158,31 +156,11 @@ def test_calls_are_refused_alike(
     assert text in str(got)
 
 
-def test_other_threads_run_while_frames_are_packed() -> None:
-    """Between two bytecodes another thread gets a turn or two; hundreds need a call without GIL."""
+def test_other_threads_run_while_frames_are_packed(
+    turns_during: Callable[[Callable[[], object]], int],
+) -> None:
     frames = np.broadcast_to(np.zeros((224, 224, 3), dtype=np.uint8), (1000, 224, 224, 3))
     planes = np.zeros((1, 3, 224, 224), dtype=np.float32)
     # All frames go to one place: a long call in little memory.
     out = as_strided(planes, (1000, *planes.shape[1:]), (0, *planes.strides[1:]))
-    turns = [0]
-    finished = threading.Event()
-
-    def take_turns() -> None:
-        while not finished.is_set():
-            turns[0] += 1
-            time.sleep(0)
-
-    other = threading.Thread(target=take_turns)
-    other.start()
-    most = 0
-    try:
-        for _ in range(50):
-            before = turns[0]
-            seqnative.pack_normalize([frames], TABLE, out)
-            most = max(most, turns[0] - before)
-            if most >= 200:
-                break
-    finally:
-        finished.set()
-        other.join()
-    assert most >= 200
+    assert turns_during(lambda: seqnative.pack_normalize([frames], TABLE, out)) >= 200

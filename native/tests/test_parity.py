@@ -1,7 +1,6 @@
 """The compiled sampler gives the bits of its specification, `seqsynth.sampler`."""
 
-import threading
-import time
+from collections.abc import Callable
 from dataclasses import asdict
 
 import numpy as np
@@ -142,30 +141,10 @@ def test_the_planner_keeps_its_times_alive() -> None:
     assert len(filler) == 50
 
 
-def test_a_batch_lets_other_threads_run() -> None:
-    """Between two bytecodes another thread gets a turn or two; hundreds need a call without GIL."""
+def test_a_batch_lets_other_threads_run(
+    turns_during: Callable[[Callable[[], object]], int],
+) -> None:
     table = make_table(np.random.default_rng(2), 50, with_pts=False)
     planner = compiled(table, SamplerSpec(num_frames=2000, jitter=True))
     indices = np.arange(2000)
-    turns = [0]
-    finished = threading.Event()
-
-    def take_turns() -> None:
-        while not finished.is_set():
-            turns[0] += 1
-            time.sleep(0)
-
-    other = threading.Thread(target=take_turns)
-    other.start()
-    most = 0
-    try:
-        for _ in range(50):
-            before = turns[0]
-            planner.plan_batch(0, indices)
-            most = max(most, turns[0] - before)
-            if most >= 200:
-                break
-    finally:
-        finished.set()
-        other.join()
-    assert most >= 200
+    assert turns_during(lambda: planner.plan_batch(0, indices)) >= 200
